@@ -1,0 +1,51 @@
+// Tokenizer: text <-> token ids. Two kinds so far: plain bytes, and byte-level BPE (tokenizer.json).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unfold::data {
+
+using TokenId = std::int32_t;
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // "byte" or "bpe".
+  virtual std::string_view kind() const = 0;
+  // Number of ids, special tokens included. Gist rows are appended by the model behind these.
+  virtual std::int64_t vocab_size() const = 0;
+  // Ids of the text; no special tokens are added. Text that spells a special token, e.g. "<|eos|>",
+  // is encoded as that token. The text is valid UTF-8 (data/text.h checks it at the door).
+  virtual std::vector<TokenId> encode(std::string_view text) const = 0;
+  // Bytes of one id: exact, may be an incomplete UTF-8 sequence. Special tokens give their name.
+  virtual std::string_view token_bytes(TokenId id) const = 0;
+  virtual bool is_special(TokenId id) const = 0;
+  // End-of-document token; every document in a shard ends with it.
+  virtual TokenId eos() const = 0;
+  // Begin-of-document token, if the tokenizer has one.
+  virtual std::optional<TokenId> bos() const = 0;
+  // 64 hex digits (SHA-256) that identify vocabulary, merges, pattern and special tokens.
+  virtual std::string fingerprint() const = 0;
+  // Writes a Hugging Face tokenizer.json. Throws core::UserError when it cannot be written.
+  virtual void save(const std::filesystem::path& file) const = 0;
+
+  // Concatenated bytes; special tokens are left out unless asked for.
+  std::string decode(std::span<const TokenId> ids, bool with_special = false) const;
+};
+
+// name: "byte" (embedded), a tokenizer.json, or a folder that holds one.
+// Throws core::UserError with file and reason for anything that is not a tokenizer we can read.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& name);
+
+// For each id, 1 when its decoded text starts a word (METHOD.md section 3), else 0.
+std::vector<std::uint8_t> starts_word_table(const Tokenizer& tokenizer);
+
+}  // namespace unfold::data

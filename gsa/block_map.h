@@ -1,0 +1,49 @@
+// Block map: which keys each tile of queries has to visit, as a few contiguous ranges.
+//
+// The keys of a row are gathered into groups in which reach never decreases, so that the keys a tile
+// of queries needs are one contiguous range a group:
+//   group 0        sinks and top-level gists of all documents (seen until the document ends)
+//   groups 1..L-1  gists of level L-2 .. 0 (seen until a higher gist closes over them)
+//   last group     the remaining raw tokens (the narrow diagonal)
+// A kernel walks the ranges; inside a range it tests single pairs with the reach (gsa/reach.h).
+// Plain causal attention is the case with one group; packed documents need nothing special.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "gsa/reach.h"
+
+namespace unfold::gsa {
+
+// Keys [begin, end) of a row in gathered order.
+struct KeyRange {
+  std::int32_t begin;
+  std::int32_t end;
+  bool operator==(const KeyRange&) const = default;
+};
+
+struct BlockMap {
+  Reach reach;
+  std::int64_t query_tile = 64;             // queries a tile
+  std::int64_t tiles_per_row = 0;           // ceil(length / query_tile)
+  std::vector<std::int32_t> order;          // (rows, length): gathered index -> position in the row
+  std::vector<std::int32_t> range_offsets;  // (rows * tiles_per_row + 1): CSR offsets into ranges
+  std::vector<KeyRange> ranges;             // non-empty ranges, in group order
+
+  std::int64_t rows() const { return reach.rows; }
+  std::int64_t length() const { return reach.length; }
+  std::span<const KeyRange> tile_ranges(std::int64_t row, std::int64_t tile) const;
+  // Key positions read, summed over query tiles (what a kernel visits).
+  std::int64_t visited_keys() const;
+};
+
+// Builds the map. query_tile > 0.
+BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
+                        std::int64_t query_tile = 64);
+
+// Exact number of visible (query, key) pairs of the layout, O(rows * length * classes) time.
+std::int64_t count_visible_pairs(const Reach& reach);
+
+}  // namespace unfold::gsa

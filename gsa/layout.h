@@ -1,0 +1,32 @@
+// Layout: what every token of a batch of rows is, in integers. Built once a batch, on the host.
+//
+// A row holds one or more documents one behind the other, then padding. Documents never see each
+// other. Level -1 is a raw token, 0.. a gist of that level (METHOD.md "Notation").
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace unfold::gsa {
+
+struct Layout {
+  std::int64_t rows = 0;
+  std::int64_t length = 0;  // positions a row, gists and padding included
+  int levels = 0;           // L: gist levels the model has
+
+  std::vector<std::int8_t> level;      // (rows, length) -1 raw, >= 0 gist level
+  std::vector<std::int32_t> document;  // (rows, length) index within the row from 0; -1 padding
+  std::vector<std::int32_t> rope;      // (rows, length) RoPE position (section 4); 0 for padding
+
+  std::int64_t size() const { return rows * length; }
+};
+
+// Builds a layout from levels and documents; computes the RoPE positions:
+// rope(t) = index(t) - (gists of any level at indices <= t), counted inside the document.
+// level and document: rows * length entries. Documents are contiguous and padding is at the end.
+// Throws core::InternalError when sizes disagree or documents are not contiguous.
+Layout make_layout(std::int64_t rows, std::int64_t length, int levels,
+                   std::span<const std::int8_t> level, std::span<const std::int32_t> document);
+
+}  // namespace unfold::gsa

@@ -1,0 +1,32 @@
+// Visibility, defined once (METHOD.md section 5): the rule for a single pair, in integers a token.
+// The dense reference, the tests and `unfold inspect visibility` use it; kernels use gsa/reach.h,
+// which is proven equal to it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gsa/gist_config.h"
+#include "gsa/layout.h"
+
+namespace unfold::gsa {
+
+// Per-token counts of one row, all counted inside the token's document.
+struct VisibilityCounts {
+  int levels = 0;
+  std::int64_t length = 0;
+  std::vector<std::int8_t> level;
+  std::vector<std::int32_t> document;
+  std::vector<std::int32_t> before;  // (levels, length) C_l(t): level-l gists at indices < t
+  std::vector<std::int32_t> above;   // (levels, length) H_l(t): gists of level > l at indices <= t
+  std::vector<std::uint8_t> sink;    // (length) among the first S real (raw) tokens of the document
+  std::vector<std::uint8_t> has_gist;  // (length) the document contains a gist
+};
+
+VisibilityCounts count_row(const Layout& layout, std::int64_t row, const GistConfig& config);
+
+// Whether query q sees key k, both positions in the row (METHOD.md section 5, (a)-(f)).
+bool visible(const VisibilityCounts& counts, std::int64_t q, std::int64_t k,
+             const GistConfig& config, Visibility visibility);
+
+}  // namespace unfold::gsa

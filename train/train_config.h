@@ -1,0 +1,65 @@
+// Everything the trainer needs besides model, gists and data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/dtype.h"
+
+namespace unfold::train {
+
+// lm: plain full attention. cpt: continued pretraining under the gist mask (METHOD.md section 6).
+enum class Objective { lm, cpt };
+enum class ScheduleKind { constant, cosine, wsd };
+
+struct OptimizerConfig {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0.1;  // matrices only; norms and biases are never decayed
+  double clip = 1.0;          // global gradient norm; 0: no clipping
+};
+
+struct ScheduleConfig {
+  ScheduleKind kind = ScheduleKind::cosine;
+  std::int64_t warmup = 0;       // steps, linear from 0
+  double min_ratio = 0.1;        // final lr / peak lr
+  double decay_fraction = 0.2;   // wsd: last part of training over which lr falls
+};
+
+struct CptConfig {
+  bool prefix_loss = true;      // false: no loss on tokens up to the last top-level gist
+  bool two_branch = false;      // also the raw mask, both losses averaged
+  double alignment = 0.0;       // weight of the hidden alignment loss; paper 1e-4; needs two_branch
+};
+
+struct CheckpointConfig {
+  std::int64_t every = 100;  // steps; 0: only at the end
+  std::int64_t keep = 3;     // newest step checkpoints kept; the best one is kept besides
+};
+
+struct RunConfig {
+  std::string dir = "runs/run";
+  std::uint64_t seed = 42;
+};
+
+struct TrainConfig {
+  Objective objective = Objective::cpt;
+  std::string init_from;             // a run whose last checkpoint gives the initial weights
+  std::int64_t steps = 300;
+  std::int64_t rows = 8;             // rows an optimizer step, over all ranks and micro-batches
+  std::int64_t micro_rows = 0;       // rows a forward pass; 0: all of them
+  std::int64_t row_length = 1024;    // positions a row, gists included
+  core::DType dtype = core::DType::float32;  // parameters and activations
+  std::int64_t val_every = 50;       // steps; 0: never
+  std::int64_t val_rows = 16;        // rows a validation
+  bool activation_checkpointing = false;
+  bool overfit_one_batch = false;    // train on the first batch for ever
+  std::int64_t log_every = 10;       // plain progress line when output is not a terminal
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  CptConfig cpt;
+};
+
+}  // namespace unfold::train
