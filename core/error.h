@@ -52,8 +52,8 @@ class Interrupted : public Error {
 template <typename... Args>
 struct LocatedFormat {
   template <typename String>
-  consteval LocatedFormat(const String& text,
-                          std::source_location at = std::source_location::current())
+  FMT_CONSTEVAL LocatedFormat(const String& text,
+                              std::source_location at = std::source_location::current())
       : format(text), where(at) {}
   fmt::format_string<Args...> format;
   std::source_location where;

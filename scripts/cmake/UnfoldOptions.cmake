@@ -18,6 +18,11 @@ add_library(unfold_options INTERFACE)
 target_include_directories(unfold_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(unfold_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC's own AVX-512 intrinsics start from undefined registers and set this warning off.
+  target_compile_options(unfold_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized -Wno-uninitialized>)
+endif()
 if(UNFOLD_NATIVE)
   target_compile_options(unfold_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
 endif()
@@ -40,8 +45,15 @@ if(NOT UNFOLD_CUDA STREQUAL "OFF")
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
+    # CMake 3.25 does not know that recent nvcc speaks C++20.
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
     set(CMAKE_CUDA_STANDARD 20)
-    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    # nvcc's front end cannot evaluate fmt's format strings at compile time; g++ still checks them.
+    target_compile_options(unfold_options INTERFACE
+      $<$<COMPILE_LANGUAGE:CUDA>:-DFMT_CONSTEVAL= -Xcompiler=-Wall,-Wextra>)
     find_package(CUDAToolkit REQUIRED)
     set(UNFOLD_WITH_CUDA ON)
   elseif(UNFOLD_CUDA STREQUAL "ON")
