@@ -53,7 +53,7 @@ if(NOT UNFOLD_CUDA STREQUAL "OFF")
     set(CMAKE_CUDA_STANDARD 20)
     # nvcc's front end cannot evaluate fmt's format strings at compile time; g++ still checks them.
     target_compile_options(unfold_options INTERFACE
-      $<$<COMPILE_LANGUAGE:CUDA>:-DFMT_CONSTEVAL= -Xcompiler=-Wall,-Wextra>)
+      $<$<COMPILE_LANGUAGE:CUDA>:-DFMT_CONSTEVAL= -DFMT_USE_CONSTEXPR=1 -Xcompiler=-Wall,-Wextra>)
     find_package(CUDAToolkit REQUIRED)
     set(UNFOLD_WITH_CUDA ON)
   elseif(UNFOLD_CUDA STREQUAL "ON")
