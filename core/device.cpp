@@ -25,7 +25,11 @@ Device device_from_name(const std::string& name) {
   fail("device", "unknown device '{}': use cpu, cuda or cuda:N", name);
 }
 
-int cuda_device_count() { return cuda::device_count(); }
-std::string describe_cuda() { return cuda::describe(); }
+int cuda_device_count() {
+  return cuda::device_count();
+}
+std::string describe_cuda() {
+  return cuda::describe();
+}
 
 }  // namespace unfold::core

@@ -47,13 +47,14 @@ void* allocate_cpu(std::size_t bytes) {
 void* allocate(Device device, std::size_t bytes) {
   Counters& count = counters(device);
   void* pointer = device.is_cpu() ? allocate_cpu(bytes) : cuda::allocate(device.index, bytes);
-  require(pointer != nullptr, "memory",
-          "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use: lower train.micro_rows "
-          "or train.row_length",
-          name_of(device), static_cast<double>(bytes) / (1 << 20),
-          static_cast<double>(count.current.load()) / (1 << 20));
-  const std::int64_t now = count.current.fetch_add(static_cast<std::int64_t>(bytes)) +
-                           static_cast<std::int64_t>(bytes);
+  require(
+      pointer != nullptr, "memory",
+      "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use: lower train.micro_rows "
+      "or train.row_length",
+      name_of(device), static_cast<double>(bytes) / (1 << 20),
+      static_cast<double>(count.current.load()) / (1 << 20));
+  const std::int64_t now =
+      count.current.fetch_add(static_cast<std::int64_t>(bytes)) + static_cast<std::int64_t>(bytes);
   std::int64_t peak = count.peak.load();
   while (now > peak && !count.peak.compare_exchange_weak(peak, now)) {
   }

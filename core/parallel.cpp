@@ -4,6 +4,8 @@
 
 namespace unfold::core {
 
-int thread_count() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
+int thread_count() {
+  return omp_in_parallel() ? 1 : omp_get_max_threads();
+}
 
 }  // namespace unfold::core

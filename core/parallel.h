@@ -1,5 +1,5 @@
-// Parallel loops over OpenMP. A body must compute every index independently of how the range is cut,
-// so that results are the same for every thread count.
+// Parallel loops over OpenMP. A body must compute every index independently of how the range is
+// cut, so that results are the same for every thread count.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
     return;
   }
   std::exception_ptr error;
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(pieces))
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(pieces))
   for (std::int64_t piece = 0; piece < pieces; ++piece) {
     try {
       body(count * piece / pieces, count * (piece + 1) / pieces);

@@ -23,7 +23,9 @@ std::vector<std::int64_t> row_major_strides(const Shape& shape) {
 
 }  // namespace
 
-std::string to_string(const Shape& shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
+std::string to_string(const Shape& shape) {
+  return fmt::format("({})", fmt::join(shape, ", "));
+}
 
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
@@ -34,7 +36,9 @@ std::int64_t element_count(const Shape& shape) {
 Storage::Storage(Device device, std::size_t bytes)
     : device_(device), bytes_(bytes), data_(allocate(device, bytes)) {}
 
-Storage::~Storage() { release(device_, data_, bytes_); }
+Storage::~Storage() {
+  release(device_, data_, bytes_);
+}
 
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
   for (const std::int64_t extent : shape) {
@@ -134,7 +138,9 @@ Tensor Tensor::transpose(std::int64_t a, std::int64_t b) const {
   return view;
 }
 
-Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
+Tensor Tensor::contiguous() const {
+  return is_contiguous() ? *this : clone();
+}
 
 Tensor Tensor::clone() const {
   Tensor result = empty(shape_, dtype_, device());

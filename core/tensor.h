@@ -1,8 +1,8 @@
 // Tensor: a cheap handle on shared storage, with dtype, device, shape and strides. No autograd.
 //
-// Copying a Tensor copies the handle. Views (slice, transpose, reshape of a contiguous tensor) share
-// storage. Kernels write through handles, so "const Tensor&" means "the handle is not changed".
-// Misuse (wrong dtype, out-of-range index, shape mismatch) throws core::InternalError.
+// Copying a Tensor copies the handle. Views (slice, transpose, reshape of a contiguous tensor)
+// share storage. Kernels write through handles, so "const Tensor&" means "the handle is not
+// changed". Misuse (wrong dtype, out-of-range index, shape mismatch) throws core::InternalError.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +71,8 @@ class Tensor {
   std::size_t bytes() const { return static_cast<std::size_t>(size()) * size_of(dtype_); }
   bool is_contiguous() const;
   bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
+  // True when this handle is the only one on its storage, so that writing disturbs nobody.
+  bool owns_alone() const { return storage_.use_count() == 1; }
 
   // Views.
   Tensor reshape(Shape shape) const;  // contiguous tensors only; one extent may be -1

@@ -24,11 +24,20 @@ void fill_with(const Tensor& y, T value) {
 template <typename F>
 void on_any(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::int64: f(std::type_identity<std::int64_t>{}); return;
-    case DType::int32: f(std::type_identity<std::int32_t>{}); return;
-    case DType::uint8: f(std::type_identity<std::uint8_t>{}); return;
-    case DType::boolean: f(std::type_identity<bool>{}); return;
-    default: on_float(dtype, std::forward<F>(f));
+    case DType::int64:
+      f(std::type_identity<std::int64_t>{});
+      return;
+    case DType::int32:
+      f(std::type_identity<std::int32_t>{});
+      return;
+    case DType::uint8:
+      f(std::type_identity<std::uint8_t>{});
+      return;
+    case DType::boolean:
+      f(std::type_identity<bool>{});
+      return;
+    default:
+      on_float(dtype, std::forward<F>(f));
   }
 }
 
@@ -137,7 +146,8 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& y) {
 }
 
 void scale(const Tensor& x, double alpha, const Tensor& y) {
-  binary(x, x, y, [alpha](auto value, auto) { return static_cast<decltype(value)>(alpha) * value; });
+  binary(x, x, y,
+         [alpha](auto value, auto) { return static_cast<decltype(value)>(alpha) * value; });
 }
 
 void accumulate(const Tensor& x, double alpha, const Tensor& y) {
@@ -146,8 +156,7 @@ void accumulate(const Tensor& x, double alpha, const Tensor& y) {
   });
 }
 
-void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream,
-             const Tensor& y) {
+void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream, const Tensor& y) {
   on_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;

@@ -27,8 +27,8 @@ void scatter_rows(const Tensor& x, const Tensor& index, const Tensor& target) {
                    [&](std::int32_t a, std::int32_t b) { return to[a] < to[b]; });
   std::vector<std::int64_t> group_begin;
   for (std::int64_t i = 0; i < count; ++i) {
-    if (i == 0 || to[sorted[static_cast<std::size_t>(i)]] !=
-                      to[sorted[static_cast<std::size_t>(i - 1)]]) {
+    if (i == 0 ||
+        to[sorted[static_cast<std::size_t>(i)]] != to[sorted[static_cast<std::size_t>(i - 1)]]) {
       group_begin.push_back(i);
     }
   }
@@ -38,19 +38,18 @@ void scatter_rows(const Tensor& x, const Tensor& index, const Tensor& target) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
     const T* in = x.data<T>();
-    T* out = target.data<T>();
+    A* out = target.data<A>();
     parallel_for(groups, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
-      std::vector<A> total(static_cast<std::size_t>(width));
       for (std::int64_t group = begin; group < end; ++group) {
         const std::int64_t first = group_begin[static_cast<std::size_t>(group)];
         const std::int64_t last = group_begin[static_cast<std::size_t>(group) + 1];
-        T* row = out + static_cast<std::int64_t>(to[sorted[static_cast<std::size_t>(first)]]) * width;
-        for (std::int64_t i = 0; i < width; ++i) total[static_cast<std::size_t>(i)] = A(row[i]);
+        A* row =
+            out + static_cast<std::int64_t>(to[sorted[static_cast<std::size_t>(first)]]) * width;
         for (std::int64_t at = first; at < last; ++at) {
-          const T* value = in + static_cast<std::int64_t>(sorted[static_cast<std::size_t>(at)]) * width;
-          for (std::int64_t i = 0; i < width; ++i) total[static_cast<std::size_t>(i)] += A(value[i]);
+          const T* value =
+              in + static_cast<std::int64_t>(sorted[static_cast<std::size_t>(at)]) * width;
+          for (std::int64_t i = 0; i < width; ++i) row[i] += A(value[i]);
         }
-        for (std::int64_t i = 0; i < width; ++i) row[i] = T(total[static_cast<std::size_t>(i)]);
       }
     });
   });

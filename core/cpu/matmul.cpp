@@ -47,10 +47,13 @@ View<A> mutable_view(const Tensor& x) {
 void matmul(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, double alpha,
             double beta, const Tensor& c) {
   if (c.size() == 0) return;
-  if (c.dtype() == DType::bfloat16) {  // multiply in float32, round once at the end
-    const Tensor wide = beta == 0 ? Tensor::empty(c.shape(), DType::float32) : c.to(DType::float32);
+  if (a.dtype() == DType::bfloat16) {  // multiply in float32, round once at the end
+    const bool narrow = c.dtype() == DType::bfloat16;
+    const Tensor wide = !narrow     ? c
+                        : beta == 0 ? Tensor::empty(c.shape(), DType::float32)
+                                    : c.to(DType::float32);
     matmul(a.to(DType::float32), transpose_a, b.to(DType::float32), transpose_b, alpha, beta, wide);
-    copy(wide, c);
+    if (narrow) copy(wide, c);
     return;
   }
   on_float(c.dtype(), [&](auto tag) {

@@ -40,7 +40,7 @@ void sum(const Tensor& x, const Tensor& y) {
   on_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const double total = blocked_sum(x.data<T>(), x.size(), [](double value) { return value; });
-    y.data<T>()[0] = T(static_cast<Accumulator<T>>(total));
+    y.data<Accumulator<T>>()[0] = static_cast<Accumulator<T>>(total);
   });
 }
 
@@ -51,7 +51,7 @@ void add_column_sums(const Tensor& x, const Tensor& y) {
     const std::int64_t rows = x.dim(0);
     const std::int64_t width = x.dim(1);
     const T* in = x.data<T>();
-    T* out = y.data<T>();
+    A* out = y.data<A>();
     parallel_for(width, 64, [&](std::int64_t begin, std::int64_t end) {
       std::vector<A> total(static_cast<std::size_t>(end - begin), A(0));
       for (std::int64_t row = 0; row < rows; ++row) {
@@ -61,7 +61,7 @@ void add_column_sums(const Tensor& x, const Tensor& y) {
         }
       }
       for (std::int64_t i = begin; i < end; ++i) {
-        out[i] = T(A(out[i]) + total[static_cast<std::size_t>(i - begin)]);
+        out[i] += total[static_cast<std::size_t>(i - begin)];
       }
     });
   });

@@ -72,13 +72,13 @@ void rms_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
         }
       }
     });
-    T* out = dweight.data<T>();
+    A* out = dweight.data<A>();
     for (std::int64_t i = 0; i < width; ++i) {
-      A total = A(out[i]);
+      A total = out[i];
       for (std::int64_t block = 0; block < blocks; ++block) {
         total += partial[static_cast<std::size_t>(block * width + i)];
       }
-      out[i] = T(total);
+      out[i] = total;
     }
   });
 }

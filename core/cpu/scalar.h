@@ -20,10 +20,17 @@ using Accumulator = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
 template <typename F>
 void on_float(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float64: f(std::type_identity<double>{}); return;
-    case DType::float32: f(std::type_identity<float>{}); return;
-    case DType::bfloat16: f(std::type_identity<bfloat16>{}); return;
-    default: break;
+    case DType::float64:
+      f(std::type_identity<double>{});
+      return;
+    case DType::float32:
+      f(std::type_identity<float>{});
+      return;
+    case DType::bfloat16:
+      f(std::type_identity<bfloat16>{});
+      return;
+    default:
+      break;
   }
   throw InternalError("kernel", fmt::format("{} is not a floating dtype", name_of(dtype)));
 }

@@ -68,7 +68,9 @@ void* allocate(int device, std::size_t bytes) {
   return pointer;
 }
 
-void release(int /*device*/, void* pointer) noexcept { cudaFree(pointer); }
+void release(int /*device*/, void* pointer) noexcept {
+  cudaFree(pointer);
+}
 
 void copy(Device to_device, void* to, Device from_device, const void* from, std::size_t bytes) {
   const DeviceGuard guard(to_device.is_cpu() ? from_device.index : to_device.index);

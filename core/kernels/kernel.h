@@ -38,26 +38,30 @@ template <typename Cpu, typename Cuda>
 void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
   const KernelScope scope(name, device);
   switch (device.type) {
-    case DeviceType::cpu: on_cpu(); return;
-    case DeviceType::cuda: on_cuda(); return;
+    case DeviceType::cpu:
+      on_cpu();
+      return;
+    case DeviceType::cuda:
+      on_cuda();
+      return;
   }
 }
 
 }  // namespace detail
 
-#define UNFOLD_KERNEL(name, ...)                                                             \
-  namespace cpu {                                                                            \
-  void name(__VA_ARGS__);                                                                    \
-  }                                                                                          \
-  namespace cuda {                                                                           \
-  void name(__VA_ARGS__);                                                                    \
-  }                                                                                          \
-  template <typename... Args>                                                                \
-  void name(const Args&... args) {                                                           \
-    ::unfold::core::kernels::detail::run_on(                                                 \
-        #name, ::unfold::core::kernels::detail::device_of(args...),                          \
-        [&] { cpu::name(args...); }, [&] { cuda::name(args...); });                          \
-  }                                                                                          \
+#define UNFOLD_KERNEL(name, ...)                                                                 \
+  namespace cpu {                                                                                \
+  void name(__VA_ARGS__);                                                                        \
+  }                                                                                              \
+  namespace cuda {                                                                               \
+  void name(__VA_ARGS__);                                                                        \
+  }                                                                                              \
+  template <typename... Args>                                                                    \
+  void name(const Args&... args) {                                                               \
+    ::unfold::core::kernels::detail::run_on(                                                     \
+        #name, ::unfold::core::kernels::detail::device_of(args...), [&] { cpu::name(args...); }, \
+        [&] { cuda::name(args...); });                                                           \
+  }                                                                                              \
   static_assert(true, "a semicolon follows")
 
 }  // namespace unfold::core::kernels

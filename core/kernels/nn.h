@@ -1,5 +1,7 @@
 // The layers of a decoder, row by row. N rows (tokens), contiguous. Sums inside a row are taken in
-// float32 for bfloat16 tensors, else in the tensor's own precision.
+// float32 for bfloat16 tensors, else in the tensor's own precision: the "accumulator dtype".
+// Gradients that are added to (dtable, dweight, y of scatter_add_rows), inverse_rms and losses have
+// it.
 #pragma once
 
 #include "core/kernels/kernel.h"
@@ -12,7 +14,7 @@ UNFOLD_KERNEL(embedding, const Tensor& table, const Tensor& ids, const Tensor& y
 UNFOLD_KERNEL(embedding_backward, const Tensor& dy, const Tensor& ids, const Tensor& dtable);
 
 // y = x / rms(x) * weight, rms(x) = sqrt(mean(x^2) + eps); x, y (N, W), weight (W).
-// inverse_rms (N) float32 (float64 for float64 tensors) is kept for the backward.
+// inverse_rms (N) is kept for the backward.
 UNFOLD_KERNEL(rms_norm, const Tensor& x, const Tensor& weight, double eps, const Tensor& y,
               const Tensor& inverse_rms);
 // dx is written, dweight is added to.
@@ -31,7 +33,7 @@ UNFOLD_KERNEL(swiglu, const Tensor& gate_up, const Tensor& y);
 UNFOLD_KERNEL(swiglu_backward, const Tensor& dy, const Tensor& gate_up, const Tensor& dgate_up);
 
 // losses[n] = logsumexp(logits[n]) - logits[n, targets[n]]; 0 for targets[n] < 0.
-// logits (N, V); targets (N) int32; losses (N) float32/float64. With want_gradient the logits are
+// logits (N, V); targets (N) int32; losses (N). With want_gradient the logits are
 // overwritten by softmax - onehot (0 in rows without a target).
 UNFOLD_KERNEL(cross_entropy, const Tensor& logits, const Tensor& targets, bool want_gradient,
               const Tensor& losses);

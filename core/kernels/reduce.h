@@ -1,4 +1,5 @@
-// Sums. Partial sums are taken over fixed blocks, so results do not depend on the thread count.
+// Sums, into tensors of the accumulator dtype (float32 for bfloat16). Partial sums are taken over
+// fixed blocks, so results do not depend on the thread count.
 #pragma once
 
 #include "core/kernels/kernel.h"
