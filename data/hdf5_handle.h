@@ -55,6 +55,12 @@ inline void silence() {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
+// Whether several threads may call HDF5 at a time (on different files too).
+inline bool is_thread_safe() {
+  hbool_t safe = 0;
+  return H5is_library_threadsafe(&safe) >= 0 && safe;
+}
+
 // The innermost reason of the last failure in this thread, on one line.
 inline std::string reason() {
   std::string text;

@@ -100,6 +100,9 @@ class ShardReader {
   std::unique_ptr<File> file_;
 };
 
+// Whether one thread may read a shard while another uses HDF5 for something else.
+bool shards_are_thread_safe();
+
 // The shards meant by a list of shards (.h5) and folders of them, in the given order, folders
 // sorted by name. Throws core::UserError for a missing path or a folder without shards.
 std::vector<std::filesystem::path> find_shards(const std::vector<std::string>& inputs);

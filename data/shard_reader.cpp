@@ -303,6 +303,10 @@ std::vector<TokenId> ShardReader::document(std::int64_t i) {
   return tokens;
 }
 
+bool shards_are_thread_safe() {
+  return hdf5::is_thread_safe();
+}
+
 std::vector<fs::path> find_shards(const std::vector<std::string>& inputs) {
   std::vector<fs::path> shards;
   for (const std::string& input : inputs) {

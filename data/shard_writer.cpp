@@ -211,6 +211,10 @@ struct ShardWriter::File {
     context.checked(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), "write the file");
     context.checked(file.reset(), "close the file");
     sync_path(temporary, O_RDONLY);
+    // A caller may keep many sealed shards until it publishes them all: keep no memory for them.
+    tokens_data.reset();
+    documents_data.reset();
+    vocab = {};
     sealed = true;
   }
 
