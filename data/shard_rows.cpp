@@ -74,14 +74,9 @@ std::int64_t ShardRows::take(std::int64_t begin, std::int64_t remaining, std::in
   if (count == remaining) return count;
   // A piece of one token has no target: leave that place empty.
   if (count < 2) return 0;
-  // For the same reason no single token is left over, unless that makes one here.
-  if (remaining - count == 1 && count > 2) {
-    const auto words =
-        std::span<const std::uint8_t>(starts_word_)
-            .first(std::min(static_cast<std::size_t>(count - 1), starts_word_.size()));
-    const auto elements = gsa::insert_gists(count - 1, words, format_.gist).size();
-    if (static_cast<std::int64_t>(elements) <= room) return count - 1;
-  }
+  // For the same reason no single token is left over, unless that makes one here. One token less
+  // never takes more room: a longer prefix has at least the gists of a shorter one.
+  if (remaining - count == 1 && count > 2) return count - 1;
   return count;
 }
 
