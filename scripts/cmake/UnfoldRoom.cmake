@@ -1,6 +1,7 @@
 # unfold_room(NAME [PUBLIC libs...] [PRIVATE libs...])
 # A static library unfold_NAME of all NAME/**/*.cpp (and NAME/**/*.cu in a CUDA build).
 # Files named *_stub.cpp stand in for CUDA code and are built only without it.
+# Installed Unfold exports it as unfold::NAME, without our warnings and processor flags.
 function(unfold_room name)
   cmake_parse_arguments(ROOM "" "" "PUBLIC;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
@@ -12,21 +13,31 @@ function(unfold_room name)
   else()
     list(FILTER sources EXCLUDE REGEX "/cuda/")
   endif()
+  set(options $<BUILD_INTERFACE:unfold_options>)
   if(sources)
     add_library(unfold_${name} STATIC ${sources})
-    target_link_libraries(unfold_${name} PUBLIC unfold_options ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
+    target_link_libraries(unfold_${name} PUBLIC ${options} ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
     if(UNFOLD_WITH_CUDA AND "${name}" STREQUAL "core")
       target_link_libraries(unfold_core PUBLIC CUDA::cudart_static)
     endif()
   else()
     add_library(unfold_${name} INTERFACE)
-    target_link_libraries(unfold_${name} INTERFACE unfold_options ${ROOM_PUBLIC})
+    target_link_libraries(unfold_${name} INTERFACE ${options} ${ROOM_PUBLIC})
   endif()
+  set_target_properties(unfold_${name} PROPERTIES EXPORT_NAME ${name})
+  # The header check compiles a room's headers with what the room itself sees.
+  set_property(GLOBAL PROPERTY UNFOLD_${name}_LIBRARIES unfold_${name} ${ROOM_PRIVATE})
+  set_property(GLOBAL APPEND PROPERTY UNFOLD_ROOMS ${name})
 endfunction()
 
-# unfold_room_tests(NAME): the test program test_NAME of all tests/NAME/**/*_test.cpp and helpers.
+# unfold_room_tests(NAME): the test program test_NAME of all tests/NAME/**/*_test.cpp and helpers
+# (and *.cu in a CUDA build).
 function(unfold_room_tests name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
+  if(UNFOLD_WITH_CUDA)
+    file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cu)
+    list(APPEND sources ${cuda_sources})
+  endif()
   if(NOT sources)
     return()
   endif()
@@ -36,7 +47,7 @@ function(unfold_room_tests name)
     UNFOLD_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UNFOLD_PROGRAM="$<TARGET_FILE:unfold>")
   if("${name}" STREQUAL "cli")
     add_dependencies(test_cli unfold)
-    target_link_libraries(test_cli PRIVATE yaml-cpp)
+    target_link_libraries(test_cli PRIVATE yaml-cpp::yaml-cpp)
   endif()
   include(GoogleTest)
   gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
