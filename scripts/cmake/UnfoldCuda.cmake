@@ -48,6 +48,11 @@ if(NOT CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX})
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
 endif()
 enable_language(CUDA)
+# CMake 3.25.1 (Debian 12) came out days before the first nvcc with C++20 and does not know its flag.
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
 set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_EXTENSIONS OFF)
@@ -55,6 +60,9 @@ set(CMAKE_CUDA_SEPARABLE_COMPILATION OFF)
 find_package(CUDAToolkit REQUIRED)
 set(UNFOLD_WITH_CUDA ON)
 
+# fmt 9 takes nvcc for a compiler without constexpr, which breaks its own compile-time checks.
+target_compile_definitions(unfold_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)
 # The host compiler's warnings without -Wpedantic, which the code nvcc generates does not pass.
 list(JOIN warnings "," host_warnings)
 target_compile_options(unfold_options INTERFACE
