@@ -16,7 +16,8 @@ fi
 parallel_jobs() {
   local cores kilobytes limit
   cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
-  kilobytes=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
+  kilobytes=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo 2> /dev/null || true)
+  kilobytes=${kilobytes:-1500000}  # unknown: one at a time
   limit=$(cat /sys/fs/cgroup/memory.max 2> /dev/null || echo max)  # a container's share
   if [[ $limit != max ]] && ((limit / 1024 < kilobytes)); then kilobytes=$((limit / 1024)); fi
   local by_memory=$((kilobytes / 1500000))
