@@ -1,4 +1,5 @@
-// How gist tokens are placed and seen (METHOD.md sections 2-5). Shared by data, models, train, eval.
+// How gist tokens are placed and seen (METHOD.md sections 2-5). Shared by data, models, train,
+// eval.
 #pragma once
 
 #include <cstdint>

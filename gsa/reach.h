@@ -1,8 +1,9 @@
 // Reach: the visibility of a whole layout in a few integers a key, instead of a T x T mask.
 //
-// Under METHOD.md section 5 the queries that see a key form, within one class of queries, an interval
-// that starts at the key itself. So a key needs one number a class: the first query that no longer
-// sees it. Classes: 0 for raw tokens and level-0 gists (lvl(q) <= 0), l for level-l gists, l >= 1.
+// Under METHOD.md section 5 the queries that see a key form, within one class of queries, an
+// interval that starts at the key itself. So a key needs one number a class: the first query that
+// no longer sees it. Classes: 0 for raw tokens and level-0 gists (lvl(q) <= 0), l for level-l
+// gists, l >= 1.
 //
 //     visible(q, k)  <=>  k <= q  and  q < reach[class(q)][k]
 #pragma once
@@ -18,9 +19,9 @@ namespace unfold::gsa {
 struct Reach {
   std::int64_t rows = 0;
   std::int64_t length = 0;
-  int classes = 1;                        // max(1, levels)
-  std::vector<std::int32_t> end;          // (rows, classes, length): exclusive end, in row positions
-  std::vector<std::int8_t> query_class;   // (rows, length)
+  int classes = 1;                       // max(1, levels)
+  std::vector<std::int32_t> end;         // (rows, classes, length): exclusive end, in row positions
+  std::vector<std::int8_t> query_class;  // (rows, length)
 
   std::int32_t at(std::int64_t row, int query_class_index, std::int64_t key) const {
     return end[static_cast<std::size_t>((row * classes + query_class_index) * length + key)];
