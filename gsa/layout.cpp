@@ -59,4 +59,17 @@ Layout make_layout(std::int64_t rows, std::int64_t length, int levels,
   return layout;
 }
 
+std::vector<DocumentSpan> document_spans(const Layout& layout, std::int64_t row) {
+  core::check(row >= 0 && row < layout.rows, "layout", "row {} of {}", row, layout.rows);
+  std::vector<DocumentSpan> spans;
+  for (std::int32_t t = 0; t < layout.length; ++t) {
+    const auto i = static_cast<std::size_t>(row * layout.length + t);
+    if (layout.document[i] < 0) break;
+    if (t == 0 || layout.document[i] != layout.document[i - 1]) spans.push_back({t, t, false});
+    spans.back().end = t + 1;
+    if (layout.level[i] >= 0) spans.back().has_gist = true;
+  }
+  return spans;
+}
+
 }  // namespace unfold::gsa

@@ -22,6 +22,17 @@ struct Layout {
   std::int64_t size() const { return rows * length; }
 };
 
+// One document of a row: positions [begin, end).
+struct DocumentSpan {
+  std::int32_t begin;
+  std::int32_t end;
+  bool has_gist;
+  bool operator==(const DocumentSpan&) const = default;
+};
+
+// The documents of a row in order; positions behind the last one are padding.
+std::vector<DocumentSpan> document_spans(const Layout& layout, std::int64_t row);
+
 // Builds a layout from levels and documents; computes the RoPE positions:
 // rope(t) = index(t) - (gists of any level at indices <= t), counted inside the document. (A gist
 // with no raw token before it, which insertion never makes, gets -1.)
