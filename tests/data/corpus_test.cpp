@@ -167,6 +167,25 @@ TEST_F(CorpusTest, ExistingShardsStayUnlessTold) {
   EXPECT_FALSE(fs::exists(out_ / "shard-00001.h5"));
 }
 
+TEST_F(CorpusTest, ATokenizerInTheFolderStaysWhenItIsTheSame) {
+  write_bytes(in_ / "a.txt", "text");
+  const auto byte_tokenizer = load_tokenizer("byte");
+  fs::create_directories(out_);
+  byte_tokenizer->save(out_ / "tokenizer.json");
+  // Another layout of the same tokenizer, as if it came from elsewhere.
+  write_bytes(out_ / "tokenizer.json", read_bytes(out_ / "tokenizer.json") + "\n\n");
+  const std::string before = read_bytes(out_ / "tokenizer.json");
+  tokenize_corpus({in_.path()}, *byte_tokenizer, out_);
+  EXPECT_EQ(read_bytes(out_ / "tokenizer.json"), before);
+
+  fs::remove(out_ / "shard-00000.h5");
+  EXPECT_THROW(run(), core::UserError);  // the fake tokenizer is another one
+  EXPECT_EQ(read_bytes(out_ / "tokenizer.json"), before);
+  EXPECT_FALSE(out_has_shards());
+  run({.overwrite = true});
+  EXPECT_EQ(read_bytes(out_ / "tokenizer.json"), "{\"fake\": true}\n");
+}
+
 TEST_F(CorpusTest, AnUnwritableFolderIsAUserError) {
   write_bytes(in_ / "a.txt", "text");
   write_bytes(folder_ / "file", "");
