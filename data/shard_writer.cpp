@@ -33,6 +33,8 @@ class GrowingDataset {
     const auto create =
         context.opened(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "create a property list");
     context.checked(H5Pset_chunk(create.get(), 1, &chunk_size), "set chunking");
+    // The time of writing would make equal shards differ.
+    context.checked(H5Pset_obj_track_times(create.get(), false), "turn off time stamps");
     context.checked(H5Pset_shuffle(create.get()), "set the shuffle filter");
     context.checked(H5Pset_deflate(create.get(), kDeflateLevel), "set compression");
     context.checked(H5Pset_fletcher32(create.get()), "set checksums");
@@ -165,8 +167,10 @@ struct ShardWriter::File {
     const auto access = context.opened(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "set up HDF5");
     context.checked(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110),
                     "choose the HDF5 file format");
+    const auto create = context.opened(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "set up HDF5");
+    context.checked(H5Pset_obj_track_times(create.get(), false), "turn off time stamps");
     leftover.path = temporary;
-    file = context.opened(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
+    file = context.opened(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, create.get(), access.get()),
                           H5Fclose, "create the file");
     const bool narrow = is_narrow(vocab.vocab_size);
     tokens_data = std::make_unique<GrowingDataset<std::uint32_t>>(

@@ -2,19 +2,21 @@
 
 #include <gtest/gtest.h>
 #include <hdf5.h>
-#include <sys/resource.h>
 
-#include <csignal>
+#include <chrono>
+#include <thread>
 
 #include "core/error.h"
 #include "data/counter_random.h"
 #include "tests/data/fake_tokenizer.h"
+#include "tests/data/file_size_limit.h"
 
 namespace unfold::data {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::FakeTokenizer;
+using testing::FileSizeLimit;
 using testing::read_bytes;
 using testing::TemporaryFolder;
 using testing::write_bytes;
@@ -84,6 +86,16 @@ TEST(Shard, RoundTripNarrowAndWide) {
     EXPECT_EQ(reader.tokens(), tokens);
     EXPECT_EQ(reader.bytes(), bytes);
   }
+}
+
+TEST(Shard, SameTokensMakeTheSameBytes) {
+  const TemporaryFolder folder;
+  const VocabInfo vocab = describe_vocab(FakeTokenizer());
+  const Documents documents = random_documents(2, 5, 100, vocab.vocab_size);
+  write_shard(folder / "a.h5", documents, vocab);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // HDF5's time stamps: seconds
+  write_shard(folder / "b.h5", documents, vocab);
+  EXPECT_TRUE(read_bytes(folder / "a.h5") == read_bytes(folder / "b.h5"));
 }
 
 TEST(Shard, SmallCacheReadsTheSame) {
@@ -343,24 +355,6 @@ TEST(ShardWriter, MisuseIsABug) {
   EXPECT_THROW(writer.seal(), core::InternalError);
   EXPECT_THROW(writer.publish(), core::InternalError);
 }
-
-// A file-size limit makes writes fail as a full disk does, without needing one.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
 
 TEST(ShardWriter, FullDiskIsAUserErrorAndLeavesNothing) {
   const TemporaryFolder folder;
