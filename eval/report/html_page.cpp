@@ -94,9 +94,12 @@ void write_result_row(const RunRecord& record, const ResultEntry& entry, const I
   const ResultRow& row = entry.row;
   const std::string color = color_class(record.color_of(row.method));
   write_method_cell(record, row.method, html);
+  const std::string interval = format_interval(row.metric, row.low, row.high);
   html.open("td", {{"class", "num"}});
-  html.element(entry.best ? "b" : "span", format_metric(row.metric, row.value)).close();
-  html.element("td", format_interval(row.metric, row.low, row.high), {{"class", "soft"}});
+  html.element(entry.best ? "b" : "span", format_metric(row.metric, row.value));
+  if (!interval.empty()) html.element("small", interval, {{"class", "narrow"}});
+  html.close();
+  html.element("td", interval, {{"class", "soft interval"}});
   html.open("td", {{"class", "strip-cell " + color}}).raw(strip.svg(row)).close();
   html.open("td", {{"class", "num " + color}});
   html.element("span", format_keys(row.attended), {{"class", "name"}});
@@ -150,7 +153,7 @@ void write_results(const RunRecord& record, HtmlWriter& html) {
   html.open("div", {{"class", "sheet"}, {"tabindex", "0"}}).open("table").open("thead").open("tr");
   html.element("th", "Task", {{"scope", "col"}}).element("th", "Method", {{"scope", "col"}});
   html.element("th", "Value", {{"scope", "col"}, {"class", "num"}});
-  html.element("th", "95% interval", {{"scope", "col"}});
+  html.element("th", "95% interval", {{"scope", "col"}, {"class", "interval"}});
   html.element("th", "", {{"class", "strip-cell"}});
   html.element("th", "Keys", {{"scope", "col"}, {"class", "num"}});
   html.element("th", "Ratio", {{"scope", "col"}, {"class", "num"}});

@@ -62,6 +62,7 @@ tbody th small { display: block; font-weight: 400; color: var(--muted); }
 .num { text-align: right; }
 .soft { color: var(--muted); }
 td b { font-weight: 700; }
+.narrow { display: none; color: var(--muted); font-size: .78rem; }
 .swatch {
   display: inline-block; width: .62rem; height: .62rem; margin-right: .5rem; border-radius: 50%;
   background: currentColor;
@@ -109,7 +110,9 @@ code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans M
   .card { padding: .75rem .85rem .8rem; }
   .card .value { font-size: 1.5rem; }
   th, td { padding: .5rem .65rem; }
-  .strip-cell { display: none; }
+  .strip-cell, .interval { display: none; }
+  .narrow { display: block; }
+  tbody th { min-width: 5.5rem; }
   .wide .plot text { font-size: 16px; }
   figure { padding: .85rem .8rem .6rem; }
   dl { grid-template-columns: 1fr; gap: .1rem; } dd { margin-bottom: .7rem; }

@@ -205,9 +205,9 @@ std::vector<KeyFigure> key_figures(const RunRecord& record) {
   if (const auto last = final_loss(history)) {
     std::string detail;
     if (history.loss.size() > 1) {
-      detail = fmt::format("from {}", format_number(*first_finite(history.loss)));
+      detail = fmt::format("began at {}", format_number(*first_finite(history.loss)));
     }
-    if (last->steps > 1) detail = fmt::format("{}; mean of {} steps", detail, last->steps);
+    if (last->steps > 1) detail = fmt::format("last {} steps; {}", last->steps, detail);
     figures.push_back({"Training loss", format_number(last->value), detail});
   }
   if (!history.step.empty()) {
