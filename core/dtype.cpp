@@ -31,7 +31,8 @@ DType dtype_from_name(std::string_view name) {
   for (const auto& [value, text] : kNames) {
     if (text == name) return value;
   }
-  fail("dtype", "unknown element type '{}': use float64, float32, bfloat16, int64, int32, uint8 or bool",
+  fail("dtype",
+       "unknown element type '{}': use float64, float32, bfloat16, int64, int32, uint8 or bool",
        name);
 }
 

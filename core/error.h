@@ -1,8 +1,10 @@
-// Errors as part of the product: every failure is one of three kinds, and each kind is one exit code.
+// Errors as part of the product: every failure is one of three kinds, and each kind is one exit
+// code.
 //
 //   UserError      the user can mend it (bad config, missing file, full disk)   exit code 2
 //   InternalError  a bug in Unfold (shape mismatch inside, broken invariant)    exit code 70
-//   Interrupted    a signal asked us to stop; work was saved                    exit code 130 or 143
+//   Interrupted    a signal asked us to stop; work was saved                    exit code 130 or
+//   143
 //
 // A message says what is wrong, where, and what to do, on one line: "[shard] books.h5: truncated at
 // byte 4096: tokenize the text again". The tag in brackets names the part that speaks.
@@ -41,7 +43,8 @@ class InternalError : public Error {
 class Interrupted : public Error {
  public:
   explicit Interrupted(int signal)
-      : Error("signal", fmt::format("stopped by signal {} after saving", signal)), signal_(signal) {}
+      : Error("signal", fmt::format("stopped by signal {} after saving", signal)),
+        signal_(signal) {}
   int signal() const { return signal_; }
 
  private:
@@ -52,21 +55,21 @@ class Interrupted : public Error {
 template <typename... Args>
 struct LocatedFormat {
   template <typename String>
-  consteval LocatedFormat(const String& text,
-                          std::source_location at = std::source_location::current())
+  FMT_CONSTEVAL LocatedFormat(const String& text,
+                              std::source_location at = std::source_location::current())
       : format(text), where(at) {}
   fmt::format_string<Args...> format;
   std::source_location where;
 };
 
 // check: an invariant of the program. Failing is a bug: throws InternalError with the location.
-//   core::check(k.dim(2) == v.dim(2), "attention", "key has {} heads, value {}", k.dim(2), v.dim(2));
+//   core::check(k.dim(2) == v.dim(2), "attention", "key has {} heads, value {}", k.dim(2),
+//   v.dim(2));
 template <typename... Args>
 void check(bool condition, std::string_view tag,
            LocatedFormat<std::type_identity_t<Args>...> message, Args&&... args) {
   if (condition) return;
-  throw InternalError(tag, fmt::format(message.format, std::forward<Args>(args)...),
-                      message.where);
+  throw InternalError(tag, fmt::format(message.format, std::forward<Args>(args)...), message.where);
 }
 
 // require: a condition on the user's input. Failing throws UserError.

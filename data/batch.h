@@ -13,11 +13,11 @@ namespace unfold::data {
 inline constexpr TokenId kIgnoredTarget = -1;
 
 struct Batch {
-  gsa::Layout layout;             // rows x length; levels, documents, RoPE positions
-  std::vector<TokenId> tokens;    // (rows, length); gist of level l has id vocab_size + l; padding 0
-  std::vector<TokenId> targets;   // (rows, length) next raw token of the same document, else ignored
-  std::int64_t valid_targets = 0; // targets that are not ignored
-  std::int64_t target_bytes = 0;  // bytes of text those targets stand for (special tokens count 0)
+  gsa::Layout layout;            // rows x length; levels, documents, RoPE positions
+  std::vector<TokenId> tokens;   // (rows, length); gist of level l has id vocab_size + l; padding 0
+  std::vector<TokenId> targets;  // (rows, length) next raw token of the same document, else ignored
+  std::int64_t valid_targets = 0;  // targets that are not ignored
+  std::int64_t target_bytes = 0;   // bytes of text those targets stand for (special tokens count 0)
 };
 
 }  // namespace unfold::data

@@ -32,9 +32,8 @@ struct Results {
 };
 
 // {"rows": [{"task", "method", "ratio", "metric", "value", "n", "low", "high", "attended"}],
-//  "versions": {"unfold", "compiler"}, "config": "...", "step": N, ["parameters": N]}; written
-//  beside
-// and renamed. A number that is not finite is null.
+//  "versions": {"unfold", "compiler"}, "config": "...", "step": N, ["parameters": N]}
+// written beside and renamed. A number that is not finite is null.
 void write_results(const std::filesystem::path& file, const Results& results);
 // Throws core::UserError with file and reason when it is missing or malformed.
 Results read_results(const std::filesystem::path& file);

@@ -13,11 +13,11 @@ struct RopeConfig {
   double theta = 10000.0;
   RopeScaling scaling = RopeScaling::none;
   double factor = 1.0;
-  double low_frequency_factor = 1.0;              // llama3
-  double high_frequency_factor = 4.0;             // llama3
-  double beta_fast = 32.0;                        // yarn
-  double beta_slow = 1.0;                         // yarn
-  std::int64_t original_context = 8192;           // llama3, yarn, dynamic
+  double low_frequency_factor = 1.0;     // llama3
+  double high_frequency_factor = 4.0;    // llama3
+  double beta_fast = 32.0;               // yarn
+  double beta_slow = 1.0;                // yarn
+  std::int64_t original_context = 8192;  // llama3, yarn, dynamic
   bool operator==(const RopeConfig&) const = default;
 };
 

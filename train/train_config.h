@@ -23,15 +23,15 @@ struct OptimizerConfig {
 
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::cosine;
-  std::int64_t warmup = 0;       // steps, linear from 0
-  double min_ratio = 0.1;        // final lr / peak lr
-  double decay_fraction = 0.2;   // wsd: last part of training over which lr falls
+  std::int64_t warmup = 0;      // steps, linear from 0
+  double min_ratio = 0.1;       // final lr / peak lr
+  double decay_fraction = 0.2;  // wsd: last part of training over which lr falls
 };
 
 struct CptConfig {
-  bool prefix_loss = true;      // false: no loss on tokens up to the last top-level gist
-  bool two_branch = false;      // also the raw mask, both losses averaged
-  double alignment = 0.0;       // weight of the hidden alignment loss; paper 1e-4; needs two_branch
+  bool prefix_loss = true;  // false: no loss on tokens up to the last top-level gist
+  bool two_branch = false;  // also the raw mask, both losses averaged
+  double alignment = 0.0;   // weight of the hidden alignment loss; paper 1e-4; needs two_branch
 };
 
 struct CheckpointConfig {
@@ -46,17 +46,17 @@ struct RunConfig {
 
 struct TrainConfig {
   Objective objective = Objective::cpt;
-  std::string init_from;             // a run whose last checkpoint gives the initial weights
+  std::string init_from;  // a run whose last checkpoint gives the initial weights
   std::int64_t steps = 300;
-  std::int64_t rows = 8;             // rows an optimizer step, over all ranks and micro-batches
-  std::int64_t micro_rows = 0;       // rows a forward pass; 0: all of them
-  std::int64_t row_length = 1024;    // positions a row, gists included
+  std::int64_t rows = 8;           // rows an optimizer step, over all ranks and micro-batches
+  std::int64_t micro_rows = 0;     // rows a forward pass; 0: all of them
+  std::int64_t row_length = 1024;  // positions a row, gists included
   core::DType dtype = core::DType::float32;  // parameters and activations
-  std::int64_t val_every = 50;       // steps; 0: never
-  std::int64_t val_rows = 16;        // rows a validation
+  std::int64_t val_every = 50;               // steps; 0: never
+  std::int64_t val_rows = 16;                // rows a validation
   bool activation_checkpointing = false;
-  bool overfit_one_batch = false;    // train on the first batch for ever
-  std::int64_t log_every = 10;       // plain progress line when output is not a terminal
+  bool overfit_one_batch = false;  // train on the first batch for ever
+  std::int64_t log_every = 10;     // plain progress line when output is not a terminal
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   CptConfig cpt;

@@ -1,4 +1,5 @@
-// Tokenizer: text <-> token ids. Two kinds so far: plain bytes, and byte-level BPE (tokenizer.json).
+// Tokenizer: text <-> token ids. Two kinds so far: plain bytes, and byte-level BPE
+// (tokenizer.json).
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,31 @@
+#include "autograd/ops/rope.h"
+
+#include "core/kernels/nn.h"
+
+namespace unfold::autograd {
+
+namespace kernels = core::kernels;
+
+Variable rope(const Variable& x, const Tensor& positions, const Tensor& table,
+              std::int64_t rotated) {
+  core::check(x.value().rank() == 2 && positions.size() == x.dim(0) && table.rank() == 2 &&
+                  table.dim(1) % 2 == 0 && rotated * table.dim(1) <= x.dim(1),
+              "rope", "x {}, positions {}, table {}, {} heads", core::to_string(x.shape()),
+              core::to_string(positions.shape()), core::to_string(table.shape()), rotated);
+  if (positions.device().is_cpu()) {
+    const std::int32_t* position = positions.data<std::int32_t>();
+    for (std::int64_t n = 0; n < positions.size(); ++n) {
+      core::check(position[n] >= 0 && position[n] < table.dim(0), "rope",
+                  "position {} at {} with a table of {}", position[n], n, table.dim(0));
+    }
+  }
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.value().device());
+  kernels::rope(x.value(), positions, table, rotated, false, y);
+  return record("rope", y, {x}, [slot = x.slot(), positions, table, rotated](const Tensor& dy) {
+    const Tensor dx = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+    kernels::rope(dy, positions, table, rotated, true, dx);
+    slot->add(dx);
+  });
+}
+
+}  // namespace unfold::autograd

@@ -1,0 +1,182 @@
+#include "core/kernels/elementwise.h"
+
+#include <array>
+#include <cstring>
+
+#include "core/cpu/scalar.h"
+#include "core/parallel.h"
+#include "core/random.h"
+
+namespace unfold::core::kernels::cpu {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 15;
+
+template <typename T>
+void fill_with(const Tensor& y, T value) {
+  T* out = y.data<T>();
+  parallel_for(y.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::fill(out + begin, out + end, value);
+  });
+}
+
+// Calls f(std::type_identity<T>{}) for every dtype; bool is stored as a byte of 0 or 1.
+template <typename F>
+void on_any(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::int64:
+      f(std::type_identity<std::int64_t>{});
+      return;
+    case DType::int32:
+      f(std::type_identity<std::int32_t>{});
+      return;
+    case DType::uint8:
+      f(std::type_identity<std::uint8_t>{});
+      return;
+    case DType::boolean:
+      f(std::type_identity<bool>{});
+      return;
+    default:
+      on_float(dtype, std::forward<F>(f));
+  }
+}
+
+template <typename From, typename To>
+To convert(From value) {
+  if constexpr (std::is_same_v<From, To>) {
+    return value;
+  } else if constexpr (std::is_same_v<To, bfloat16>) {
+    return bfloat16(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<From, bfloat16>) {
+    return static_cast<To>(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+// Row-major walk over all but the last dimension, then a tight loop over the last.
+template <typename From, typename To>
+void copy_strided(const Tensor& from, const Tensor& to) {
+  const From* source = from.data<From>();
+  To* target = to.data<To>();
+  const Shape& shape = from.shape();
+  if (from.rank() == 0) {
+    target[0] = convert<From, To>(source[0]);
+    return;
+  }
+  const std::int64_t width = shape.back();
+  const std::int64_t from_step = from.strides().back();
+  const std::int64_t to_step = to.strides().back();
+  const std::int64_t rows = width == 0 ? 0 : from.size() / width;
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, width));
+  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      std::int64_t rest = row;
+      std::int64_t from_offset = 0;
+      std::int64_t to_offset = 0;
+      for (std::size_t d = shape.size() - 1; d-- > 0;) {
+        const std::int64_t at = rest % shape[d];
+        rest /= shape[d];
+        from_offset += at * from.strides()[d];
+        to_offset += at * to.strides()[d];
+      }
+      const From* in = source + from_offset;
+      To* out = target + to_offset;
+      if (from_step == 1 && to_step == 1) {
+        for (std::int64_t i = 0; i < width; ++i) out[i] = convert<From, To>(in[i]);
+      } else {
+        for (std::int64_t i = 0; i < width; ++i) {
+          out[i * to_step] = convert<From, To>(in[i * from_step]);
+        }
+      }
+    }
+  });
+}
+
+// y[i] = f(a[i], b[i]) in accumulator precision.
+template <typename F>
+void binary(const Tensor& a, const Tensor& b, const Tensor& y, F f) {
+  on_float(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using A = Accumulator<T>;
+    const T* left = a.data<T>();
+    const T* right = b.data<T>();
+    T* out = y.data<T>();
+    parallel_for(y.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) out[i] = T(f(A(left[i]), A(right[i])));
+    });
+  });
+}
+
+}  // namespace
+
+void fill(const Tensor& y, double value) {
+  on_any(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    fill_with<T>(y, convert<double, T>(value));
+  });
+}
+
+void copy(const Tensor& from, const Tensor& to) {
+  check(from.shape() == to.shape(), "copy", "shapes {} and {}", to_string(from.shape()),
+        to_string(to.shape()));
+  if (from.dtype() == to.dtype() && from.is_contiguous() && to.is_contiguous()) {
+    const char* source = static_cast<const char*>(from.raw());
+    char* target = static_cast<char*>(to.raw());
+    parallel_for(static_cast<std::int64_t>(from.bytes()), 1 << 18,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   std::memcpy(target + begin, source + begin,
+                               static_cast<std::size_t>(end - begin));
+                 });
+    return;
+  }
+  on_any(from.dtype(), [&](auto from_tag) {
+    on_any(to.dtype(), [&](auto to_tag) {
+      copy_strided<typename decltype(from_tag)::type, typename decltype(to_tag)::type>(from, to);
+    });
+  });
+}
+
+void add(const Tensor& a, const Tensor& b, const Tensor& y) {
+  binary(a, b, y, [](auto left, auto right) { return left + right; });
+}
+
+void multiply(const Tensor& a, const Tensor& b, const Tensor& y) {
+  binary(a, b, y, [](auto left, auto right) { return left * right; });
+}
+
+void scale(const Tensor& x, double alpha, const Tensor& y) {
+  binary(x, x, y,
+         [alpha](auto value, auto) { return static_cast<decltype(value)>(alpha) * value; });
+}
+
+void accumulate(const Tensor& x, double alpha, const Tensor& y) {
+  binary(x, y, y, [alpha](auto value, auto sum) {
+    return sum + static_cast<decltype(value)>(alpha) * value;
+  });
+}
+
+void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream, const Tensor& y) {
+  on_float(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using A = Accumulator<T>;
+    const T* in = x.data<T>();
+    T* out = y.data<T>();
+    const A keep_scale = A(1.0 / (1.0 - p));
+    const auto threshold = static_cast<std::uint64_t>(p * 4294967296.0);
+    const std::int64_t blocks = (y.size() + 3) / 4;
+    parallel_for(blocks, kGrain / 4, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t block = begin; block < end; ++block) {
+        const auto words = philox(seed, stream, static_cast<std::uint64_t>(block));
+        const std::int64_t first = block * 4;
+        const std::int64_t count = std::min<std::int64_t>(4, y.size() - first);
+        for (std::int64_t i = 0; i < count; ++i) {
+          const bool kept = words[static_cast<std::size_t>(i)] >= threshold;
+          out[first + i] = kept ? T(A(in[first + i]) * keep_scale) : T(A(0));
+        }
+      }
+    });
+  });
+}
+
+}  // namespace unfold::core::kernels::cpu

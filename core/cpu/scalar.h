@@ -1,0 +1,89 @@
+// Helpers shared by the CPU kernels: dtype dispatch, and rows seen in the type sums are taken in.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/error.h"
+
+namespace unfold::core::kernels::cpu {
+
+// The type arithmetic is done in: float for bfloat16, else the type itself.
+template <typename T>
+using Accumulator = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+
+// Calls f(std::type_identity<T>{}) with the floating type of the dtype.
+template <typename F>
+void on_float(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::float64:
+      f(std::type_identity<double>{});
+      return;
+    case DType::float32:
+      f(std::type_identity<float>{});
+      return;
+    case DType::bfloat16:
+      f(std::type_identity<bfloat16>{});
+      return;
+    default:
+      break;
+  }
+  throw InternalError("kernel", fmt::format("{} is not a floating dtype", name_of(dtype)));
+}
+
+template <typename T>
+using ArrayMap = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
+template <typename T>
+using ConstArrayMap = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
+
+// A row of T as accumulator values: the row itself, or a converted copy for bfloat16.
+template <typename T>
+class RowReader {
+ public:
+  using A = Accumulator<T>;
+  ConstArrayMap<A> operator()(const T* row, std::int64_t width) {
+    if constexpr (std::is_same_v<T, A>) {
+      return {row, width};
+    } else {
+      buffer_.resize(static_cast<std::size_t>(width));
+      for (std::int64_t i = 0; i < width; ++i) buffer_[static_cast<std::size_t>(i)] = A(row[i]);
+      return {buffer_.data(), width};
+    }
+  }
+
+ private:
+  std::vector<A> buffer_;
+};
+
+// Where accumulator values of a row go: the row itself, or a buffer rounded to bfloat16 by store().
+template <typename T>
+class RowWriter {
+ public:
+  using A = Accumulator<T>;
+  ArrayMap<A> operator()(T* row, std::int64_t width) {
+    row_ = row;
+    width_ = width;
+    if constexpr (std::is_same_v<T, A>) {
+      return {row, width};
+    } else {
+      buffer_.resize(static_cast<std::size_t>(width));
+      return {buffer_.data(), width};
+    }
+  }
+  void store() {
+    if constexpr (!std::is_same_v<T, A>) {
+      for (std::int64_t i = 0; i < width_; ++i) row_[i] = T(buffer_[static_cast<std::size_t>(i)]);
+    }
+  }
+
+ private:
+  std::vector<A> buffer_;
+  T* row_ = nullptr;
+  std::int64_t width_ = 0;
+};
+
+}  // namespace unfold::core::kernels::cpu

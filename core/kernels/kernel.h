@@ -1,0 +1,67 @@
+// How kernels are declared and dispatched.
+//
+// A kernel has one declaration, UNFOLD_KERNEL(name, arguments...), which makes three functions:
+//   kernels::cpu::name    defined in core/cpu/FILE.cpp
+//   kernels::cuda::name   defined in core/cuda/FILE.cu, or in the stub unit of a build without CUDA
+//   kernels::name         runs the one that matches the device of its first tensor
+// Kernels check nothing that their op has checked already, except that devices agree.
+#pragma once
+
+#include "core/device.h"
+#include "core/error.h"
+#include "core/tensor.h"
+
+namespace unfold::core::kernels {
+
+namespace detail {
+
+// Called around every kernel: the place for profiler ranges and per-kernel timing.
+class KernelScope {
+ public:
+  KernelScope(const char* name, Device device);
+  ~KernelScope();
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
+
+ private:
+  const char* name_;
+  double start_;
+};
+
+template <typename First, typename... Rest>
+Device device_of(const First& first, const Rest&...) {
+  return first.device();
+}
+
+// The one switch over devices.
+template <typename Cpu, typename Cuda>
+void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
+  const KernelScope scope(name, device);
+  switch (device.type) {
+    case DeviceType::cpu:
+      on_cpu();
+      return;
+    case DeviceType::cuda:
+      on_cuda();
+      return;
+  }
+}
+
+}  // namespace detail
+
+#define UNFOLD_KERNEL(name, ...)                                                                 \
+  namespace cpu {                                                                                \
+  void name(__VA_ARGS__);                                                                        \
+  }                                                                                              \
+  namespace cuda {                                                                               \
+  void name(__VA_ARGS__);                                                                        \
+  }                                                                                              \
+  template <typename... Args>                                                                    \
+  void name(const Args&... args) {                                                               \
+    ::unfold::core::kernels::detail::run_on(                                                     \
+        #name, ::unfold::core::kernels::detail::device_of(args...), [&] { cpu::name(args...); }, \
+        [&] { cuda::name(args...); });                                                           \
+  }                                                                                              \
+  static_assert(true, "a semicolon follows")
+
+}  // namespace unfold::core::kernels

@@ -1,0 +1,57 @@
+#include "core/profile.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+
+#include "core/kernels/kernel.h"
+
+namespace unfold::core {
+namespace {
+
+std::atomic<bool> g_on{false};
+std::mutex g_mutex;
+std::map<std::string, KernelTime> g_times;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+void start_profile() {
+  const std::lock_guard lock(g_mutex);
+  g_times.clear();
+  g_on = true;
+}
+
+std::vector<KernelTime> stop_profile() {
+  const std::lock_guard lock(g_mutex);
+  g_on = false;
+  std::vector<KernelTime> result;
+  for (const auto& [name, time] : g_times) result.push_back(time);
+  std::sort(result.begin(), result.end(),
+            [](const KernelTime& a, const KernelTime& b) { return a.seconds > b.seconds; });
+  return result;
+}
+
+namespace kernels::detail {
+
+KernelScope::KernelScope(const char* name, Device /*device*/)
+    : name_(name), start_(g_on ? now() : -1.0) {}
+
+KernelScope::~KernelScope() {
+  if (start_ < 0) return;
+  const double seconds = now() - start_;
+  const std::lock_guard lock(g_mutex);
+  KernelTime& time = g_times[name_];
+  time.name = name_;
+  time.seconds += seconds;
+  time.calls += 1;
+}
+
+}  // namespace kernels::detail
+
+}  // namespace unfold::core
