@@ -5,8 +5,8 @@
 
 namespace unfold::gsa {
 
-// A row of qkv holds `heads` query heads, then kv_heads key heads, then kv_heads value heads, each of
-// `width` elements. Query head h reads key/value head h / group().
+// A row of qkv holds `heads` query heads, then kv_heads key heads, then kv_heads value heads, each
+// of `width` elements. Query head h reads key/value head h / group().
 struct AttentionShape {
   std::int64_t heads = 1;
   std::int64_t kv_heads = 1;

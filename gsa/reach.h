@@ -5,6 +5,12 @@
 // no longer sees it. Classes: 0 for raw tokens and level-0 gists (lvl(q) <= 0), l for level-l
 // gists, l >= 1.
 //
+// Why there are no gaps: (a), (c) and (f) are intervals from the key on. A level-j gist k below the
+// top is seen under (b) until the next gist of a higher level, under (e) from behind the next gist t
+// of level j + 1 on. When every higher gist stands directly behind a gist one level lower, those are
+// the same gist t, so the only query left out between (b) and (e) is t itself; t alone is of class
+// j + 1, and (d) lets it see k. Hence the nesting that compute_reach insists on.
+//
 //     visible(q, k)  <=>  k <= q  and  q < reach[class(q)][k]
 #pragma once
 
@@ -29,8 +35,10 @@ struct Reach {
 };
 
 // Computes the reach of every key in O(rows * length * classes).
-// Padding sees itself and nothing else. Throws core::InternalError for a layout whose hierarchy is
-// not properly nested (which insertion never produces).
+// config gives sinks and previous_chunks; the levels are the layout's. A key that no query of a class
+// sees has its own position as that class's end. Padding sees itself and nothing else.
+// Throws core::InternalError for a layout in which a gist of level l >= 1 does not stand directly
+// behind a gist of level l - 1 of its document (insertion always puts it there).
 Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility visibility);
 
 }  // namespace unfold::gsa

@@ -24,11 +24,11 @@ void adamw(const Tensor& master, const Tensor& gradient, const Tensor& m, const 
     A* weight = master.data<A>();
     A* first = m.data<A>();
     A* second = v.data<A>();
-    const T* grad = gradient.data<T>();
+    const A* grad = gradient.data<A>();
     T* out = parameter.data<T>();
     parallel_for(parameter.size(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const A g = A(grad[i]) * scale;
+        const A g = grad[i] * scale;
         first[i] = beta1 * first[i] + (A(1) - beta1) * g;
         second[i] = beta2 * second[i] + (A(1) - beta2) * g * g;
         const A denominator = std::sqrt(second[i]) * inverse_root + eps;

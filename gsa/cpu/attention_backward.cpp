@@ -76,11 +76,10 @@ void backward_tile(const T* qkv, const T* dout, const T* out, const A* lse,
 
 }  // namespace
 
-// One task a (row, key/value head): it owns the key and value gradients it adds to, so sums are taken
-// in the order of the tiles whatever the thread count.
-void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out,
-                        const Tensor& lse, const AttentionShape& shape, const BlockMap& map,
-                        const Tensor& dqkv) {
+// One task a (row, key/value head): it owns the key and value gradients it adds to, so sums are
+// taken in the order of the tiles whatever the thread count.
+void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out, const Tensor& lse,
+                        const AttentionShape& shape, const BlockMap& map, const Tensor& dqkv) {
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;

@@ -23,9 +23,9 @@ inline constexpr std::int64_t kKeyBlock = 512;
 // One tile: `queries` consecutive positions of a row, all heads of one key/value head, stacked
 // head by head: matrix row r is head r / queries, position first + r % queries.
 struct TileIndex {
-  std::int64_t row;       // of the batch
+  std::int64_t row;  // of the batch
   std::int64_t kv_head;
-  std::int64_t first;     // first query position
+  std::int64_t first;  // first query position
   std::int64_t queries;
 };
 
