@@ -16,7 +16,8 @@ struct AdamWStep {
 };
 
 // AdamW (Loshchilov & Hutter 2019). master, m, v: float32 (float64 for a float64 parameter);
-// gradient, parameter: one dtype. parameter = rounded master; may be the same tensor as master.
+// gradient: the dtype of the parameter or of the master (autograd collects the gradients of
+// bfloat16 leaves in float32). parameter = rounded master; may be the same tensor as master.
 UNFOLD_KERNEL(adamw, const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
               const Tensor& parameter, const AdamWStep& step);
 
