@@ -1,7 +1,7 @@
 // Block map: which keys each tile of queries has to visit, as a few contiguous ranges.
 //
-// The keys of a row are gathered into groups in which reach never decreases, so that the keys a tile
-// of queries needs are one contiguous range a group:
+// The keys of a row are gathered into groups in which reach never decreases, so that the keys a
+// tile of queries needs are one contiguous range a group:
 //   group 0        sinks and top-level gists of all documents (seen until the document ends)
 //   groups 1..L-1  gists of level L-2 .. 0 (seen until a higher gist closes over them)
 //   last group     the remaining raw tokens (the narrow diagonal)

@@ -77,15 +77,11 @@ void reach_gist(std::span<const std::int8_t> level, const DocumentSpan& document
       reach.set(1, last_class, key, key);
     } else {
       const int higher = here + 1;
-      const std::int32_t end = end_behind(higher, previous);  // (b) with (e), or with (d) if P = 0
-      // Without previous chunks only the covering gist itself still sees the key, under (d).
-      const bool covered =
-          seen[static_cast<std::size_t>(higher)] <
-          static_cast<std::int64_t>(gists[static_cast<std::size_t>(higher)].size());
-      const std::int32_t end_lower = previous == 0 && covered ? end - 1 : end;
-      reach.set(0, key, std::max(end_lower, end_behind(0, previous)));  // (c)
-      reach.set(1, here, key, end_lower);
-      reach.set(higher, key, end);
+      // (b) with (e), and (d) for the covering gist. With P = 0 only the covering gist still sees
+      // the key at its own place; that the lower classes end there too changes nothing for them.
+      const std::int32_t end = end_behind(higher, previous);
+      reach.set(0, key, std::max(end, end_behind(0, previous)));  // (c)
+      reach.set(1, higher, key, end);
       reach.set(higher + 1, last_class, key, key);
     }
     if (here >= 0) ++seen[static_cast<std::size_t>(here)];

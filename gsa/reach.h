@@ -1,16 +1,18 @@
 // Reach: the visibility of a whole layout in a few integers a key, instead of a T x T mask.
 //
-// Under METHOD.md section 5 the queries that see a key form, within one class of queries, an interval
-// that starts at the key itself. So a key needs one number a class: the first query that no longer
-// sees it. Classes: 0 for raw tokens and level-0 gists (lvl(q) <= 0), l for level-l gists, l >= 1.
-//
-// Why there are no gaps: (a), (c) and (f) are intervals from the key on. A level-j gist k below the
-// top is seen under (b) until the next gist of a higher level, under (e) from behind the next gist t
-// of level j + 1 on. When every higher gist stands directly behind a gist one level lower, those are
-// the same gist t, so the only query left out between (b) and (e) is t itself; t alone is of class
-// j + 1, and (d) lets it see k. Hence the nesting that compute_reach insists on.
+// Under METHOD.md section 5 the queries that see a key form, within one class of queries, an
+// interval that starts at the key itself. So a key needs one number a class: the first query that
+// no longer sees it. Classes: 0 for raw tokens and level-0 gists (lvl(q) <= 0), l for level-l
+// gists, l >= 1.
 //
 //     visible(q, k)  <=>  k <= q  and  q < reach[class(q)][k]
+//
+// Why there are no gaps: (a), (c) and (f) are intervals from the key on. A level-j gist k below the
+// top is seen under (b) until the next gist of a higher level, under (e) from behind the next gist
+// t of level j + 1 on. When every higher gist stands directly behind a gist one level lower, those
+// are the same gist t, so the only query left out between (b) and (e) is t itself; among the
+// queries there, t alone is of class j + 1, and (d) lets it see k. Hence the nesting that
+// compute_reach insists on.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +26,18 @@ namespace unfold::gsa {
 struct Reach {
   std::int64_t rows = 0;
   std::int64_t length = 0;
-  int classes = 1;                        // max(1, levels)
-  std::vector<std::int32_t> end;          // (rows, classes, length): exclusive end, in row positions
-  std::vector<std::int8_t> query_class;   // (rows, length)
+  int classes = 1;                       // max(1, levels)
+  std::vector<std::int32_t> end;         // (rows, classes, length): exclusive end, in row positions
+  std::vector<std::int8_t> query_class;  // (rows, length)
 
   std::int32_t at(std::int64_t row, int query_class_index, std::int64_t key) const {
     return end[static_cast<std::size_t>((row * classes + query_class_index) * length + key)];
   }
 };
 
-// Computes the reach of every key in O(rows * length * classes).
-// config gives sinks and previous_chunks; the levels are the layout's. A key that no query of a class
-// sees has its own position as that class's end. Padding sees itself and nothing else.
+// Computes the reach of every key in O(rows * length * classes). config gives sinks and
+// previous_chunks; the levels are the layout's. A key that no query of a class sees has its own
+// position as that class's end. Padding sees itself and nothing else.
 // Throws core::InternalError for a layout in which a gist of level l >= 1 does not stand directly
 // behind a gist of level l - 1 of its document (insertion always puts it there).
 Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility visibility);
