@@ -109,10 +109,12 @@ class ShardSeries {
       : folder_(std::move(folder)), vocab_(vocab), options_(options) {}
 
   void add(const EncodedPiece& piece) {
-    if (!in_document_ && (shards_.empty() || shards_.back().tokens() >= options_.shard_tokens)) {
-      if (!shards_.empty()) shards_.back().seal();
-      paths_.push_back(folder_ / fmt::format("shard-{:05}.h5", shards_.size()));
-      shards_.emplace_back(paths_.back(), vocab_, options_.overwrite);
+    if (shards_.empty()) {
+      start_shard();
+    } else if (shards_.back().tokens() >= options_.shard_tokens) {
+      if (in_document_) shards_.back().end_document();
+      shards_.back().seal();
+      start_shard();
     }
     ShardWriter& shard = shards_.back();
     shard.append(piece.tokens);
@@ -120,6 +122,7 @@ class ShardSeries {
     if (in_document_) return;
     shard.append(std::span(&vocab_.eos, 1));
     shard.end_document();
+    ++documents_;
   }
 
   std::int64_t tokens() const {
@@ -132,11 +135,11 @@ class ShardSeries {
     core::check(!shards_.empty() && !in_document_, kTag, "no whole document to publish");
     shards_.back().seal();
     CorpusStats stats;
+    stats.documents = documents_;
     stats.tokens = tokens();
     try {
       for (ShardWriter& shard : shards_) {
         shard.publish();
-        stats.documents += shard.documents();
         stats.bytes += shard.bytes();
         stats.shards.push_back(paths_[stats.shards.size()]);
       }
@@ -150,12 +153,18 @@ class ShardSeries {
   }
 
  private:
+  void start_shard() {
+    paths_.push_back(folder_ / fmt::format("shard-{:05}.h5", shards_.size()));
+    shards_.emplace_back(paths_.back(), vocab_, options_.overwrite);
+  }
+
   fs::path folder_;
   const VocabInfo& vocab_;
   const CorpusOptions& options_;
   std::vector<ShardWriter> shards_;
   std::vector<fs::path> paths_;
   bool in_document_ = false;
+  std::int64_t documents_ = 0;
 };
 
 void prepare_folder(const fs::path& out_dir, const CorpusOptions& options) {

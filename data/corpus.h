@@ -1,7 +1,8 @@
 // Corpus: text, Markdown and JSONL files become token shards.
 //
-// Streaming: memory does not grow with the input. Documents are encoded by all cores and written in
-// reading order, so that the shards do not depend on the number of threads.
+// Streaming: memory does not grow with the input, only with the size of a shard. Documents are
+// encoded by all cores and written in reading order, so that the shards do not depend on the number
+// of threads.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,10 @@
 namespace unfold::data {
 
 struct CorpusOptions {
-  std::int64_t shard_tokens = std::int64_t{1}
-                              << 23;  // a shard ends with the document that gets here
-  int threads = 0;                    // that encode; 0: one a core
-  bool overwrite = false;             // replace the shards of the output folder
-  DocumentReaderOptions reader = {};  // UTF-8 policy, field of JSONL records
+  std::int64_t shard_tokens = std::int64_t{1} << 23;  // a shard ends when it has so many
+  int threads = 0;                                    // that encode; 0: one a core
+  bool overwrite = false;                             // replace the shards of the output folder
+  DocumentReaderOptions reader = {};                  // UTF-8 policy, field of JSONL records
 };
 
 struct CorpusProgress {

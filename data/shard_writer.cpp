@@ -1,13 +1,9 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <limits>
-#include <system_error>
 
 #include "core/error.h"
 #include "data/hdf5_handle.h"
+#include "data/hdf5_image.h"
+#include "data/published_file.h"
 #include "data/shard.h"
 #include "data/shard_format.h"
 
@@ -19,6 +15,7 @@ using namespace shard_format;
 namespace {
 
 constexpr unsigned kDeflateLevel = 4;
+constexpr std::size_t kImageGrowth = std::size_t{4} << 20;
 
 // A one-dimensional dataset that grows; values are buffered to whole chunks.
 template <typename Value>
@@ -100,33 +97,6 @@ void write_text(const hdf5::Context& context, hid_t file, const char* name,
   write_attribute(context, file, name, type.get(), type.get(), value.c_str());
 }
 
-// Until the data are on the disk itself a rename could publish a file that a power cut empties.
-void sync_path(const fs::path& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
-  core::require(descriptor >= 0, kTag, "{}: cannot open to sync ({}): check the folder",
-                path.string(), std::strerror(errno));
-  const int result = ::fsync(descriptor);
-  const int error = errno;
-  ::close(descriptor);
-  // Some file systems cannot sync a folder; that is no failure of the data.
-  core::require(result == 0 || error == EINVAL, kTag,
-                "{}: cannot sync ({}): free some space or choose another folder", path.string(),
-                std::strerror(error));
-}
-
-// Removes the file of an unfinished writer, also when its constructor throws.
-struct Leftover {
-  fs::path path;
-
-  Leftover() = default;
-  Leftover(const Leftover&) = delete;
-  Leftover& operator=(const Leftover&) = delete;
-  ~Leftover() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove(path, ignored);
-  }
-};
-
 }  // namespace
 
 VocabInfo describe_vocab(const Tokenizer& tokenizer) {
@@ -150,28 +120,27 @@ VocabInfo describe_vocab(const Tokenizer& tokenizer) {
 }
 
 struct ShardWriter::File {
-  File(fs::path target, VocabInfo vocab_info, bool overwrite_target)
-      : path(std::move(target)),
-        temporary(path.string() + ".tmp"),
-        vocab(std::move(vocab_info)),
-        overwrite(overwrite_target),
-        context{kTag, path.string(), "free some space or choose another folder"} {
+  File(const fs::path& path, VocabInfo vocab_info, bool overwrite)
+      : vocab(std::move(vocab_info)),
+        target(kTag, path, overwrite),
+        context{kTag, path.string(), "this is a fault of the HDF5 library"} {
     core::check(vocab.vocab_size > 0 && vocab.vocab_size <= kMaxVocab &&
                     vocab.vocab_size == static_cast<std::int64_t>(vocab.token_bytes.size()) &&
                     static_cast<std::int64_t>(vocab.fingerprint.size()) < kMaxText &&
                     static_cast<std::int64_t>(vocab.kind.size()) < kMaxText,
                 kTag, "vocabulary of {} ids with {} byte lengths", vocab.vocab_size,
                 vocab.token_bytes.size());
-    require_free();
     hdf5::silence();
     const auto access = context.opened(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "set up HDF5");
     context.checked(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110),
                     "choose the HDF5 file format");
+    image = std::make_unique<hdf5::MemoryImage>();
+    image->install(context, access.get(), kImageGrowth);
     const auto create = context.opened(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "set up HDF5");
     context.checked(H5Pset_obj_track_times(create.get(), false), "turn off time stamps");
-    leftover.path = temporary;
-    file = context.opened(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, create.get(), access.get()),
-                          H5Fclose, "create the file");
+    const std::string image_name = path.string() + ".image";
+    file = context.opened(H5Fcreate(image_name.c_str(), H5F_ACC_TRUNC, create.get(), access.get()),
+                          H5Fclose, "create the file in memory");
     const bool narrow = is_narrow(vocab.vocab_size);
     tokens_data = std::make_unique<GrowingDataset<std::uint32_t>>(
         context, file.get(), kTokens, narrow ? H5T_STD_U16LE : H5T_STD_U32LE, H5T_NATIVE_UINT32,
@@ -181,16 +150,10 @@ struct ShardWriter::File {
     documents_data->push(0);
   }
 
-  void require_free() const {
-    core::require(overwrite || !fs::exists(path), kTag,
-                  "{}: exists already: remove it, ask to overwrite, or choose another folder",
-                  path.string());
-  }
-
   void seal() {
-    core::check(!sealed, kTag, "{}: sealed twice", path.string());
+    core::check(!sealed, kTag, "{}: sealed twice", context.file);
     core::check(documents > 0 && open_tokens == 0, kTag,
-                "{}: sealed with {} documents and {} tokens in an open one", path.string(),
+                "{}: sealed with {} documents and {} tokens in an open one", context.file,
                 documents, open_tokens);
     hdf5::silence();
     tokens_data->flush();
@@ -209,54 +172,38 @@ struct ShardWriter::File {
     write_integer(context, file.get(), kEos, vocab.eos);
     write_integer(context, file.get(), kTokenCount, tokens);
     write_integer(context, file.get(), kByteCount, bytes);
-    context.checked(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), "write the file");
     write_integer(context, file.get(), kComplete, 1);
-    // Closing may report success although buffered data were lost: flush first, and look.
-    context.checked(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), "write the file");
-    context.checked(file.reset(), "close the file");
-    sync_path(temporary, O_RDONLY);
+    image->close(context, file);
+    target.write(image->bytes());
     // A caller may keep many sealed shards until it publishes them all: keep no memory for them.
+    image.reset();
     tokens_data.reset();
     documents_data.reset();
     vocab = {};
+    target.seal();
     sealed = true;
   }
 
-  void publish() {
-    core::check(sealed && !published, kTag, "{}: published before it was sealed, or twice",
-                path.string());
-    require_free();
-    std::error_code error;
-    fs::rename(temporary, path, error);
-    core::require(!error, kTag, "{}: cannot rename {} to it ({}): check the folder", path.string(),
-                  temporary.string(), error.message());
-    leftover.path.clear();
-    published = true;
-    sync_path(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
-  }
-
-  fs::path path;
-  fs::path temporary;
   VocabInfo vocab;
-  bool overwrite;
+  PublishedFile target;
   hdf5::Context context;
-  Leftover leftover;  // before the handles, so that they are closed when it removes the file
+  std::unique_ptr<hdf5::MemoryImage> image;  // before the file, which must be closed when it ends
   hdf5::Handle file;
   std::unique_ptr<GrowingDataset<std::uint32_t>> tokens_data;
   std::unique_ptr<GrowingDataset<std::int64_t>> documents_data;
-  bool sealed = false, published = false;
+  bool sealed = false;
   std::int64_t tokens = 0, documents = 0, bytes = 0, open_tokens = 0;
 };
 
-ShardWriter::ShardWriter(fs::path file, const VocabInfo& vocab, bool overwrite)
-    : file_(std::make_unique<File>(std::move(file), vocab, overwrite)) {}
+ShardWriter::ShardWriter(const fs::path& file, const VocabInfo& vocab, bool overwrite)
+    : file_(std::make_unique<File>(file, vocab, overwrite)) {}
 ShardWriter::~ShardWriter() = default;
 ShardWriter::ShardWriter(ShardWriter&&) noexcept = default;
 ShardWriter& ShardWriter::operator=(ShardWriter&&) noexcept = default;
 
 void ShardWriter::append(std::span<const TokenId> tokens) {
   File& f = *file_;
-  core::check(!f.sealed, kTag, "{}: appended to after it was sealed", f.path.string());
+  core::check(!f.sealed, kTag, "{}: appended to after it was sealed", f.context.file);
   hdf5::silence();
   for (const TokenId token : tokens) {
     core::check(token >= 0 && token < f.vocab.vocab_size, kTag, "token id {} of a vocabulary of {}",
@@ -270,7 +217,7 @@ void ShardWriter::append(std::span<const TokenId> tokens) {
 
 void ShardWriter::end_document() {
   File& f = *file_;
-  core::check(f.open_tokens > 0, kTag, "{}: document {} is empty", f.path.string(), f.documents);
+  core::check(f.open_tokens > 0, kTag, "{}: document {} is empty", f.context.file, f.documents);
   hdf5::silence();
   f.documents_data->push(f.tokens);
   f.open_tokens = 0;
@@ -290,7 +237,7 @@ void ShardWriter::seal() {
   file_->seal();
 }
 void ShardWriter::publish() {
-  file_->publish();
+  file_->target.publish();
 }
 
 }  // namespace unfold::data

@@ -1,13 +1,11 @@
 #include "data/synthetic.h"
 
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <system_error>
+#include <utility>
 
 #include "core/error.h"
+#include "data/published_file.h"
 #include "data/synthetic/generator.h"
 
 namespace unfold::data {
@@ -83,28 +81,12 @@ std::vector<RecallSample> make_samples(const SyntheticOptions& options, std::int
 void write_synthetic_corpus(const fs::path& file, const SyntheticOptions& options,
                             std::int64_t count, bool overwrite) {
   core::require(count > 0, kTag, "{} documents: ask for at least 1", count);
-  core::require(overwrite || !fs::exists(file), kTag,
-                "{}: exists already: remove it, ask to overwrite, or choose another file",
-                file.string());
-  const fs::path temporary = file.string() + ".tmp";
-  try {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    for (std::int64_t i = 0; i < count && out; ++i) {
-      out << nlohmann::json{{"text", training_text(make_document(options, i))}}.dump() << '\n';
-    }
-    out.close();
-    core::require(!out.fail(), kTag,
-                  "{}: cannot write ({}): free some space or choose another file", file.string(),
-                  std::strerror(errno));
-    std::error_code error;
-    fs::rename(temporary, file, error);
-    core::require(!error, kTag, "{}: cannot rename {} to it ({}): check the folder", file.string(),
-                  temporary.string(), error.message());
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
+  PublishedFile out(kTag, file, overwrite);
+  for (std::int64_t i = 0; i < count; ++i) {
+    out.write(nlohmann::json{{"text", training_text(make_document(options, i))}}.dump() + "\n");
   }
+  out.seal();
+  out.publish();
 }
 
 }  // namespace unfold::data
