@@ -1,5 +1,6 @@
 #include "autograd/checkpoint.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace unfold::autograd {
@@ -12,8 +13,9 @@ class HoldHooks {
   explicit HoldHooks(const std::vector<std::shared_ptr<GradientSlot>>& slots) : slots_(slots) {
     for (const auto& slot : slots_) held_.push_back(std::exchange(slot->on_ready, nullptr));
   }
+  // In reverse: of a parameter listed twice, the first entry holds the hook.
   ~HoldHooks() {
-    for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i]->on_ready = std::move(held_[i]);
+    for (std::size_t i = slots_.size(); i-- > 0;) slots_[i]->on_ready = std::move(held_[i]);
   }
   HoldHooks(const HoldHooks&) = delete;
   HoldHooks& operator=(const HoldHooks&) = delete;
@@ -21,6 +23,47 @@ class HoldHooks {
  private:
   const std::vector<std::shared_ptr<GradientSlot>>& slots_;
   std::vector<std::function<void(const Tensor&)>> held_;
+};
+
+// The inputs of the block run again: leaves that stand for the slots of the first run. While the
+// inner backward runs, a leaf holds what its slot had collected so far, so that sums are formed in
+// the order, and rounded to the dtype, that they would have without checkpointing.
+class StandIns {
+ public:
+  StandIns(const std::vector<Tensor>& values,
+           const std::vector<std::shared_ptr<GradientSlot>>& slots) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto before = std::find(slots.begin(), slots.begin() + static_cast<long>(i), slots[i]);
+      const auto first = static_cast<std::size_t>(before - slots.begin());
+      if (slots[i] && first < i) {  // the same variable given twice is one leaf
+        variables_.push_back(variables_[first]);
+        continue;
+      }
+      variables_.emplace_back(values[i], slots[i] != nullptr);
+      if (!slots[i]) continue;
+      variables_.back().slot()->dtype = slots[i]->dtype;
+      pairs_.emplace_back(variables_.back().slot(), slots[i]);
+    }
+  }
+  const std::vector<Variable>& variables() const { return variables_; }
+  void take_gradients() {
+    for (auto& [leaf, slot] : pairs_) leaf->gradient = std::exchange(slot->gradient, Tensor());
+  }
+  void give_gradients_back() {
+    for (auto& [leaf, slot] : pairs_) {
+      Tensor collected = std::exchange(leaf->gradient, Tensor());
+      if (!collected.defined()) continue;
+      if (slot->gradient.defined()) {  // the block used the same leaf as a parameter, too
+        slot->add(collected);
+      } else {
+        slot->gradient = std::move(collected);
+      }
+    }
+  }
+
+ private:
+  std::vector<Variable> variables_;
+  std::vector<std::pair<std::shared_ptr<GradientSlot>, std::shared_ptr<GradientSlot>>> pairs_;
 };
 
 }  // namespace
@@ -48,18 +91,17 @@ std::vector<Variable> checkpoint(
   return record("checkpoint", std::move(outputs), all,
                 [block, values, slots, parameter_slots](const std::vector<Tensor>& gradients) {
                   const EnableGrad enable;
-                  std::vector<Variable> fresh;
-                  for (std::size_t i = 0; i < values.size(); ++i) {
-                    fresh.emplace_back(values[i], slots[i] != nullptr);
+                  StandIns inputs_again(values, slots);
+                  const std::vector<Variable> again = block(inputs_again.variables());
+                  std::vector<Tensor> wanted = gradients;
+                  for (std::size_t i = 0; i < again.size(); ++i) {
+                    // An output that no differentiable input reaches passes no gradient on.
+                    if (!again[i].requires_grad()) wanted[i] = Tensor();
                   }
-                  const std::vector<Variable> again = block(fresh);
                   const HoldHooks hold(parameter_slots);
-                  backward(again, gradients);
-                  for (std::size_t i = 0; i < fresh.size(); ++i) {
-                    if (slots[i] && fresh[i].gradient().defined()) {
-                      slots[i]->add(fresh[i].gradient());
-                    }
-                  }
+                  inputs_again.take_gradients();
+                  backward(again, wanted);
+                  inputs_again.give_gradients_back();
                 });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace unfold::autograd {
 
@@ -32,9 +33,10 @@ GradientCheck check_gradient(const std::function<Variable(const std::vector<Vari
           (at(-2 * step) - 8 * at(-step) + 8 * at(step) - at(2 * step)) / (12 * step);
       values[element] = original;
       const double exact = analytic[static_cast<std::size_t>(element)];
-      const double error =
+      double error =
           std::abs(exact - numeric) / std::max({1.0, std::abs(exact), std::abs(numeric)});
-      if (!(error <= result.worst)) result = {error, i, element, exact, numeric};
+      if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
+      if (error > result.worst) result = {error, i, element, exact, numeric};
     }
   }
   return result;

@@ -9,7 +9,8 @@
 namespace unfold::autograd {
 
 struct GradientCheck {
-  double worst = 0;       // largest |analytic - numeric| / max(1, |analytic|, |numeric|)
+  // Largest |analytic - numeric| / max(1, |analytic|, |numeric|); infinity when not a number.
+  double worst = 0;
   std::size_t input = 0;  // where it is
   std::int64_t element = 0;
   double analytic = 0;

@@ -12,7 +12,7 @@ namespace unfold::autograd {
 
 struct Node {
   const char* name = "";
-  std::uint64_t sequence = 0;  // order of creation on its thread
+  std::uint64_t sequence = 0;  // order of creation
   std::vector<std::shared_ptr<GradientSlot>> inputs;
   std::vector<std::weak_ptr<GradientSlot>> outputs;  // weak: a variable owns its producer
   std::function<void(const std::vector<Tensor>&)> backward;

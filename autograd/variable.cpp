@@ -1,5 +1,6 @@
 #include "autograd/variable.h"
 
+#include <atomic>
 #include <utility>
 
 #include "autograd/node.h"
@@ -9,7 +10,8 @@ namespace unfold::autograd {
 namespace {
 
 thread_local bool g_grad_enabled = true;
-thread_local std::uint64_t g_sequence = 0;
+// One counter for all threads: a graph may be built by several, and consumers come after producers.
+std::atomic<std::uint64_t> g_sequence{0};
 
 }  // namespace
 
@@ -38,6 +40,9 @@ Tensor& GradientSlot::accumulator() {
 }
 
 Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)) {
+  core::check(value_.is_contiguous(), "autograd",
+              "a variable of shape {} is a strided view: ops take contiguous tensors",
+              core::to_string(value_.shape()));
   if (!requires_grad) return;
   core::check(core::is_floating(value_.dtype()), "autograd", "{} cannot require a gradient",
               core::name_of(value_.dtype()));

@@ -26,7 +26,8 @@ struct GradientSlot {
   core::DType dtype = core::DType::float32;
   core::Device device;
   std::shared_ptr<Node> producer;  // null for a leaf
-  // Leaves only: called when all contributions of a backward pass are in.
+  // Leaves only: called once a backward pass that reaches the leaf, when all contributions are in.
+  // The gradient is undefined when no gradient flowed into any use of the leaf.
   std::function<void(const Tensor& gradient)> on_ready;
 
   // gradient += contribution, rounded to dtype. The first contribution is taken over without a
@@ -40,7 +41,7 @@ class Variable {
  public:
   Variable() = default;
   // A constant (requires_grad false) or a leaf whose gradient is wanted. Gradients of bfloat16
-  // leaves (parameters) collect in float32.
+  // leaves (parameters) collect in float32. The value is contiguous.
   explicit Variable(Tensor value, bool requires_grad = false);
 
   bool defined() const { return value_.defined(); }

@@ -2,7 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "core/kernels/elementwise.h"
@@ -41,8 +41,11 @@ Storage::~Storage() {
 }
 
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
+  std::int64_t bytes = static_cast<std::int64_t>(size_of(dtype));
   for (const std::int64_t extent : shape) {
     check(extent >= 0, "tensor", "negative extent in shape {}", to_string(shape));
+    check(!__builtin_mul_overflow(bytes, std::max<std::int64_t>(1, extent), &bytes), "tensor",
+          "shape {} is larger than any memory", to_string(shape));
   }
   Tensor tensor;
   tensor.dtype_ = dtype;
@@ -100,6 +103,7 @@ Tensor Tensor::reshape(Shape shape) const {
       check(free == shape.size(), "tensor", "two free extents in {}", to_string(shape));
       free = i;
     } else {
+      check(shape[i] >= 0, "tensor", "negative extent in shape {}", to_string(shape));
       known *= shape[i];
     }
   }

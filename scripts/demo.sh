@@ -40,7 +40,7 @@ step() {
   printf '   %d s\n' "$((SECONDS - start))"
 }
 
-step "Build" bash scripts/build.sh release
+step "Build" bash scripts/build.sh release unfold
 built=$SECONDS
 
 if [[ -e $run || -e $data ]]; then

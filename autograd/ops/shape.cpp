@@ -56,6 +56,13 @@ Variable concat(const std::vector<Variable>& parts, std::int64_t dim) {
 Variable gather_rows(const Variable& x, const Tensor& index) {
   core::check(x.value().rank() == 2 && index.rank() == 1, "gather_rows", "x {}, index {}",
               core::to_string(x.shape()), core::to_string(index.shape()));
+  if (index.device().is_cpu()) {
+    const std::int32_t* row = index.data<std::int32_t>();
+    for (std::int64_t m = 0; m < index.size(); ++m) {
+      core::check(row[m] >= 0 && row[m] < x.dim(0), "gather_rows", "row {} at {} of {} rows",
+                  row[m], m, x.dim(0));
+    }
+  }
   const Tensor y = Tensor::empty({index.size(), x.dim(1)}, x.dtype(), x.value().device());
   kernels::gather_rows(x.value(), index, y);
   return record("gather_rows", y, {x}, [slot = x.slot(), index](const Tensor& dy) {

@@ -14,6 +14,7 @@ Variable slice(const Variable& x, std::int64_t dim, std::int64_t begin, std::int
 // Tensors one behind the other along `dim`; all other extents agree.
 Variable concat(const std::vector<Variable>& parts, std::int64_t dim);
 // y[m] = x[index[m]]; x (N, W), index (M) int32 on the device of x, y (M, W).
+// Indices outside [0, N) are misuse and throw.
 Variable gather_rows(const Variable& x, const Tensor& index);
 // The same values in another floating dtype.
 Variable cast(const Variable& x, core::DType dtype);

@@ -57,13 +57,14 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
 std::string nearest_key(std::string_view key, std::span<const std::string> candidates) {
   if (key.empty() || key.size() > kLongestName) return "";
   const std::string_view leaf = last_part(key);
-  std::size_t best = tolerance(key) + 1;
+  std::size_t best = std::string_view::npos;
   std::string found;
   for (const std::string& candidate : candidates) {
-    std::size_t distance = edit_distance(key, candidate);
+    const std::size_t whole = edit_distance(key, candidate);
+    const std::size_t part = edit_distance(leaf, last_part(candidate));
+    if (whole > tolerance(key) && part > tolerance(leaf)) continue;
     // The right name in the wrong section: the section counts as one more edit.
-    const std::size_t leaf_distance = edit_distance(leaf, last_part(candidate));
-    if (leaf_distance < tolerance(leaf)) distance = std::min(distance, leaf_distance + 1);
+    const std::size_t distance = std::min(whole, part + 1);
     if (distance < best) {
       best = distance;
       found = candidate;

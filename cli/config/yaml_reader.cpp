@@ -1,13 +1,17 @@
 #include "cli/config/yaml_reader.h"
 
 #include <fmt/core.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <map>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "cli/config/schema.h"
 #include "core/error.h"
+#include "data/text.h"
 
 namespace unfold::cli {
 namespace {
@@ -82,40 +86,89 @@ class TreeReader {
   std::map<std::string, std::string> seen_;  // keys and sections of this source -> place
 };
 
-// The documents of the text; YAML errors become user errors. For a file, prefix is its name and the
-// place is added.
-std::vector<YAML::Node> parse_documents(std::string_view text, std::string_view prefix,
-                                        bool with_place) {
+// Walks a document without building it; remembers where documents start.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  std::vector<YAML::Mark> marks;
+};
+
+// A text that stands in a file (places get line and column) or in an override (they do not).
+struct Source {
+  std::string_view text;
+  std::string_view name;
+  bool has_lines;
+
+  std::string place(int line, int column) const {
+    return has_lines ? fmt::format("{}:{}:{}", name, line + 1, column + 1) : std::string(name);
+  }
+  std::string place(const YAML::Mark& mark) const {
+    return mark.is_null() ? std::string(name) : place(mark.line, mark.column);
+  }
+};
+
+// The YAML library guesses encodings and stops at some control characters, so we let none through.
+void check_characters(const Source& source) {
+  const std::size_t invalid = data::find_invalid_utf8(source.text);
+  int line = 0;
+  int column = 0;
+  for (std::size_t i = 0; i < source.text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(source.text[i]);
+    const bool blank = byte == '\n' || byte == '\r' || byte == '\t';
+    if (i == invalid || byte == 0x7f || (byte < 0x20 && !blank)) {
+      core::fail("config", "{}: byte 0x{:02x} does not belong here: write the config as UTF-8 text",
+                 source.place(line, column), byte);
+    }
+    column = byte == '\n' ? 0 : column + 1;
+    line += byte == '\n' ? 1 : 0;
+  }
+}
+
+// The only document of the text. YAML errors become user errors.
+YAML::Node parse_document(const Source& source) {
+  check_characters(source);
+  const std::string text(source.text);
   try {
-    return YAML::LoadAll(std::string(text));
+    // YAML::LoadAll() never returns for a text like ",", so we look for a second document
+    // ourselves.
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStarts documents;
+    while (documents.marks.size() < 2 && parser.HandleNextDocument(documents)) {
+    }
+    if (documents.marks.size() > 1) {
+      core::fail("config", "{}: text behind the end of the first YAML document: keep one document",
+                 source.place(documents.marks[1]));
+    }
+    return YAML::Load(text);
   } catch (const YAML::Exception& error) {
-    const std::string place =
-        with_place && !error.mark.is_null()
-            ? fmt::format("{}:{}:{}", prefix, error.mark.line + 1, error.mark.column + 1)
-            : std::string(prefix);
-    core::fail("config", "{}: not valid YAML: {}: check indentation, brackets and quotes", place,
-               error.msg);
+    core::fail("config", "{}: not valid YAML: {}: check indentation, brackets and quotes",
+               source.place(error.mark), error.msg);
   }
 }
 
 }  // namespace
 
 void read_yaml(std::string_view text, std::string_view name, Config& config, Origins& origins) {
-  const std::vector<YAML::Node> documents = parse_documents(text, name, true);
-  const bool empty = documents.empty() || (documents.size() == 1 && documents[0].IsNull());
-  core::require(!empty, "config",
+  const YAML::Node root = parse_document({.text = text, .name = name, .has_lines = true});
+  core::require(!root.IsNull() && (!root.IsMap() || root.size() > 0), "config",
                 "{}: empty config: set at least one key, for example 'run: {{dir: runs/first}}'",
                 name);
-  core::require(documents.size() == 1, "config",
-                "{}: {} YAML documents in one file: keep one, without '---' lines between", name,
-                documents.size());
-  const YAML::Node& root = documents[0];
   core::require(root.IsMap(), "config",
                 "{}:{}: expected a map of sections (run:, model:, ...), found {}", name,
                 root.Mark().line + 1, describe(to_value(root, false)));
-  core::require(root.size() > 0, "config",
-                "{}: empty config: set at least one key, for example 'run: {{dir: runs/first}}'",
-                name);
   TreeReader(name, "", config, origins).read_section("", root);
 }
 
@@ -124,11 +177,9 @@ void apply_override(const std::string& text, Config& config, Origins& origins) {
   const std::size_t equals = text.find('=');
   core::require(equals != std::string::npos && equals > 0, "config",
                 "{}: expected key=value, for example --set train.steps=100", label);
-  const std::vector<YAML::Node> documents =
-      parse_documents(std::string_view(text).substr(equals + 1), label, false);
-  core::require(documents.size() <= 1, "config", "{}: expected one value", label);
-  const YAML::Node value = documents.empty() ? YAML::Node() : documents[0];
-  TreeReader("", label, config, origins).read_key(text.substr(0, equals), value, label);
+  const std::string_view value = std::string_view(text).substr(equals + 1);
+  const YAML::Node node = parse_document({.text = value, .name = label, .has_lines = false});
+  TreeReader("", label, config, origins).read_key(text.substr(0, equals), node, label);
 }
 
 }  // namespace unfold::cli

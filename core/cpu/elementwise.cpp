@@ -1,6 +1,6 @@
 #include "core/kernels/elementwise.h"
 
-#include <array>
+#include <algorithm>
 #include <cstring>
 
 #include "core/cpu/scalar.h"
@@ -15,8 +15,9 @@ constexpr std::int64_t kGrain = 1 << 15;
 template <typename T>
 void fill_with(const Tensor& y, T value) {
   T* out = y.data<T>();
-  parallel_for(y.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    std::fill(out + begin, out + end, value);
+  parallel_for(y.size(), kGrain, [out, value](std::int64_t begin, std::int64_t end) {
+    const T constant = value;  // a local cannot alias `out`, so the loop becomes vector stores
+    std::fill(out + begin, out + end, constant);
   });
 }
 

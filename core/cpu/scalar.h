@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "core/dtype.h"
 #include "core/error.h"
@@ -40,6 +39,11 @@ using ArrayMap = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
 template <typename T>
 using ConstArrayMap = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
 
+// Scratch rows start on a full vector: Eigen takes the elements before the first aligned one by
+// themselves, in another order and with another exp, so an arbitrary start would change results.
+template <typename A>
+using RowBuffer = Eigen::Array<A, Eigen::Dynamic, 1>;
+
 // A row of T as accumulator values: the row itself, or a converted copy for bfloat16.
 template <typename T>
 class RowReader {
@@ -49,14 +53,15 @@ class RowReader {
     if constexpr (std::is_same_v<T, A>) {
       return {row, width};
     } else {
-      buffer_.resize(static_cast<std::size_t>(width));
-      for (std::int64_t i = 0; i < width; ++i) buffer_[static_cast<std::size_t>(i)] = A(row[i]);
+      buffer_.resize(width);
+      A* out = buffer_.data();
+      for (std::int64_t i = 0; i < width; ++i) out[i] = A(row[i]);
       return {buffer_.data(), width};
     }
   }
 
  private:
-  std::vector<A> buffer_;
+  RowBuffer<A> buffer_;
 };
 
 // Where accumulator values of a row go: the row itself, or a buffer rounded to bfloat16 by store().
@@ -70,18 +75,19 @@ class RowWriter {
     if constexpr (std::is_same_v<T, A>) {
       return {row, width};
     } else {
-      buffer_.resize(static_cast<std::size_t>(width));
+      buffer_.resize(width);
       return {buffer_.data(), width};
     }
   }
   void store() {
     if constexpr (!std::is_same_v<T, A>) {
-      for (std::int64_t i = 0; i < width_; ++i) row_[i] = T(buffer_[static_cast<std::size_t>(i)]);
+      const A* in = buffer_.data();
+      for (std::int64_t i = 0; i < width_; ++i) row_[i] = T(in[i]);
     }
   }
 
  private:
-  std::vector<A> buffer_;
+  RowBuffer<A> buffer_;
   T* row_ = nullptr;
   std::int64_t width_ = 0;
 };

@@ -4,7 +4,7 @@
 
 namespace unfold::core::kernels::cpu {
 
-// SmoothL1(d) = d^2 / 2 for |d| < 1, else |d| - 1/2.
+// SmoothL1(d) = d^2 / 2 for |d| < 1, else |d| - 1/2: both are m (|d| - m / 2) with m = min(|d|, 1).
 void smooth_l1(const Tensor& x, const Tensor& target, const Tensor& losses) {
   on_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -13,13 +13,13 @@ void smooth_l1(const Tensor& x, const Tensor& target, const Tensor& losses) {
     parallel_for(x.dim(0), 64, [&](std::int64_t begin, std::int64_t end) {
       RowReader<T> read_x;
       RowReader<T> read_target;
+      RowBuffer<A> distance(width);
       for (std::int64_t row = begin; row < end; ++row) {
-        const auto distance = (read_x(x.data<T>() + row * width, width) -
-                               read_target(target.data<T>() + row * width, width))
-                                  .abs()
-                                  .eval();
+        distance = (read_x(x.data<T>() + row * width, width) -
+                    read_target(target.data<T>() + row * width, width))
+                       .abs();
         losses.data<A>()[row] =
-            (distance < A(1)).select(distance.square() * A(0.5), distance - A(0.5)).sum();
+            (distance.min(A(1)) * (distance - A(0.5) * distance.min(A(1)))).sum();
       }
     });
   });

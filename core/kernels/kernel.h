@@ -7,6 +7,8 @@
 // Kernels check nothing that their op has checked already, except that devices agree.
 #pragma once
 
+#include <type_traits>
+
 #include "core/device.h"
 #include "core/error.h"
 #include "core/tensor.h"
@@ -33,6 +35,17 @@ Device device_of(const First& first, const Rest&...) {
   return first.device();
 }
 
+// Tensors of one call live on one device; arguments that are not tensors, and tensors left
+// undefined, have no say.
+template <typename Argument>
+void check_device(const char* name, Device device, const Argument& argument) {
+  if constexpr (std::is_same_v<Argument, Tensor>) {
+    if (!argument.defined() || argument.device() == device) return;
+    check(false, "kernel", "{} got tensors on {} and on {}", name, name_of(device),
+          name_of(argument.device()));
+  }
+}
+
 // The one switch over devices.
 template <typename Cpu, typename Cuda>
 void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
@@ -49,19 +62,20 @@ void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
 
 }  // namespace detail
 
-#define UNFOLD_KERNEL(name, ...)                                                                 \
-  namespace cpu {                                                                                \
-  void name(__VA_ARGS__);                                                                        \
-  }                                                                                              \
-  namespace cuda {                                                                               \
-  void name(__VA_ARGS__);                                                                        \
-  }                                                                                              \
-  template <typename... Args>                                                                    \
-  void name(const Args&... args) {                                                               \
-    ::unfold::core::kernels::detail::run_on(                                                     \
-        #name, ::unfold::core::kernels::detail::device_of(args...), [&] { cpu::name(args...); }, \
-        [&] { cuda::name(args...); });                                                           \
-  }                                                                                              \
+#define UNFOLD_KERNEL(name, ...)                                                               \
+  namespace cpu {                                                                              \
+  void name(__VA_ARGS__);                                                                      \
+  }                                                                                            \
+  namespace cuda {                                                                             \
+  void name(__VA_ARGS__);                                                                      \
+  }                                                                                            \
+  template <typename... Args>                                                                  \
+  void name(const Args&... args) {                                                             \
+    const ::unfold::core::Device device = ::unfold::core::kernels::detail::device_of(args...); \
+    (::unfold::core::kernels::detail::check_device(#name, device, args), ...);                 \
+    ::unfold::core::kernels::detail::run_on(                                                   \
+        #name, device, [&] { cpu::name(args...); }, [&] { cuda::name(args...); });             \
+  }                                                                                            \
   static_assert(true, "a semicolon follows")
 
 }  // namespace unfold::core::kernels

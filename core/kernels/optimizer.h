@@ -15,8 +15,9 @@ struct AdamWStep {
   double gradient_scale = 1;  // gradients are multiplied by this first (clipping, averaging)
 };
 
-// AdamW (Loshchilov & Hutter 2019). master, gradient, m, v: float32 (float64 for a float64
-// parameter). parameter = rounded master; it may be the same tensor as master.
+// AdamW (Loshchilov & Hutter 2019). master, m, v: float32 (float64 for a float64 parameter);
+// gradient: the dtype of the parameter or of the master (autograd collects the gradients of
+// bfloat16 leaves in float32). parameter = rounded master; may be the same tensor as master.
 UNFOLD_KERNEL(adamw, const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
               const Tensor& parameter, const AdamWStep& step);
 

@@ -1,6 +1,8 @@
 #include "data/tokenizer/bpe_trainer.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <queue>
 #include <tuple>
 #include <unordered_map>

@@ -13,9 +13,9 @@
 namespace unfold::data {
 
 struct BpeTrainOptions {
-  std::int64_t vocab_size = 8192;           // wanted ids, bytes and special tokens included
-  std::vector<std::string> special_tokens;  // besides <|endoftext|>
-  std::int64_t min_count = 2;               // a pair that occurs less often is not merged
+  std::int64_t vocab_size = 8192;                // wanted ids, bytes and special tokens included
+  std::vector<std::string> special_tokens = {};  // besides <|endoftext|>
+  std::int64_t min_count = 2;                    // a pair that occurs less often is not merged
 };
 
 // Ids: 0..255 the bytes, 256 <|endoftext|>, the special tokens as given, then one id a merge. Where

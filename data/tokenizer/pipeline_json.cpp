@@ -64,7 +64,7 @@ void read_stages(const JsonView& component, std::vector<PreTokenizerStage>& stag
 ordered_json write_stage(const PreTokenizerStage& stage) {
   const auto split = [&](const char* key, const char* behavior, bool invert) {
     return ordered_json::object({{"type", "Split"},
-                                 {"pattern", {{key, stage.pattern}}},
+                                 {"pattern", ordered_json::object({{key, stage.pattern}})},
                                  {"behavior", behavior},
                                  {"invert", invert}});
   };

@@ -16,9 +16,13 @@ using nlohmann::ordered_json;
 ordered_json write_added_tokens(const TokenizerSpec& spec) {
   ordered_json list = ordered_json::array();
   for (const AddedToken& token : spec.added) {
-    ordered_json entry = {
-        {"id", token.id},  {"content", token.text}, {"single_word", false},    {"lstrip", false},
-        {"rstrip", false}, {"normalized", false},   {"special", token.special}};
+    ordered_json entry = ordered_json::object({{"id", token.id},
+                                               {"content", token.text},
+                                               {"single_word", false},
+                                               {"lstrip", false},
+                                               {"rstrip", false},
+                                               {"normalized", false},
+                                               {"special", token.special}});
     const bool eos = token.id == spec.eos;
     const bool bos = spec.bos && token.id == *spec.bos;
     if (eos || bos) entry["role"] = eos && bos ? "bos+eos" : eos ? "eos" : "bos";
@@ -43,30 +47,31 @@ ordered_json write_model(const TokenizerSpec& spec) {
     merges.push_back(keys[static_cast<std::size_t>(merge.left)] + " " +
                      keys[static_cast<std::size_t>(merge.right)]);
   }
-  return {{"type", "BPE"},
-          {"dropout", nullptr},
-          {"unk_token", nullptr},
-          {"continuing_subword_prefix", nullptr},
-          {"end_of_word_suffix", nullptr},
-          {"fuse_unk", false},
-          {"byte_fallback", false},
-          {"ignore_merges", spec.ignore_merges},
-          {"vocab", std::move(vocab)},
-          {"merges", std::move(merges)}};
+  return ordered_json::object({{"type", "BPE"},
+                               {"dropout", nullptr},
+                               {"unk_token", nullptr},
+                               {"continuing_subword_prefix", nullptr},
+                               {"end_of_word_suffix", nullptr},
+                               {"fuse_unk", false},
+                               {"byte_fallback", false},
+                               {"ignore_merges", spec.ignore_merges},
+                               {"vocab", std::move(vocab)},
+                               {"merges", std::move(merges)}});
 }
 
 }  // namespace
 
 void write_tokenizer_json(const TokenizerSpec& spec, const fs::path& file) {
-  const ordered_json root = {{"version", "1.0"},
-                             {"truncation", nullptr},
-                             {"padding", nullptr},
-                             {"added_tokens", write_added_tokens(spec)},
-                             {"normalizer", write_normalizer(spec.nfc)},
-                             {"pre_tokenizer", write_pre_tokenizer(spec.pre_tokenizer)},
-                             {"post_processor", nullptr},
-                             {"decoder", write_decoder()},
-                             {"model", write_model(spec)}};
+  const ordered_json root =
+      ordered_json::object({{"version", "1.0"},
+                            {"truncation", nullptr},
+                            {"padding", nullptr},
+                            {"added_tokens", write_added_tokens(spec)},
+                            {"normalizer", write_normalizer(spec.nfc)},
+                            {"pre_tokenizer", write_pre_tokenizer(spec.pre_tokenizer)},
+                            {"post_processor", nullptr},
+                            {"decoder", write_decoder()},
+                            {"model", write_model(spec)}});
   const fs::path beside = file.string() + ".part";
   std::error_code error;
   {

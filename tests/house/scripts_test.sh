@@ -70,11 +70,12 @@ printf '#!/bin/sh\nexit 3\n' > "$tools/cmake"
 call "$copy/scripts/test.sh"
 expect "test: a failed build fails" status_is 3
 expect "test: a failed build runs no test" test ! -s "$calls"
-printf '#!/bin/sh\nexit 0\n' > "$tools/cmake"
+printf '#!/bin/sh\necho "cmake $*" >> "$CALLS"\n' > "$tools/cmake"
 
 call "$copy/scripts/demo.sh"
 expect "demo: success" status_is 0
-expect "demo: order" test "$(awk '{print $2}' "$calls" | uniq | tr '\n' ' ')" = \
+expect "demo: builds the program alone" called '--target unfold$'
+expect "demo: order" test "$(awk '$1 == "unfold" {print $2}' "$calls" | uniq | tr '\n' ' ')" = \
   "data train eval report "
 expect "demo: ends with the report's place" says "Open runs/demo/report.html"
 touch "$copy/runs/demo/old" "$copy/runs/demo-data/old"
