@@ -3,10 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-
-#include "core/text_format.h"
+#include <string_view>
 
 namespace unfold::eval {
 namespace {
@@ -63,6 +63,20 @@ int decimals_for(double step) {
   return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 12);
 }
 
+// How often 1000 goes into a value that needs a prefix; 0 below 10,000.
+int prefix_group(double value) {
+  return value < 10'000 ? 0 : std::min(static_cast<int>(std::log10(value) / 3 + 1e-9), 4);
+}
+
+// "12k": the value over 1000^group, with the decimals that `step` needs (negative: those it has).
+std::string with_prefix(double value, int group, double step) {
+  constexpr std::array<std::string_view, 5> kPrefixes = {"", "k", "M", "G", "T"};
+  const double unit = std::pow(1000.0, group);
+  const std::string_view prefix = kPrefixes[static_cast<std::size_t>(group)];
+  return step < 0 ? fmt::format("{:g}{}", value / unit, prefix)
+                  : fmt::format("{:.{}f}{}", value / unit, decimals_for(step / unit), prefix);
+}
+
 }  // namespace
 
 Range range_of(const std::vector<double>& values, Scale scale, double margin) {
@@ -110,15 +124,9 @@ std::vector<std::string> tick_labels(const std::vector<double>& ticks, Scale sca
     } else if (largest >= 1e15 || largest < 1e-2) {
       labels.push_back(scientific(tick));
     } else if (scale == Scale::log) {
-      labels.push_back(tick < 1e-2     ? scientific(tick)
-                       : tick < 10'000 ? fmt::format("{:g}", tick)
-                                       : core::format_count(tick));
+      labels.push_back(tick < 1e-2 ? scientific(tick) : with_prefix(tick, prefix_group(tick), -1));
     } else if (largest >= 10'000) {
-      const int group = std::min(static_cast<int>(std::floor(std::log10(largest) / 3 + 1e-9)), 4);
-      const double unit = std::pow(1000.0, group);
-      labels.push_back(
-          fmt::format("{:.{}f}{}", tick / unit, decimals_for(step / unit),
-                      std::string_view("kMGT").substr(static_cast<std::size_t>(group - 1), 1)));
+      labels.push_back(with_prefix(tick, prefix_group(largest), step));
     } else {
       labels.push_back(fmt::format("{:.{}f}", tick, decimals_for(step)));
     }

@@ -23,7 +23,7 @@ Range range_of(const std::vector<double>& values, Scale scale, double margin);
 // `wanted` of them; powers of ten on a log scale, with 2 and 5 between them where they are few.
 std::vector<double> make_ticks(const Range& range, Scale scale, int wanted);
 
-// One text a tick, all in the same form: "0.5", "1.5k", "2e-4".
+// One short text a tick, with the same decimals on a linear axis: "0.5", "1.5k", "2e-4".
 std::vector<std::string> tick_labels(const std::vector<double>& ticks, Scale scale);
 
 }  // namespace unfold::eval
