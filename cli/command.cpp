@@ -1,5 +1,8 @@
 #include "cli/command.h"
 
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -12,6 +15,7 @@ namespace unfold::cli {
 void add_all_commands(CLI::App& app) {
   add_train_command(app);
   add_data_command(app);
+  add_inspect_command(app);
   add_config_command(app);
 }
 
@@ -21,6 +25,15 @@ void ConfigArguments::add_to(CLI::App& command) {
   command.add_option("--set", overrides, "change a key of the config; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+}
+
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
+                        const std::vector<std::string>& choices, const std::string& help) {
+  // The type name lists the choices already, so the check adds no list of its own to --help.
+  return command.add_option(name, value, help)
+      ->type_name(fmt::format("{}", fmt::join(choices, "|")))
+      ->check(CLI::IsMember(choices).description(""))
+      ->capture_default_str();
 }
 
 void print(std::string_view text) {

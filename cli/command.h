@@ -17,7 +17,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace unfold::cli {
 
@@ -26,9 +27,10 @@ inline constexpr const char* kRunGroup = "Train and evaluate";
 inline constexpr const char* kDataGroup = "Prepare";
 inline constexpr const char* kLookGroup = "Look inside";
 
-void add_train_command(CLI::App& app);   // train
-void add_data_command(CLI::App& app);    // data train-tokenizer, tokenize, synthesize
-void add_config_command(CLI::App& app);  // config show, config reference
+void add_train_command(CLI::App& app);    // train
+void add_data_command(CLI::App& app);     // data train-tokenizer, tokenize, synthesize
+void add_inspect_command(CLI::App& app);  // inspect visibility, inspect insertion
+void add_config_command(CLI::App& app);   // config show, config reference
 
 // All of the above, in the order --help lists them.
 void add_all_commands(CLI::App& app);
@@ -42,6 +44,11 @@ struct ConfigArguments {
   void add_to(CLI::App& command);
   Config load() const { return load_config(file, overrides); }
 };
+
+// An option whose value is one of a few words; value holds the default and must live as long as the
+// app.
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
+                        const std::vector<std::string>& choices, const std::string& help);
 
 // Writes to standard output; throws core::UserError when that fails (a full disk).
 void print(std::string_view text);

@@ -19,10 +19,7 @@ void add_reference(CLI::App& config) {
   CLI::App* reference =
       config.add_subcommand("reference", "List every key: type, default, range, meaning");
   const auto format = std::make_shared<std::string>("text");
-  reference->add_option("--format", *format, "how to write the list")
-      ->check(CLI::IsMember({"text", "markdown"}))
-      ->type_name("text|markdown")
-      ->capture_default_str();
+  add_choice(*reference, "--format", *format, {"text", "markdown"}, "how to write the list");
   reference->callback([format] {
     print(config_reference(*format == "markdown" ? ReferenceFormat::markdown
                                                  : ReferenceFormat::text));

@@ -11,8 +11,6 @@
 namespace unfold::cli {
 namespace {
 
-constexpr std::size_t kMostLevels = 8;
-
 class Rules {
  public:
   Rules(const Config& config, const Origins& origins) : config_(config), origins_(origins) {}
@@ -75,8 +73,8 @@ class Rules {
   void check_gist() const {
     const auto& chunks = config_.gist.chunks;
     const std::int64_t row_length = config_.train.row_length;
-    rule(chunks.size() <= kMostLevels, {"gist.chunks"},
-         "gist.chunks has {} levels: at most {} are supported", chunks.size(), kMostLevels);
+    rule(config_.gist.levels() <= gsa::kMaxLevels, {"gist.chunks"},
+         "gist.chunks has {} levels: at most {} are supported", chunks.size(), gsa::kMaxLevels);
     if (chunks.empty()) return;
     rule(chunks[0] <= row_length, {"gist.chunks", "train.row_length"},
          "gist.chunks: a chunk of {} tokens is longer than a row (train.row_length = {}): shorten "
