@@ -49,9 +49,12 @@ class Handle {
   Close close_ = nullptr;
 };
 
-// Stops HDF5 from printing its error stack. The setting belongs to the calling thread (thread-safe
-// builds of HDF5) or to the process, so every function that calls HDF5 may call it again.
+// Call before anything else of HDF5, in every function that starts with it: stops HDF5 from printing
+// its error stack (a setting of the thread, in thread-safe builds), and from tidying up at exit, where
+// a file left half-written by a full disk would crash the program.
 inline void silence() {
+  static const herr_t no_tidying = H5dont_atexit();
+  static_cast<void>(no_tidying);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 

@@ -108,6 +108,8 @@ void write_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
   const Handle link = context.opened(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "write " + name);
   context.checked(H5Pset_create_intermediate_group(link.get(), 1), "write " + name);
   const Handle layout = context.opened(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "write " + name);
+  // No time stamps: equal contents are equal bytes.
+  context.checked(H5Pset_obj_track_times(layout.get(), false), "write " + name);
   if (host.rank() > 0 && host.size() > 0) {
     const std::vector<hsize_t> chunk = chunk_extents(shape);
     context.checked(H5Pset_chunk(layout.get(), static_cast<int>(chunk.size()), chunk.data()),

@@ -4,11 +4,13 @@
 #include <unordered_map>
 
 #include "core/error.h"
-#include "data/hdf5_handle.h"
+#include "core/hdf5_handle.h"
 #include "data/shard.h"
 #include "data/shard_format.h"
 
 namespace unfold::data {
+
+namespace hdf5 = core::hdf5;
 
 namespace fs = std::filesystem;
 using namespace shard_format;

@@ -1,13 +1,15 @@
 #include <limits>
 
 #include "core/error.h"
-#include "data/hdf5_handle.h"
-#include "data/hdf5_image.h"
+#include "core/hdf5_handle.h"
+#include "core/hdf5_image.h"
 #include "data/published_file.h"
 #include "data/shard.h"
 #include "data/shard_format.h"
 
 namespace unfold::data {
+
+namespace hdf5 = core::hdf5;
 
 namespace fs = std::filesystem;
 using namespace shard_format;

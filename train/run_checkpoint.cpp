@@ -62,10 +62,12 @@ void save_checkpoint(const std::filesystem::path& run, const models::Decoder& de
                      const models::ModelDescription& description, const AdamW& optimizer,
                      const TrainerState& state) {
   std::map<std::string, core::Tensor> masters;
+  std::uint64_t bytes = 0;
   for (const AdamW::State& parameter : optimizer.states()) {
     masters[parameter.name] = parameter.master;
+    bytes += 3 * parameter.master.bytes();  // master and both moments
   }
-  models::write_checkpoint(run, state.step, [&](const std::filesystem::path& folder) {
+  models::write_checkpoint(run, state.step, bytes, [&](const std::filesystem::path& folder) {
     models::write_model(folder / models::kModelFile, decoder, description,
                         [&](const models::Parameter& p) { return masters.at(p.spec.name); });
     write_trainer(folder / models::kTrainerFile, optimizer, state);

@@ -33,8 +33,9 @@ struct TextInputs {
                     "text: .txt, .md or .jsonl files, or folders of them (searched recursively)")
         ->required();
     command
-        .add_option("--invalid-utf8", invalid_utf8,
-                    "text that is not UTF-8: stop with an error, or replace what is wrong by U+FFFD")
+        .add_option(
+            "--invalid-utf8", invalid_utf8,
+            "text that is not UTF-8: stop with an error, or replace what is wrong by U+FFFD")
         ->check(CLI::IsMember({"error", "replace"}))
         ->capture_default_str();
     command.add_option("--field", field, "JSONL: the member that holds the text")
@@ -145,8 +146,7 @@ struct SynthesizeArguments {
 void run_synthesize(const SynthesizeArguments& arguments) {
   data::SyntheticOptions options;
   options.task = data::synthetic_task_from_name(arguments.task);
-  options.split =
-      arguments.eval_split ? data::SyntheticSplit::eval : data::SyntheticSplit::train;
+  options.split = arguments.eval_split ? data::SyntheticSplit::eval : data::SyntheticSplit::train;
   options.seed = arguments.seed;
   options.context = arguments.context;
   options.facts = arguments.facts;
@@ -155,8 +155,8 @@ void run_synthesize(const SynthesizeArguments& arguments) {
   const fs::path out = arguments.out;
   if (out.has_parent_path()) core::create_folder(out.parent_path());
   data::write_synthetic_corpus(out, options, arguments.count, arguments.overwrite);
-  print(fmt::format("{}: {} documents of task {}\n", out.string(), arguments.count,
-                    arguments.task));
+  print(
+      fmt::format("{}: {} documents of task {}\n", out.string(), arguments.count, arguments.task));
 }
 
 void add_train_tokenizer(CLI::App& data) {

@@ -21,6 +21,7 @@ constexpr const char* kManifest = "manifest.json";
 constexpr const char* kBestFile = "best.json";
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kWriting = ".writing";
+constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 10;  // file headers and the manifest
 
 fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
 
@@ -66,7 +67,7 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& run) {
   return steps;
 }
 
-void write_checkpoint(const fs::path& run, std::int64_t step,
+void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t bytes,
                       const std::function<void(const fs::path&)>& fill) {
   const fs::path target = checkpoint_path(run, step);
   fs::path writing = target;
@@ -74,6 +75,15 @@ void write_checkpoint(const fs::path& run, std::int64_t step,
   fs::remove_all(writing);
   core::create_folder(writing);
   try {
+    const fs::space_info space = fs::space(writing);
+    if (space.available < bytes + kSpareBytes) {
+      fs::remove_all(writing);
+      core::fail("checkpoint",
+                 "{}: the disk has {:.1f} MiB left, step {} needs {:.1f} MiB: free some space and "
+                 "resume: earlier checkpoints are whole",
+                 target.string(), static_cast<double>(space.available) / (1 << 20), step,
+                 static_cast<double>(bytes) / (1 << 20));
+    }
     fill(writing);
     Json files = Json::object();
     for (const auto& entry : fs::directory_iterator(writing)) {

@@ -22,8 +22,9 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& run);
 
 // Creates checkpoint step-N: `fill` writes its files into the folder it is given. An existing step-N
-// is replaced. Throws core::UserError (full disk, unwritable folder) and leaves nothing half-made.
-void write_checkpoint(const std::filesystem::path& run, std::int64_t step,
+// is replaced. A disk without room for about `bytes` is refused before anything is written. Throws
+// core::UserError (full disk, unwritable folder) and leaves nothing half-made.
+void write_checkpoint(const std::filesystem::path& run, std::int64_t step, std::uint64_t bytes,
                       const std::function<void(const std::filesystem::path& folder)>& fill);
 
 // Checks every file of a checkpoint against its manifest. Throws core::UserError naming the file that

@@ -13,9 +13,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "data/hdf5_handle.h"
+#include "core/hdf5_handle.h"
 
-namespace unfold::data::hdf5 {
+namespace unfold::core::hdf5 {
 
 class MemoryImage {
  public:
@@ -81,4 +81,4 @@ class MemoryImage {
   std::size_t size_ = 0;      // bytes of the file
 };
 
-}  // namespace unfold::data::hdf5
+}  // namespace unfold::core::hdf5
