@@ -10,6 +10,7 @@
 namespace unfold::cli {
 
 void add_all_commands(CLI::App& app) {
+  add_report_command(app);
   add_config_command(app);
 }
 

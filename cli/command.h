@@ -26,6 +26,7 @@ inline constexpr const char* kRunGroup = "Train and evaluate";
 inline constexpr const char* kDataGroup = "Prepare";
 inline constexpr const char* kLookGroup = "Look inside";
 
+void add_report_command(CLI::App& app);  // report RUN
 void add_config_command(CLI::App& app);  // config show, config reference
 
 // All of the above, in the order --help lists them.
