@@ -28,6 +28,7 @@ inline constexpr const char* kDataGroup = "Prepare";
 inline constexpr const char* kLookGroup = "Look inside";
 
 void add_train_command(CLI::App& app);    // train
+void add_report_command(CLI::App& app);   // report RUN
 void add_data_command(CLI::App& app);     // data train-tokenizer, tokenize, synthesize
 void add_inspect_command(CLI::App& app);  // inspect visibility, inspect insertion
 void add_config_command(CLI::App& app);   // config show, config reference
