@@ -1,9 +1,10 @@
 #include "gsa/kernels/attention.h"
 
+#include <cmath>
 #include <limits>
 
 #include "core/parallel.h"
-#include "gsa/cpu/attention_tile.h"
+#include "gsa/cpu/attention_data.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
@@ -11,63 +12,57 @@ namespace {
 using core::kernels::cpu::Accumulator;
 using core::kernels::cpu::on_float;
 
-// Buffers of one thread, reused from tile to tile.
+// Buffers of one thread, reused from block to block.
 template <typename A>
 struct Workspace {
-  std::vector<std::int32_t> positions;
-  std::vector<std::int32_t> ends;
-  RowMatrix<A> query, key, value, scores, keep, out;
-  std::vector<A> largest, total;
+  GatheredRows<A> keys, values;
+  QueryBlock queries;
+  Buffer<A> query, out;  // (queries, row width)
+  Buffer<A> scores = Buffer<A>(kMaxQueries * kMaxColumns);
+  Buffer<A> largest, total;  // (queries) softmax statistics so far
 };
 
-// Attends one tile; `out` gets the unnormalised sums, `largest` and `total` the softmax statistics.
-template <typename T, typename A>
-void attend_tile(const T* qkv, const AttentionShape& shape, const BlockMap& map,
-                 const TileIndex& tile, std::int64_t tile_number, Workspace<A>& work) {
-  const std::int64_t stride = shape.qkv_width();
-  const T* row = qkv + tile.row * map.length() * stride;
-  const T* keys = row + (shape.heads + tile.kv_head) * shape.width;
-  const T* values = keys + shape.kv_heads * shape.width;
-  const std::int64_t stacked = shape.group() * tile.queries;
-  gather_heads(row, stride, shape, tile, A(1) / std::sqrt(A(shape.width)), work.query);
-  work.out.setZero(stacked, shape.width);
-  work.largest.assign(static_cast<std::size_t>(stacked), -std::numeric_limits<A>::infinity());
-  work.total.assign(static_cast<std::size_t>(stacked), A(0));
-  KeyBlocks blocks(map, tile.row, tile_number);
-  while (blocks.next(work.positions)) {
-    gather_section(keys, stride, work.positions, shape.width, work.key);
-    gather_section(values, stride, work.positions, shape.width, work.value);
-    const bool masked = mark_visible(map, tile, work.positions, work.ends, work.keep);
-    work.scores.noalias() = work.query * work.key.transpose();
-    for (std::int64_t r = 0; r < stacked; ++r) {
-      auto score = work.scores.row(r).array();
-      A& largest = work.largest[static_cast<std::size_t>(r)];
-      A& total = work.total[static_cast<std::size_t>(r)];
-      A block_largest;
-      if (masked) {
-        // Hidden scores become -inf for the maximum; their weight is set to exactly 0 below.
-        const auto keep = work.keep.row(r % tile.queries).array();
-        score = (keep > A(0)).select(score, -std::numeric_limits<A>::infinity());
-        block_largest = score.maxCoeff();
-        if (block_largest == -std::numeric_limits<A>::infinity()) {
-          score.setZero();
-          continue;
-        }
-      } else {
-        block_largest = score.maxCoeff();
-      }
-      const A next = std::max(largest, block_largest);
-      const A rescale = std::exp(largest - next);
-      if (masked) {
-        score = (score - next).exp() * work.keep.row(r % tile.queries).array();
-      } else {
-        score = (score - next).exp();
-      }
-      total = total * rescale + score.sum();
-      largest = next;
-      if (rescale != A(1)) work.out.row(r) *= rescale;
+// Turns a query's scores into weights exp(score - largest so far) and brings what it has summed up
+// to the same scale (online softmax).
+template <typename A>
+void weigh(Workspace<A>& work, const KeyColumns& columns, std::int64_t r, std::int64_t row_width) {
+  A* scores = work.scores.data() + r * kMaxColumns;
+  View<A> score(scores, columns.columns());
+  columns.hide(work.queries, r, -std::numeric_limits<A>::infinity(), scores);
+  const A before = work.largest[r];
+  work.largest[r] = std::max(before, score.maxCoeff());
+  // A query that has seen no key yet has a maximum of -inf: keep it out of the differences.
+  const A shift = std::max(work.largest[r], std::numeric_limits<A>::lowest());
+  score = (score - shift).exp();
+  columns.hide(work.queries, r, A(0), scores);
+  if (before == shift) {
+    work.total[r] += score.sum();
+    return;
+  }
+  const A rescale = std::exp(before - shift);
+  work.total[r] = work.total[r] * rescale + score.sum();
+  View<A>(work.out.data() + r * row_width, row_width) *= rescale;
+}
+
+// The queries in work, over all keys of their tile.
+template <typename A>
+void attend(Workspace<A>& work, KeyColumns columns, std::int64_t width) {
+  const QueryBlock& queries = work.queries;
+  const std::int64_t row_width = padded<A>(width);
+  work.out.setZero(queries.count * row_width);
+  work.largest.setConstant(queries.count, -std::numeric_limits<A>::infinity());
+  work.total.setZero(queries.count);
+  while (columns.next(queries)) {
+    for (const KeySegment& keys : columns.segments()) {
+      multiply<A>({work.query.data(), row_width, 1}, work.keys.columns(keys.begin), queries.count,
+                  width, keys.count, false, {work.scores.data() + keys.column, kMaxColumns});
     }
-    work.out.noalias() += work.scores * work.value;
+    for (std::int64_t r = 0; r < queries.count; ++r) weigh(work, columns, r, row_width);
+    for (const KeySegment& keys : columns.segments()) {
+      multiply<A>({work.scores.data() + keys.column, kMaxColumns, 1},
+                  work.values.rows(keys.begin), queries.count, keys.count, width, true,
+                  {work.out.data(), row_width});
+    }
   }
 }
 
@@ -78,26 +73,38 @@ void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& m
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
+    const std::int64_t length = map.length();
+    const std::int64_t width = shape.width;
+    const A scale = A(1) / std::sqrt(static_cast<A>(width));
     const std::int64_t tiles = map.rows() * shape.kv_heads * map.tiles_per_row;
     core::parallel_for(tiles, 1, [&](std::int64_t begin, std::int64_t end) {
       Workspace<A> work;
+      QueryBlock& queries = work.queries;
       for (std::int64_t index = begin; index < end; ++index) {
-        const std::int64_t number = index % map.tiles_per_row;
-        const std::int64_t first = number * map.query_tile;
-        const TileIndex tile = {index / map.tiles_per_row / shape.kv_heads,
-                                index / map.tiles_per_row % shape.kv_heads, first,
-                                std::min(map.query_tile, map.length() - first)};
-        attend_tile(qkv.data<T>(), shape, map, tile, number, work);
-        A* tile_lse = lse.data<A>() + (tile.row * map.length() + first) * shape.heads;
-        for (std::int64_t r = 0; r < work.out.rows(); ++r) {
-          const A total = work.total[static_cast<std::size_t>(r)];
-          work.out.row(r) /= total;
-          const std::int64_t head = tile.kv_head * shape.group() + r / tile.queries;
-          tile_lse[r % tile.queries * shape.heads + head] =
-              work.largest[static_cast<std::size_t>(r)] + std::log(total);
+        const std::int64_t tile = index % map.tiles_per_row;
+        const std::int64_t kv_head = index / map.tiles_per_row % shape.kv_heads;
+        const std::int64_t row = index / map.tiles_per_row / shape.kv_heads;
+        const std::int64_t token = row * length;
+        const T* row_qkv = qkv.data<T>() + token * shape.qkv_width();
+        if (index == begin || tile == 0) {
+          const T* keys = row_qkv + (shape.heads + kv_head) * width;
+          const std::int32_t* order = map.order.data() + token;
+          work.keys.gather(keys, shape.qkv_width(), order, length, width, false, true);
+          work.values.gather(keys + shape.kv_heads * width, shape.qkv_width(), order, length, width,
+                             true, false);
         }
-        T* row_out = out.data<T>() + tile.row * map.length() * shape.out_width();
-        scatter_heads(work.out, shape.out_width(), shape, tile, row_out);
+        for (std::int64_t taken = 0; queries.take(map, shape, row, kv_head, tile, taken);
+             taken += queries.count) {
+          load_queries(row_qkv, shape.qkv_width(), queries, width, scale, work.query);
+          attend(work, KeyColumns(map, row, tile, Vector<A>::kLanes), width);
+          for (std::int64_t r = 0; r < queries.count; ++r) {
+            store_query(work.out, r, A(1) / work.total[r], queries, width, shape.out_width(),
+                        out.data<T>() + token * shape.out_width());
+            const auto i = static_cast<std::size_t>(r);
+            lse.data<A>()[(token + queries.position[i]) * shape.heads + queries.head[i]] =
+                work.largest[r] + std::log(work.total[r]);
+          }
+        }
       }
     });
   });
