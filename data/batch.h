@@ -20,4 +20,9 @@ struct Batch {
   std::int64_t target_bytes = 0;   // bytes of text those targets stand for (special tokens count 0)
 };
 
+// The same rows with their gists taken out, for plain full attention: every raw token keeps its
+// position and its target (the token before a gist takes over the gist's target). Rows become as
+// short as the longest of them allows.
+Batch without_gists(const Batch& batch);
+
 }  // namespace unfold::data

@@ -6,7 +6,11 @@
 //   groups 1..L-1  gists of level L-2 .. 0 (seen until a higher gist closes over them)
 //   last group     the remaining raw tokens (the narrow diagonal)
 // A kernel walks the ranges; inside a range it tests single pairs with the reach (gsa/reach.h).
-// Plain causal attention is the case with one group; packed documents need nothing special.
+// Causal attention is the case with one group (the order is the identity), full attention has two:
+// gists (each sees itself alone) and raw tokens. Packed documents need nothing special; documents
+// without gists and padding belong to the last group.
+//
+// Ranges are tight: the first and the last key of a range are each seen by a query of the tile.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +43,8 @@ struct BlockMap {
   std::int64_t visited_keys() const;
 };
 
-// Builds the map. query_tile > 0.
+// Builds the map in about O(rows * length * classes). query_tile > 0.
+// Throws core::InternalError as compute_reach does.
 BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
                         std::int64_t query_tile = 64);
 

@@ -34,4 +34,10 @@ struct GistConfig {
   bool operator==(const GistConfig&) const = default;
 };
 
+inline constexpr int kMaxLevels = 8;
+
+// Throws core::UserError when a value is out of range: more than kMaxLevels levels, a chunk below
+// 1, a ratio of 2^31 or more, negative sinks or previous_chunks.
+void validate(const GistConfig& config);
+
 }  // namespace unfold::gsa

@@ -22,10 +22,24 @@ struct Layout {
   std::int64_t size() const { return rows * length; }
 };
 
+// One document of a row: positions [begin, end).
+struct DocumentSpan {
+  std::int32_t begin;
+  std::int32_t end;
+  bool has_gist;
+  bool operator==(const DocumentSpan&) const = default;
+};
+
+// The documents of a row in order; positions behind the last one are padding.
+std::vector<DocumentSpan> document_spans(const Layout& layout, std::int64_t row);
+
 // Builds a layout from levels and documents; computes the RoPE positions:
-// rope(t) = index(t) - (gists of any level at indices <= t), counted inside the document.
-// level and document: rows * length entries. Documents are contiguous and padding is at the end.
-// Throws core::InternalError when sizes disagree or documents are not contiguous.
+// rope(t) = index(t) - (gists of any level at indices <= t), counted inside the document. (A gist
+// with no raw token before it, which insertion never makes, gets -1.)
+// level and document: rows * length entries. The documents of a row are contiguous and numbered
+// 0, 1, ...; padding (document -1, level -1) is at the end.
+// Throws core::InternalError when sizes disagree, documents are out of order, or a level is not one
+// of the model's.
 Layout make_layout(std::int64_t rows, std::int64_t length, int levels,
                    std::span<const std::int8_t> level, std::span<const std::int32_t> document);
 

@@ -6,6 +6,13 @@
 // gists, l >= 1.
 //
 //     visible(q, k)  <=>  k <= q  and  q < reach[class(q)][k]
+//
+// Why there are no gaps: (a), (c) and (f) are intervals from the key on. A level-j gist k below the
+// top is seen under (b) until the next gist of a higher level, under (e) from behind the next gist
+// t of level j + 1 on. When every higher gist stands directly behind a gist one level lower, those
+// are the same gist t, so the only query left out between (b) and (e) is t itself; among the
+// queries there, t alone is of class j + 1, and (d) lets it see k. Hence the nesting that
+// compute_reach insists on.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +35,11 @@ struct Reach {
   }
 };
 
-// Computes the reach of every key in O(rows * length * classes).
-// Padding sees itself and nothing else. Throws core::InternalError for a layout whose hierarchy is
-// not properly nested (which insertion never produces).
+// Computes the reach of every key in O(rows * length * classes). config gives sinks and
+// previous_chunks; the levels are the layout's. A key that no query of a class sees has its own
+// position as that class's end. Padding sees itself and nothing else.
+// Throws core::InternalError for a layout in which a gist of level l >= 1 does not stand directly
+// behind a gist of level l - 1 of its document (insertion always puts it there).
 Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility visibility);
 
 }  // namespace unfold::gsa

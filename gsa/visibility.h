@@ -19,13 +19,17 @@ struct VisibilityCounts {
   std::vector<std::int32_t> document;
   std::vector<std::int32_t> before;  // (levels, length) C_l(t): level-l gists at indices < t
   std::vector<std::int32_t> above;   // (levels, length) H_l(t): gists of level > l at indices <= t
-  std::vector<std::uint8_t> sink;    // (length) among the first S real (raw) tokens of the document
+  std::vector<std::uint8_t> sink;    // (length) among the first S tokens of the document
   std::vector<std::uint8_t> has_gist;  // (length) the document contains a gist
 };
 
+// Only config.sinks is read here. A sink is one of the first S tokens that are not padding, raw or
+// gist: insertion puts no gist before the S-th raw token unless the whole segment is shorter.
 VisibilityCounts count_row(const Layout& layout, std::int64_t row, const GistConfig& config);
 
-// Whether query q sees key k, both positions in the row (METHOD.md section 5, (a)-(f)).
+// Whether query q sees key k, both positions in the row (METHOD.md section 5, (a)-(f)). Takes any
+// pattern of levels, well nested or not. A padding query sees itself, and nobody else sees it.
+// Throws core::InternalError for positions outside the row.
 bool visible(const VisibilityCounts& counts, std::int64_t q, std::int64_t k,
              const GistConfig& config, Visibility visibility);
 

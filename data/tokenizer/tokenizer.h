@@ -15,6 +15,8 @@ namespace unfold::data {
 
 using TokenId = std::int32_t;
 
+// Immutable: every method may be called from several threads at once. Ids given to token_bytes(),
+// is_special() and decode() must be below vocab_size() (anything else is a bug: InternalError).
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -24,7 +26,8 @@ class Tokenizer {
   // Number of ids, special tokens included. Gist rows are appended by the model behind these.
   virtual std::int64_t vocab_size() const = 0;
   // Ids of the text; no special tokens are added. Text that spells a special token, e.g. "<|eos|>",
-  // is encoded as that token. The text is valid UTF-8 (data/text.h checks it at the door).
+  // is encoded as that token. The text is valid UTF-8 (data/text.h checks it at the door); BPE
+  // throws core::UserError when it is not, the byte tokenizer takes any bytes.
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
   // Bytes of one id: exact, may be an incomplete UTF-8 sequence. Special tokens give their name.
   virtual std::string_view token_bytes(TokenId id) const = 0;
@@ -35,7 +38,8 @@ class Tokenizer {
   virtual std::optional<TokenId> bos() const = 0;
   // 64 hex digits (SHA-256) that identify vocabulary, merges, pattern and special tokens.
   virtual std::string fingerprint() const = 0;
-  // Writes a Hugging Face tokenizer.json. Throws core::UserError when it cannot be written.
+  // Writes a Hugging Face tokenizer.json, replacing a file of that name. Throws core::UserError
+  // when it cannot be written (the folder must exist).
   virtual void save(const std::filesystem::path& file) const = 0;
 
   // Concatenated bytes; special tokens are left out unless asked for.

@@ -9,19 +9,33 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 find_program(UNFOLD_CCACHE ccache)
-if(UNFOLD_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${UNFOLD_CCACHE})
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${UNFOLD_CCACHE})
-endif()
+mark_as_advanced(UNFOLD_CCACHE)
+foreach(language IN ITEMS CXX CUDA)
+  if(UNFOLD_CCACHE AND NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${UNFOLD_CCACHE})
+  endif()
+endforeach()
 
 add_library(unfold_options INTERFACE)
 target_include_directories(unfold_options INTERFACE ${PROJECT_SOURCE_DIR})
+set(warnings -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 target_compile_options(unfold_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror>)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC's own AVX-512 intrinsics start from undefined registers and set this warning off.
+  "$<$<COMPILE_LANGUAGE:CXX>:${warnings};-Wpedantic>")
+if(UNFOLD_WERROR)
+  target_compile_options(unfold_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+# GCC 13 takes every accessor that returns a reference for a dangling one; GCC 14 mended it.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13
+   AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   target_compile_options(unfold_options INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized -Wno-uninitialized>)
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-dangling-reference>)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC's own AVX-512 intrinsics start from undefined registers and set these off; so does code
+  # instrumented by the sanitizers.
+  target_compile_options(unfold_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-uninitialized>)
 endif()
 if(UNFOLD_NATIVE)
   target_compile_options(unfold_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
@@ -29,6 +43,9 @@ endif()
 # Reproducible arithmetic: the compiler may fuse multiply-add, but never reorders sums.
 target_compile_options(unfold_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-fno-fast-math>)
+# The standard library's own bounds checks: cheap, but not where speed is measured.
+target_compile_definitions(unfold_options INTERFACE
+  $<$<NOT:$<CONFIG:Release>>:_GLIBCXX_ASSERTIONS>)
 
 if(UNFOLD_SANITIZE)
   target_compile_options(unfold_options INTERFACE
@@ -36,28 +53,5 @@ if(UNFOLD_SANITIZE)
   target_link_options(unfold_options INTERFACE -fsanitize=${UNFOLD_SANITIZE})
 endif()
 
-set(UNFOLD_WITH_CUDA OFF)
-if(NOT UNFOLD_CUDA STREQUAL "OFF")
-  include(CheckLanguage)
-  if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real CACHE STRING "GPU architectures")
-  endif()
-  check_language(CUDA)
-  if(CMAKE_CUDA_COMPILER)
-    enable_language(CUDA)
-    # CMake 3.25 does not know that recent nvcc speaks C++20.
-    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
-      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
-      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
-    endif()
-    set(CMAKE_CUDA_STANDARD 20)
-    # nvcc's front end cannot evaluate fmt's format strings at compile time; g++ still checks them.
-    target_compile_options(unfold_options INTERFACE
-      $<$<COMPILE_LANGUAGE:CUDA>:-DFMT_CONSTEVAL= -DFMT_USE_CONSTEXPR=1 -Xcompiler=-Wall,-Wextra>)
-    find_package(CUDAToolkit REQUIRED)
-    set(UNFOLD_WITH_CUDA ON)
-  elseif(UNFOLD_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "UNFOLD_CUDA=ON, but nvcc was not found: put it on PATH or set CUDACXX")
-  endif()
-endif()
-message(STATUS "Unfold: CUDA ${UNFOLD_WITH_CUDA}, build type ${CMAKE_BUILD_TYPE}")
+include(UnfoldCuda)
+message(STATUS "Unfold ${PROJECT_VERSION}: CUDA ${UNFOLD_WITH_CUDA}, build type ${CMAKE_BUILD_TYPE}")

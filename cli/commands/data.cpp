@@ -1,0 +1,230 @@
+// unfold data train-tokenizer | tokenize | synthesize: from text to token shards.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/text_format.h"
+#include "data/corpus.h"
+#include "data/synthetic.h"
+#include "data/tokenizer/train_tokenizer.h"
+
+namespace unfold::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TextInputs {
+  std::vector<std::string> inputs;
+  std::string invalid_utf8 = "error";
+  std::string field = "text";
+
+  void add_to(CLI::App& command) {
+    command
+        .add_option("INPUT", inputs,
+                    "text: .txt, .md or .jsonl files, or folders of them (searched recursively)")
+        ->required();
+    command
+        .add_option(
+            "--invalid-utf8", invalid_utf8,
+            "text that is not UTF-8: stop with an error, or replace what is wrong by U+FFFD")
+        ->check(CLI::IsMember({"error", "replace"}))
+        ->capture_default_str();
+    command.add_option("--field", field, "JSONL: the member that holds the text")
+        ->capture_default_str();
+  }
+  std::vector<fs::path> paths() const { return {inputs.begin(), inputs.end()}; }
+  data::InvalidUtf8 policy() const {
+    return invalid_utf8 == "replace" ? data::InvalidUtf8::replace : data::InvalidUtf8::error;
+  }
+};
+
+struct TrainTokenizerArguments {
+  TextInputs text;
+  std::string out;
+  std::int64_t vocab_size = 8192;
+  std::vector<std::string> special;
+  bool overwrite = false;
+};
+
+void run_train_tokenizer(const TrainTokenizerArguments& arguments) {
+  const fs::path out = arguments.out;
+  core::require(arguments.overwrite || !fs::exists(out), "tokenizer",
+                "{}: exists already: choose another --out, or pass --overwrite", out.string());
+  data::TrainTokenizerOptions options;
+  options.bpe.vocab_size = arguments.vocab_size;
+  options.bpe.special_tokens = arguments.special;
+  options.invalid_utf8 = arguments.text.policy();
+  options.json_field = arguments.text.field;
+  std::unique_ptr<core::Progress> progress;
+  auto phase = data::TrainTokenizerProgress::Phase::merging;
+  const data::TrainedTokenizer trained = data::train_tokenizer(
+      arguments.text.paths(), options, [&](const data::TrainTokenizerProgress& now) {
+        if (!progress || now.phase != phase) {
+          const bool counting = now.phase == data::TrainTokenizerProgress::Phase::counting;
+          phase = now.phase;
+          core::ProgressOptions line;
+          line.label = counting ? "reading" : "merging";
+          line.total = now.total;
+          line.every = std::max<std::int64_t>(1, now.total / 4);
+          line.unit = counting ? core::ProgressUnit::bytes : core::ProgressUnit::exact;
+          progress = std::make_unique<core::Progress>(line);
+        }
+        progress->update(now.done);
+      });
+  progress.reset();
+  if (out.has_parent_path()) core::create_folder(out.parent_path());
+  trained.tokenizer->save(out);
+  if (trained.tokenizer->vocab_size() < arguments.vocab_size) {
+    core::log::warning("the text supports only {} entries of the {} asked for",
+                       trained.tokenizer->vocab_size(), arguments.vocab_size);
+  }
+  print(fmt::format("{}: {} entries from {} of text in {} documents\n", out.string(),
+                    trained.tokenizer->vocab_size(),
+                    core::format_bytes(static_cast<double>(trained.bytes)), trained.documents));
+}
+
+struct TokenizeArguments {
+  TextInputs text;
+  std::string out;
+  std::string tokenizer = "byte";
+  std::int64_t shard_tokens = data::CorpusOptions{}.shard_tokens;
+  bool overwrite = false;
+};
+
+void run_tokenize(const TokenizeArguments& arguments) {
+  const auto tokenizer = data::load_tokenizer(arguments.tokenizer);
+  data::CorpusOptions options;
+  options.shard_tokens = arguments.shard_tokens;
+  options.overwrite = arguments.overwrite;
+  options.reader.invalid_utf8 = arguments.text.policy();
+  options.reader.json_field = arguments.text.field;
+  std::unique_ptr<core::Progress> progress;
+  const data::CorpusStats stats = data::tokenize_corpus(
+      arguments.text.paths(), *tokenizer, arguments.out, options,
+      [&](const data::CorpusProgress& now) {
+        if (!progress) {
+          core::ProgressOptions line;
+          line.label = "tokenizing";
+          line.total = now.bytes_total;
+          line.every = std::max<std::int64_t>(1, now.bytes_total / 4);
+          line.unit = core::ProgressUnit::bytes;
+          progress = std::make_unique<core::Progress>(line);
+        }
+        const std::vector<core::ProgressField> fields = {
+            {"", core::format_count(static_cast<double>(now.tokens)) + " tokens"}};
+        progress->update(now.bytes_done, fields);
+      });
+  progress.reset();
+  print(fmt::format("{}: {} tokens from {} of text in {} documents, {} shards\n", arguments.out,
+                    core::format_count(static_cast<double>(stats.tokens)),
+                    core::format_bytes(static_cast<double>(stats.bytes)), stats.documents,
+                    stats.shards.size()));
+}
+
+struct SynthesizeArguments {
+  std::string task = "recall";
+  std::string out;
+  std::int64_t count = 1000;
+  std::int64_t context = 2048;
+  std::int64_t facts = 0;
+  std::int64_t min_facts = 0;
+  std::int64_t value_words = 2;
+  std::uint64_t seed = 42;
+  bool eval_split = false;
+  bool overwrite = false;
+};
+
+void run_synthesize(const SynthesizeArguments& arguments) {
+  data::SyntheticOptions options;
+  options.task = data::synthetic_task_from_name(arguments.task);
+  options.split = arguments.eval_split ? data::SyntheticSplit::eval : data::SyntheticSplit::train;
+  options.seed = arguments.seed;
+  options.context = arguments.context;
+  options.facts = arguments.facts;
+  options.min_facts = arguments.min_facts;
+  options.value_words = arguments.value_words;
+  const fs::path out = arguments.out;
+  if (out.has_parent_path()) core::create_folder(out.parent_path());
+  data::write_synthetic_corpus(out, options, arguments.count, arguments.overwrite);
+  print(
+      fmt::format("{}: {} documents of task {}\n", out.string(), arguments.count, arguments.task));
+}
+
+void add_train_tokenizer(CLI::App& data) {
+  CLI::App* command =
+      data.add_subcommand("train-tokenizer", "Train a byte-level BPE tokenizer on text");
+  const auto arguments = std::make_shared<TrainTokenizerArguments>();
+  arguments->text.add_to(*command);
+  command->add_option("--out", arguments->out, "tokenizer.json to write")->required();
+  command->add_option("--vocab-size", arguments->vocab_size, "entries, bytes and specials included")
+      ->capture_default_str();
+  command->add_option("--special", arguments->special, "a special token; may be repeated")
+      ->allow_extra_args(false);
+  command->add_flag("--overwrite", arguments->overwrite, "replace an existing file");
+  command->callback([arguments] { run_train_tokenizer(*arguments); });
+}
+
+void add_tokenize(CLI::App& data) {
+  CLI::App* command = data.add_subcommand("tokenize", "Turn text into token shards (HDF5)");
+  const auto arguments = std::make_shared<TokenizeArguments>();
+  arguments->text.add_to(*command);
+  command->add_option("--out", arguments->out, "folder for the shards")->required();
+  command->add_option("--tokenizer", arguments->tokenizer, "byte, or a tokenizer.json")
+      ->capture_default_str();
+  command->add_option("--shard-tokens", arguments->shard_tokens, "tokens a shard")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--overwrite", arguments->overwrite, "replace the shards of the folder");
+  command->callback([arguments] { run_tokenize(*arguments); });
+}
+
+void add_synthesize(CLI::App& data) {
+  CLI::App* command =
+      data.add_subcommand("synthesize", "Write a corpus of generated recall tasks (JSONL)");
+  const auto arguments = std::make_shared<SynthesizeArguments>();
+  command->add_option("--task", arguments->task, "recall, passkey or multikey")
+      ->capture_default_str();
+  command->add_option("--out", arguments->out, "JSONL file to write")->required();
+  command->add_option("--count", arguments->count, "documents")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--context", arguments->context, "bytes of context a document")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--facts", arguments->facts, "most different facts a document; 0: what fits")
+      ->capture_default_str();
+  command
+      ->add_option("--min-facts", arguments->min_facts,
+                   "least different facts a document (recall); 0: always the most")
+      ->capture_default_str();
+  command->add_option("--value-words", arguments->value_words, "words an answer (recall)")
+      ->capture_default_str();
+  command->add_option("--seed", arguments->seed, "another seed, other documents")
+      ->capture_default_str();
+  command->add_flag("--eval-split", arguments->eval_split,
+                    "draw from the stream that `unfold eval` draws from, not the training one");
+  command->add_flag("--overwrite", arguments->overwrite, "replace an existing file");
+  command->callback([arguments] { run_synthesize(*arguments); });
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app) {
+  CLI::App* data = app.add_subcommand("data", "Train a tokenizer, tokenize text, generate tasks");
+  data->group(kDataGroup);
+  data->require_subcommand(1);
+  add_train_tokenizer(*data);
+  add_tokenize(*data);
+  add_synthesize(*data);
+}
+
+}  // namespace unfold::cli

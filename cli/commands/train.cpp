@@ -1,0 +1,64 @@
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/text_format.h"
+#include "train/trainer.h"
+
+namespace unfold::cli {
+namespace {
+
+// Keys that may change when a run goes on: none of them changes what a step computes.
+bool may_change(const std::string& key) {
+  return key == "train.log_every" || key == "train.steps" || key == "data.prefetch" ||
+         key.starts_with("checkpoint.") || key.starts_with("eval.");
+}
+
+// A resumed run must compute the same steps as before.
+void require_same_config(const Config& config) {
+  const std::filesystem::path file = std::filesystem::path(config.run.dir) / "config.yaml";
+  if (!std::filesystem::exists(file)) return;  // the trainer says what is missing
+  const Config stored = load_config(file);
+  for (const Difference& difference : differing_keys(stored, config)) {
+    core::require(may_change(difference.key), "resume",
+                  "{}: {} was {} and is now {}: resume with the same value, or start a new run",
+                  file.string(), difference.key, difference.left, difference.right);
+    core::log::warning("{} was {} and is now {}", difference.key, difference.left,
+                       difference.right);
+  }
+}
+
+void run_train(const Config& config, bool resume) {
+  if (resume) require_same_config(config);
+  const train::TrainerConfig trainer = {config.run,     config.model, config.gist,
+                                        config.data,    config.train, config.checkpoint,
+                                        to_yaml(config)};
+  const auto world = core::make_single_process();
+  const train::TrainSummary summary = train::train(trainer, resume, *world);
+  print(fmt::format("trained {} parameters for {} steps in {}: {}\n",
+                    core::format_count(static_cast<double>(summary.parameters)), summary.steps,
+                    core::format_duration(summary.seconds), config.run.dir));
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "train", "Train a model from a config; writes a run folder (config key run.dir)");
+  command->group(kRunGroup);
+  auto arguments = std::make_shared<ConfigArguments>();
+  auto resume = std::make_shared<bool>(false);
+  arguments->add_to(*command);
+  command->add_flag("--resume", *resume,
+                    "Go on from the newest checkpoint of run.dir, exactly where it was saved");
+  command->callback([arguments, resume] { run_train(arguments->load(), *resume); });
+}
+
+}  // namespace unfold::cli

@@ -1,0 +1,224 @@
+#include "cli/config/sections.h"
+
+#include "cli/config/section.h"
+
+namespace unfold::cli {
+namespace {
+
+using core::DType;
+using data::DataConfig;
+using eval::EvalConfig;
+using gsa::GistConfig;
+using gsa::InsertionRule;
+using models::Architecture;
+using models::DecoderConfig;
+using models::RopeConfig;
+using models::RopeScaling;
+using train::CheckpointConfig;
+using train::CptConfig;
+using train::Objective;
+using train::OptimizerConfig;
+using train::RunConfig;
+using train::ScheduleConfig;
+using train::ScheduleKind;
+using train::TrainConfig;
+
+// Upper bounds are far above any sensible value: they keep products of sizes inside 64 bits.
+constexpr double kMostRows = 1e6;
+constexpr double kLongestRow = 1e7;
+constexpr double kMostSteps = 1e9;
+
+void add_run(Schema& schema) {
+  Section run(
+      schema, "run", "where the run is written, and its seed",
+      [](auto& config) -> auto& { return config.run; });
+  run.add("dir", &RunConfig::dir, "folder of the run: config, metrics, checkpoints, report");
+  run.add("seed", &RunConfig::seed, "seed of initial weights, data order and dropout");
+}
+
+void add_model(Schema& schema) {
+  Section model(
+      schema, "model", "shape of the decoder", [](auto& config) -> auto& { return config.model; });
+  model.add("architecture", &DecoderConfig::architecture,
+            {{"llama", Architecture::llama}, {"qwen2", Architecture::qwen2}},
+            "family of the decoder; decides the names of exported weights");
+  model.add("vocab_size", &DecoderConfig::vocab_size, between(0, 1e7),
+            "vocabulary without gist tokens; 0: the tokenizer's");
+  model.add("width", &DecoderConfig::width, between(1, 1e5), "width of the hidden state");
+  model.add("layers", &DecoderConfig::layers, between(1, 1000), "decoder layers");
+  model.add("heads", &DecoderConfig::heads, between(1, 1000), "query heads a layer");
+  model.add("kv_heads", &DecoderConfig::kv_heads, between(1, 1000),
+            "key/value heads a layer; divides heads");
+  model.add("head_dim", &DecoderConfig::head_dim, between(0, 1000),
+            "width of a head, even; 0: width / heads");
+  model.add("ffn", &DecoderConfig::ffn, between(1, 1e6), "inner width of the gated MLP");
+  model.add("norm_eps", &DecoderConfig::norm_eps, between(0, 1), "epsilon of RMSNorm");
+  model.add("qkv_bias", &DecoderConfig::qkv_bias,
+            "biases on the query, key and value projections (Qwen2)");
+  model.add("tied_embeddings", &DecoderConfig::tied_embeddings,
+            "one matrix for input embedding and output head");
+  model.add("dropout", &DecoderConfig::dropout, from_below(0, 1),
+            "dropout on the outputs of attention and MLP");
+  model.add("init_std", &DecoderConfig::init_std, between(0, 10),
+            "standard deviation of initial weights; 0: 1/sqrt(fan in)");
+
+  Section rope(
+      schema, "model.rope", "rotary position embedding",
+      [](auto& config) -> auto& { return config.model.rope; });
+  rope.add("theta", &RopeConfig::theta, above(0), "base of the rotation frequencies");
+  rope.add("scaling", &RopeConfig::scaling,
+           {{"none", RopeScaling::none},
+            {"linear", RopeScaling::linear},
+            {"dynamic", RopeScaling::dynamic},
+            {"yarn", RopeScaling::yarn},
+            {"llama3", RopeScaling::llama3}},
+           "how frequencies are stretched beyond the original context");
+  rope.add("factor", &RopeConfig::factor, at_least(1), "stretch; needs a scaling");
+  rope.add("low_frequency_factor", &RopeConfig::low_frequency_factor, above(0),
+           "llama3: wavelengths above original_context / this are stretched fully");
+  rope.add("high_frequency_factor", &RopeConfig::high_frequency_factor, above(0),
+           "llama3: wavelengths below original_context / this are kept");
+  rope.add("beta_fast", &RopeConfig::beta_fast, above(0),
+           "yarn: rotations over the original context above which a dimension is kept");
+  rope.add("beta_slow", &RopeConfig::beta_slow, above(0),
+           "yarn: rotations over the original context below which it is stretched fully");
+  rope.add("original_context", &RopeConfig::original_context, between(1, 1e9),
+           "dynamic, yarn, llama3: tokens of context before stretching");
+}
+
+void add_gist(Schema& schema) {
+  Section gist(
+      schema, "gist", "how gist tokens are placed and seen",
+      [](auto& config) -> auto& { return config.gist; });
+  gist.add("chunks", &GistConfig::chunks, between(1, 1e6),
+           "raw tokens a chunk, then gists a higher gist, one entry a level; []: no gists");
+  gist.add("sinks", &GistConfig::sinks, between(0, kMostRows),
+           "first tokens of a document that stay visible");
+  gist.add("previous_chunks", &GistConfig::previous_chunks, between(0, kMostRows),
+           "previous chunks whose raw tokens stay visible");
+  gist.add("rule", &GistConfig::rule,
+           {{"word", InsertionRule::word}, {"count", InsertionRule::count}},
+           "word: shift a gist to the next word start when one is near; count: never shift");
+}
+
+void add_data(Schema& schema) {
+  Section data(
+      schema, "data", "what the model reads; paths from the working directory",
+      [](auto& config) -> auto& { return config.data; });
+  data.add("train", &DataConfig::train, "training shards (.h5) or folders of them");
+  data.add("val", &DataConfig::val, "validation shards (.h5) or folders of them");
+  data.add("tokenizer", &DataConfig::tokenizer,
+           "byte (plain bytes), a tokenizer.json, or a folder that holds one");
+  data.add("prefetch", &DataConfig::prefetch, between(0, 1000), "batches prepared ahead");
+}
+
+void add_train(Schema& schema) {
+  Section train(
+      schema, "train", "length, size and objective of training",
+      [](auto& config) -> auto& { return config.train; });
+  train.add("objective", &TrainConfig::objective, {{"lm", Objective::lm}, {"cpt", Objective::cpt}},
+            "lm: plain full attention; cpt: next-token loss under the gist mask");
+  train.add("init_from", &TrainConfig::init_from,
+            "run whose last checkpoint gives the initial weights; \"\": random");
+  train.add("steps", &TrainConfig::steps, between(1, kMostSteps), "optimizer steps");
+  train.add("rows", &TrainConfig::rows, between(1, kMostRows),
+            "rows an optimizer step, over all ranks and micro-batches");
+  train.add("micro_rows", &TrainConfig::micro_rows, between(0, kMostRows),
+            "rows a forward pass; divides rows; 0: all of them");
+  train.add("row_length", &TrainConfig::row_length, between(2, kLongestRow),
+            "positions a row, gists included");
+  train.add(
+      "dtype", &TrainConfig::dtype,
+      {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}, {"float64", DType::float64}},
+      "parameters and activations");
+  train.add("val_every", &TrainConfig::val_every, between(0, kMostSteps),
+            "steps between validations; 0: never");
+  train.add("val_rows", &TrainConfig::val_rows, between(1, kMostRows), "rows a validation");
+  train.add("activation_checkpointing", &TrainConfig::activation_checkpointing,
+            "recompute activations in the backward pass: less memory, more time");
+  train.add("overfit_one_batch", &TrainConfig::overfit_one_batch,
+            "train on the first batch for ever (a test of the set-up)");
+  train.add("log_every", &TrainConfig::log_every, between(1, kMostSteps),
+            "steps between progress lines when the output is not a terminal");
+}
+
+void add_optimizer(Schema& schema) {
+  Section optimizer(
+      schema, "optimizer", "AdamW with decoupled weight decay",
+      [](auto& config) -> auto& { return config.train.optimizer; });
+  optimizer.add("lr", &OptimizerConfig::lr, above(0), "peak learning rate");
+  optimizer.add("beta1", &OptimizerConfig::beta1, from_below(0, 1), "decay of the mean gradient");
+  optimizer.add("beta2", &OptimizerConfig::beta2, from_below(0, 1),
+                "decay of the mean squared gradient");
+  optimizer.add("eps", &OptimizerConfig::eps, above(0), "added to the root of the mean square");
+  optimizer.add("weight_decay", &OptimizerConfig::weight_decay, at_least(0),
+                "matrices only; norms and biases are never decayed");
+  optimizer.add("clip", &OptimizerConfig::clip, at_least(0),
+                "global gradient norm; 0: no clipping");
+
+  Section schedule(
+      schema, "schedule", "learning rate over the steps",
+      [](auto& config) -> auto& { return config.train.schedule; });
+  schedule.add("kind", &ScheduleConfig::kind,
+               {{"constant", ScheduleKind::constant},
+                {"cosine", ScheduleKind::cosine},
+                {"wsd", ScheduleKind::wsd}},
+               "shape after warm-up; wsd: stable, then falling");
+  schedule.add("warmup", &ScheduleConfig::warmup, between(0, kMostSteps),
+               "steps over which lr rises from 0");
+  schedule.add("min_ratio", &ScheduleConfig::min_ratio, between(0, 1), "final lr / peak lr");
+  schedule.add("decay_fraction", &ScheduleConfig::decay_fraction, between(0, 1),
+               "wsd: last part of training over which lr falls");
+}
+
+void add_cpt(Schema& schema) {
+  Section cpt(
+      schema, "cpt", "options of the cpt objective",
+      [](auto& config) -> auto& { return config.train.cpt; });
+  cpt.add("prefix_loss", &CptConfig::prefix_loss,
+          "false: no loss on tokens up to the last top-level gist");
+  cpt.add("two_branch", &CptConfig::two_branch,
+          "also run the batch under full attention; both losses are averaged");
+  cpt.add("alignment", &CptConfig::alignment, at_least(0),
+          "weight of the hidden-state alignment loss (1e-4 in the paper); needs two_branch");
+}
+
+void add_checkpoint(Schema& schema) {
+  Section checkpoint(
+      schema, "checkpoint", "what is saved while training",
+      [](auto& config) -> auto& { return config.checkpoint; });
+  checkpoint.add("every", &CheckpointConfig::every, between(0, kMostSteps),
+                 "steps between checkpoints; 0: only at the end");
+  checkpoint.add("keep", &CheckpointConfig::keep, between(1, 1e6),
+                 "newest checkpoints kept; the best one is kept besides");
+}
+
+void add_eval(Schema& schema) {
+  Section eval(
+      schema, "eval", "what is measured", [](auto& config) -> auto& { return config.eval; });
+  eval.add("tasks", &EvalConfig::tasks,
+           std::vector<std::string>{"perplexity", "recall", "passkey", "multikey"},
+           "perplexity reads data.val; the others are generated");
+  eval.add("methods", &EvalConfig::methods, std::vector<std::string>{"full", "gist"},
+           "attention to compare: full, or the gist mask");
+  eval.add("rows", &EvalConfig::rows, between(1, kMostRows), "rows of data.val for perplexity");
+  eval.add("samples", &EvalConfig::samples, between(1, 1e7), "samples a generated task");
+  eval.add("context", &EvalConfig::context, between(16, kLongestRow),
+           "raw context tokens of a generated sample");
+}
+
+}  // namespace
+
+void add_all_sections(Schema& schema) {
+  add_run(schema);
+  add_model(schema);
+  add_gist(schema);
+  add_data(schema);
+  add_train(schema);
+  add_optimizer(schema);
+  add_cpt(schema);
+  add_checkpoint(schema);
+  add_eval(schema);
+}
+
+}  // namespace unfold::cli

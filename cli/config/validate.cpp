@@ -1,0 +1,143 @@
+#include "cli/config/validate.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace unfold::cli {
+namespace {
+
+class Rules {
+ public:
+  Rules(const Config& config, const Origins& origins) : config_(config), origins_(origins) {}
+
+  void check_all() const {
+    check_model();
+    check_rope();
+    check_gist();
+    check_train();
+    check_schedule();
+    check_eval();
+  }
+
+ private:
+  // keys: those the rule is about; the place told is that of the first one that was set at all.
+  template <typename... Args>
+  void rule(bool holds, std::initializer_list<std::string_view> keys,
+            fmt::format_string<Args...> message, Args&&... args) const {
+    if (holds) return;
+    const auto set = std::find_if(keys.begin(), keys.end(),
+                                  [&](std::string_view key) { return origins_.is_set(key); });
+    const std::string& place = origins_.of(set == keys.end() ? *keys.begin() : *set);
+    core::fail("config", "{}: {}", place, fmt::format(message, std::forward<Args>(args)...));
+  }
+
+  void check_model() const {
+    const auto& model = config_.model;
+    rule(model.heads % model.kv_heads == 0, {"model.kv_heads", "model.heads"},
+         "model.heads = {} is not a multiple of model.kv_heads = {}: change one of them",
+         model.heads, model.kv_heads);
+    rule(model.head_dim > 0 || model.width % model.heads == 0, {"model.heads", "model.width"},
+         "model.width = {} is not a multiple of model.heads = {}: change one of them, or set "
+         "model.head_dim",
+         model.width, model.heads);
+    rule(model.head_width() > 0 && model.head_width() % 2 == 0,
+         {"model.head_dim", "model.heads", "model.width"},
+         "the head width is {}, but rotary positions need an even one: change model.head_dim, "
+         "model.heads or model.width",
+         model.head_width());
+  }
+
+  void check_rope() const {
+    const auto& rope = config_.model.rope;
+    const bool scaled = rope.scaling != models::RopeScaling::none;
+    rule(scaled || rope.factor == 1.0, {"model.rope.factor"},
+         "model.rope.factor = {} does nothing with model.rope.scaling = none: set a scaling or "
+         "leave the factor at 1",
+         rope.factor);
+    rule(rope.scaling != models::RopeScaling::llama3 ||
+             rope.low_frequency_factor < rope.high_frequency_factor,
+         {"model.rope.low_frequency_factor", "model.rope.high_frequency_factor"},
+         "model.rope.low_frequency_factor = {} must be below model.rope.high_frequency_factor = {}",
+         rope.low_frequency_factor, rope.high_frequency_factor);
+    rule(rope.scaling != models::RopeScaling::yarn || rope.beta_slow < rope.beta_fast,
+         {"model.rope.beta_slow", "model.rope.beta_fast"},
+         "model.rope.beta_slow = {} must be below model.rope.beta_fast = {}", rope.beta_slow,
+         rope.beta_fast);
+  }
+
+  void check_gist() const {
+    const auto& chunks = config_.gist.chunks;
+    const std::int64_t row_length = config_.train.row_length;
+    rule(config_.gist.levels() <= gsa::kMaxLevels, {"gist.chunks"},
+         "gist.chunks has {} levels: at most {} are supported", chunks.size(), gsa::kMaxLevels);
+    if (chunks.empty()) return;
+    rule(chunks[0] <= row_length, {"gist.chunks", "train.row_length"},
+         "gist.chunks: a chunk of {} tokens is longer than a row (train.row_length = {}): shorten "
+         "the chunk or lengthen the row",
+         chunks[0], row_length);
+    // Row lengths and chunks stay below 1e7 and 1e6, so the product cannot overflow before we
+    // notice that it is too large.
+    std::int64_t ratio = 1;
+    for (const std::int64_t chunk : chunks) {
+      ratio *= chunk;
+      rule(ratio <= row_length, {"gist.chunks", "train.row_length"},
+           "gist.chunks: the total ratio is {} or more, above train.row_length = {}, so no "
+           "top-level gist would close: use smaller chunks or longer rows",
+           ratio, row_length);
+    }
+  }
+
+  void check_train() const {
+    const auto& train = config_.train;
+    rule(train.micro_rows == 0 || train.rows % train.micro_rows == 0,
+         {"train.micro_rows", "train.rows"},
+         "train.rows = {} is not a multiple of train.micro_rows = {}: change one of them",
+         train.rows, train.micro_rows);
+    rule(train.objective != train::Objective::cpt || !config_.gist.chunks.empty(),
+         {"train.objective", "gist.chunks"},
+         "train.objective = cpt needs gist tokens, but gist.chunks is []: set gist.chunks, for "
+         "example [8], or train.objective: lm");
+    rule(train.cpt.alignment == 0.0 || train.cpt.two_branch, {"cpt.alignment", "cpt.two_branch"},
+         "cpt.alignment = {} compares the two branches: set cpt.two_branch: true, or "
+         "cpt.alignment: 0",
+         train.cpt.alignment);
+  }
+
+  void check_schedule() const {
+    const auto& schedule = config_.train.schedule;
+    const std::int64_t steps = config_.train.steps;
+    rule(schedule.warmup <= steps, {"schedule.warmup", "train.steps"},
+         "schedule.warmup = {} is longer than train.steps = {}: shorten the warm-up",
+         schedule.warmup, steps);
+    const double decay = schedule.decay_fraction * static_cast<double>(steps);
+    rule(schedule.kind != train::ScheduleKind::wsd ||
+             static_cast<double>(schedule.warmup) + decay <= static_cast<double>(steps),
+         {"schedule.decay_fraction", "schedule.warmup", "train.steps"},
+         "warm-up ({} steps) and decay ({} of {} steps) overlap: shorten schedule.warmup or "
+         "schedule.decay_fraction",
+         schedule.warmup, schedule.decay_fraction, steps);
+  }
+
+  void check_eval() const {
+    const auto& methods = config_.eval.methods;
+    const bool gist = std::find(methods.begin(), methods.end(), "gist") != methods.end();
+    rule(!gist || !config_.gist.chunks.empty(), {"eval.methods", "gist.chunks"},
+         "eval.methods lists gist, but gist.chunks is []: set eval.methods: [full]");
+  }
+
+  const Config& config_;
+  const Origins& origins_;
+};
+
+}  // namespace
+
+void validate(const Config& config, const Origins& origins) {
+  Rules(config, origins).check_all();
+}
+
+}  // namespace unfold::cli

@@ -1,0 +1,41 @@
+#include "cli/exit_code.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "core/error.h"
+
+namespace unfold::cli {
+
+int exit_code_of(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const core::UserError& error) {
+    print_error(error.what());
+    return kUserErrorCode;
+  } catch (const core::Interrupted& error) {
+    print_error(error.what());
+    return kSignalCode + error.signal();
+  } catch (const std::bad_alloc&) {
+    print_error("[memory] not enough memory: use a smaller model, fewer rows or shorter rows");
+    return kUserErrorCode;
+  } catch (const std::exception& error) {
+    print_error(fmt::format("{}: this is a bug in unfold, please report it", error.what()));
+    return kBugCode;
+  } catch (...) {
+    print_error("an exception of unknown type: this is a bug in unfold, please report it");
+    return kBugCode;
+  }
+}
+
+void print_error(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  fmt::print(stderr, "{}\n", text);
+}
+
+}  // namespace unfold::cli

@@ -1,0 +1,189 @@
+#include "data/loader.h"
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <thread>
+
+#include "core/error.h"
+#include "data/row_cursor.h"
+#include "data/shard.h"
+#include "data/shard_rows.h"
+
+namespace unfold::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kTag = "loader";
+
+struct Window {
+  std::int64_t total, first, count;
+  bool operator==(const Window&) const = default;
+};
+
+struct Prepared {
+  Batch batch;
+  LoaderState after;
+  std::exception_ptr error;
+};
+
+Prepared prepare(RowCursor& cursor, const Window& window) {
+  Prepared prepared;
+  try {
+    BatchBuilder builder(cursor.format());
+    for (std::int64_t row = 0; row < window.total; ++row) {
+      const bool mine = row >= window.first && row < window.first + window.count;
+      cursor.advance(mine ? &builder : nullptr);
+    }
+    prepared.batch = std::move(builder).build();
+    prepared.after = cursor.state();
+  } catch (...) {
+    prepared.error = std::current_exception();
+  }
+  return prepared;
+}
+
+// A thread that keeps a bounded queue of batches filled. It ends when destroyed, or behind an
+// error, which is the last thing in its queue. While it lives the cursor belongs to it.
+class Prefetcher {
+ public:
+  Prefetcher(RowCursor& cursor, const Window& window, std::int64_t depth)
+      : window_(window),
+        depth_(static_cast<std::size_t>(depth)),
+        thread_([this, &cursor] { run(cursor); }) {}
+  ~Prefetcher() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Prefetcher(const Prefetcher&) = delete;
+  Prefetcher& operator=(const Prefetcher&) = delete;
+
+  const Window& window() const { return window_; }
+
+  Prepared take() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !queue_.empty(); });
+    Prepared prepared = std::move(queue_.front());
+    queue_.pop_front();
+    changed_.notify_all();
+    return prepared;
+  }
+
+ private:
+  void run(RowCursor& cursor) {
+    for (bool failed = false; !failed;) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return stopping_ || queue_.size() < depth_; });
+        if (stopping_) return;
+      }
+      Prepared prepared = prepare(cursor, window_);
+      failed = prepared.error != nullptr;
+      {
+        const std::lock_guard lock(mutex_);
+        queue_.push_back(std::move(prepared));
+      }
+      changed_.notify_all();
+    }
+  }
+
+  Window window_;
+  std::size_t depth_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Prepared> queue_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses the members above
+};
+
+}  // namespace
+
+struct Loader::Impl {
+  Impl(std::vector<fs::path> shards, RowFormat format, const LoaderState& start, std::int64_t depth)
+      : state(start),
+        prefetch(shards_are_thread_safe() ? depth : 0),
+        cursor(std::move(shards), std::move(format), start) {}
+
+  Prepared produce(const Window& window) {
+    if (prefetcher && prefetcher->window() == window) return prefetcher->take();
+    prefetcher.reset();
+    cursor.seek(state);
+    if (prefetch == 0) return prepare(cursor, window);
+    prefetcher = std::make_unique<Prefetcher>(cursor, window, prefetch);
+    return prefetcher->take();
+  }
+
+  LoaderState state;
+  std::int64_t prefetch;
+  RowCursor cursor;
+  std::unique_ptr<Prefetcher> prefetcher;  // last: it uses the cursor
+};
+
+Loader::Loader(std::vector<fs::path> shards, RowFormat format, LoaderState state,
+               std::int64_t prefetch) {
+  core::check(prefetch >= 0, kTag, "prefetch of {} batches", prefetch);
+  core::require(!shards.empty(), kTag, "no shards to read: name some in data.train");
+  for (const fs::path& shard : shards) ShardReader(shard, format.vocab.fingerprint);
+  impl_ = std::make_unique<Impl>(std::move(shards), std::move(format), state, prefetch);
+}
+Loader::~Loader() = default;
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+
+Batch Loader::next(std::int64_t rows) {
+  return next(rows, 0, rows);
+}
+
+Batch Loader::next(std::int64_t total_rows, std::int64_t first, std::int64_t count) {
+  core::check(count > 0 && first >= 0 && first + count <= total_rows, kTag,
+              "rows {} to {} of a window of {}", first, first + count, total_rows);
+  Prepared prepared = impl_->produce({total_rows, first, count});
+  if (prepared.error) {
+    impl_->prefetcher.reset();  // its thread is over: the next call starts again from `state`
+    std::rethrow_exception(prepared.error);
+  }
+  impl_->state = prepared.after;
+  return std::move(prepared.batch);
+}
+
+LoaderState Loader::state() const {
+  return impl_->state;
+}
+
+std::vector<Batch> validation_batches(const std::vector<fs::path>& shards, const RowFormat& format,
+                                      std::int64_t rows, std::int64_t batch_rows) {
+  core::check(rows > 0 && batch_rows > 0, kTag, "{} validation rows in batches of {}", rows,
+              batch_rows);
+  std::vector<Batch> batches;
+  std::optional<BatchBuilder> builder;
+  const auto finish_batch = [&] {
+    batches.push_back(std::move(*builder).build());
+    builder.reset();
+  };
+  std::int64_t left = rows;
+  for (std::size_t s = 0; s < shards.size() && left > 0; ++s) {
+    ShardReader reader(shards[s], format.vocab.fingerprint);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(reader.documents()));
+    std::iota(order.begin(), order.end(), 0);
+    ShardRows shard(std::move(reader), std::move(order), format);
+    for (std::int64_t row = 0; left > 0 && shard.has_row(row); ++row, --left) {
+      if (!builder) builder.emplace(format);
+      shard.add_row(row, *builder);
+      if (builder->rows() == batch_rows) finish_batch();
+    }
+  }
+  if (builder) finish_batch();
+  core::require(!batches.empty(), kTag, "no shards to validate on: name some in data.val");
+  return batches;
+}
+
+}  // namespace unfold::data

@@ -1,0 +1,80 @@
+#include "data/row_format.h"
+
+#include "core/error.h"
+
+namespace unfold::data {
+
+namespace {
+
+constexpr std::string_view kTag = "loader";
+
+}  // namespace
+
+RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gist,
+                          std::int64_t row_length) {
+  core::require(row_length >= 2, kTag,
+                "a row of {} positions holds no token and its target: raise train.row_length",
+                row_length);
+  if (gist.levels() > 0) {
+    core::require(
+        gist.chunks.front() <= row_length, kTag,
+        "a chunk of {} tokens does not fit in a row of {} positions: lower gist.chunks or "
+        "raise train.row_length",
+        gist.chunks.front(), row_length);
+  }
+  const std::vector<std::uint8_t> two_words = {1, 1};
+  const auto least = static_cast<std::int64_t>(gsa::insert_gists(2, two_words, gist).size());
+  core::require(
+      least <= row_length, kTag,
+      "two tokens and their gists take {} positions, a row has {}: raise train.row_length", least,
+      row_length);
+  RowFormat format;
+  format.gist = gist;
+  format.row_length = row_length;
+  format.vocab = describe_vocab(tokenizer);
+  if (gist.rule == gsa::InsertionRule::word) format.starts_word = starts_word_table(tokenizer);
+  return format;
+}
+
+void BatchBuilder::add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements) {
+  for (const gsa::Element& element : elements) {
+    const bool raw = element.level < 0;
+    tokens_.push_back(raw ? tokens[static_cast<std::size_t>(element.raw)]
+                          : static_cast<TokenId>(format_.vocab.vocab_size + element.level));
+    level_.push_back(element.level);
+    documents_.push_back(document_);
+  }
+  ++document_;
+}
+
+void BatchBuilder::end_row() {
+  ++rows_;
+  const auto size = static_cast<std::size_t>(rows_ * format_.row_length);
+  core::check(tokens_.size() <= size, kTag, "row {} is longer than {}", rows_ - 1,
+              format_.row_length);
+  tokens_.resize(size, 0);
+  level_.resize(size, -1);
+  documents_.resize(size, -1);
+  document_ = 0;
+}
+
+Batch BatchBuilder::build() && {
+  Batch batch;
+  batch.layout =
+      gsa::make_layout(rows_, format_.row_length, format_.gist.levels(), level_, documents_);
+  batch.tokens = std::move(tokens_);
+  batch.targets.assign(batch.tokens.size(), kIgnoredTarget);
+  for (std::size_t t = 0; t + 1 < batch.tokens.size(); ++t) {
+    const bool row_ends = (t + 1) % static_cast<std::size_t>(format_.row_length) == 0;
+    const bool same_document = documents_[t] >= 0 && documents_[t] == documents_[t + 1];
+    // A gist is never a target; the raw token behind it is predicted from the gist itself.
+    if (row_ends || !same_document || level_[t + 1] >= 0) continue;
+    const TokenId target = batch.tokens[t + 1];
+    batch.targets[t] = target;
+    ++batch.valid_targets;
+    batch.target_bytes += format_.vocab.token_bytes[static_cast<std::size_t>(target)];
+  }
+  return batch;
+}
+
+}  // namespace unfold::data

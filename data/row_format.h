@@ -1,0 +1,51 @@
+// How the tokens of documents become rows of a fixed length, and the batch made of such rows.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/shard.h"
+#include "data/tokenizer/tokenizer.h"
+#include "gsa/gist_config.h"
+#include "gsa/insertion.h"
+
+namespace unfold::data {
+
+struct RowFormat {
+  gsa::GistConfig gist;
+  std::int64_t row_length = 0;            // positions a row, gists and padding included
+  VocabInfo vocab;                        // of the tokenizer the model was built for
+  std::vector<std::uint8_t> starts_word;  // (vocab_size); may be empty for InsertionRule::count
+};
+
+// The format for a tokenizer. Throws core::UserError when no row can hold a chunk: a chunk longer
+// than the row, or a row too short for two tokens with their gists.
+RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gist,
+                          std::int64_t row_length);
+
+// Collects rows piece by piece, then computes layout and targets.
+class BatchBuilder {
+ public:
+  explicit BatchBuilder(const RowFormat& format) : format_(format) {}
+
+  // Adds a document, or the part of one that fits, behind what the current row holds.
+  // elements: insert_gists of these tokens; they must fit in the rest of the row.
+  void add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements);
+  // Fills the rest of the row with padding.
+  void end_row();
+
+  std::int64_t rows() const { return rows_; }
+  Batch build() &&;
+
+ private:
+  const RowFormat& format_;
+  std::int64_t rows_ = 0;
+  std::int32_t document_ = 0;  // index within the current row
+  std::vector<TokenId> tokens_;
+  std::vector<std::int8_t> level_;
+  std::vector<std::int32_t> documents_;
+};
+
+}  // namespace unfold::data

@@ -1,0 +1,49 @@
+// The rows of one shard: documents in a given order, packed greedily.
+//
+// A row takes whole documents one behind the other; from a document that does not fit it takes the
+// longest prefix whose gists fit too, and the rest continues as a document of the next row. Every
+// token of the shard is in exactly one row. Rows do not span shards.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "data/row_format.h"
+#include "data/shard.h"
+
+namespace unfold::data {
+
+// Where a row starts.
+struct RowStart {
+  std::int64_t document = 0;  // index into the order
+  std::int64_t offset = 0;    // tokens of it that earlier rows took
+};
+
+class ShardRows {
+ public:
+  // order: every document of the shard once. `format` must outlive this object.
+  ShardRows(ShardReader reader, std::vector<std::int64_t> order, const RowFormat& format);
+
+  // Whether the shard has a row `index`. Row starts are found as far as asked for and kept.
+  bool has_row(std::int64_t index);
+  // Adds row `index`, which must exist, to the batch.
+  void add_row(std::int64_t index, BatchBuilder& batch);
+
+  const ShardReader& reader() const { return reader_; }
+
+ private:
+  // Packs the row that starts at `start`; returns where the next one starts.
+  RowStart pack(RowStart start, BatchBuilder* batch);
+  // Tokens of the open document that go into `room` positions; 0: the row ends before it.
+  std::int64_t take(std::int64_t begin, std::int64_t remaining, std::int64_t room);
+
+  ShardReader reader_;
+  std::vector<std::int64_t> order_;
+  const RowFormat& format_;
+  std::vector<RowStart> starts_ = {RowStart{}};  // of rows 0, 1, ..., and of the one behind
+  std::vector<TokenId> tokens_;
+  std::vector<std::uint8_t> starts_word_;
+};
+
+}  // namespace unfold::data

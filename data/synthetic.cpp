@@ -1,0 +1,92 @@
+#include "data/synthetic.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/error.h"
+#include "data/published_file.h"
+#include "data/synthetic/generator.h"
+
+namespace unfold::data {
+
+namespace fs = std::filesystem;
+using synthetic::kTag;
+
+namespace {
+
+constexpr std::array<std::pair<SyntheticTask, std::string_view>, 3> kTasks = {{
+    {SyntheticTask::recall, "recall"},
+    {SyntheticTask::passkey, "passkey"},
+    {SyntheticTask::multikey, "multikey"},
+}};
+
+// Part of every stream's key: what other parts of the program draw from the same seed differs.
+constexpr std::uint64_t kDomain = 0x73796e74;
+
+}  // namespace
+
+std::string_view name_of(SyntheticTask task) {
+  for (const auto& [value, name] : kTasks) {
+    if (value == task) return name;
+  }
+  return "";
+}
+
+SyntheticTask synthetic_task_from_name(std::string_view name) {
+  for (const auto& [value, known] : kTasks) {
+    if (known == name) return value;
+  }
+  core::fail(kTag, "unknown task '{}': choose recall, passkey or multikey", name);
+}
+
+SyntheticDocument make_document(const SyntheticOptions& options, std::int64_t index) {
+  core::require(options.context > 0, kTag, "a context of size {}: give a size above 0",
+                options.context);
+  core::require(options.facts >= 0 && options.min_facts >= 0, kTag,
+                "{} facts, at least {}: give 0 or more", options.facts, options.min_facts);
+  core::check(index >= 0, kTag, "document {}", index);
+  CounterRandom random{kDomain, options.seed, static_cast<std::uint64_t>(options.split),
+                       static_cast<std::uint64_t>(options.task), static_cast<std::uint64_t>(index)};
+  switch (options.task) {
+    case SyntheticTask::recall:
+      return synthetic::make_recall(options, random);
+    case SyntheticTask::passkey:
+      return synthetic::make_passkey(options, index, random);
+    case SyntheticTask::multikey:
+      return synthetic::make_multikey(options, random);
+  }
+  core::fail(kTag, "unknown task {}", static_cast<int>(options.task));
+}
+
+std::string training_text(const SyntheticDocument& document) {
+  std::string text = document.context;
+  for (const Question& question : document.questions) {
+    text += question.question + " " + question.answer + "\n";
+  }
+  return text;
+}
+
+std::vector<RecallSample> make_samples(const SyntheticOptions& options, std::int64_t count) {
+  std::vector<RecallSample> samples;
+  for (std::int64_t i = 0; i < count; ++i) {
+    SyntheticDocument document = make_document(options, i);
+    Question& first = document.questions.front();
+    samples.push_back(
+        {std::move(document.context), std::move(first.question), std::move(first.answer)});
+  }
+  return samples;
+}
+
+void write_synthetic_corpus(const fs::path& file, const SyntheticOptions& options,
+                            std::int64_t count, bool overwrite) {
+  core::require(count > 0, kTag, "{} documents: ask for at least 1", count);
+  PublishedFile out(kTag, file, overwrite);
+  for (std::int64_t i = 0; i < count; ++i) {
+    out.write(nlohmann::json{{"text", training_text(make_document(options, i))}}.dump() + "\n");
+  }
+  out.seal();
+  out.publish();
+}
+
+}  // namespace unfold::data

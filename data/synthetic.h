@@ -1,0 +1,81 @@
+// Synthetic recall tasks: readable text with facts that cannot be guessed, and questions on them.
+//
+//   recall    "Facts: Marlo tulip river, Besta stone lamp, ..." and for every fact a question that
+//             ends with its key, "Recall Marlo", so that the answer is one induction step away
+//   passkey   filler text with "The pass key is 48213." at one of 20 depths
+//   multikey  filler text with many "The code of amber falcon is 48213."; every code is asked
+//
+// Document i is a pure function of (task, seed, split, i) and the sizes asked for, the same on
+// every platform. The train and the eval split draw from different streams.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unfold::data {
+
+enum class SyntheticTask : std::uint8_t { recall, passkey, multikey };
+enum class SyntheticSplit : std::uint8_t { train, eval };
+
+// "recall", ...
+std::string_view name_of(SyntheticTask task);
+// The inverse; throws core::UserError that lists the names.
+SyntheticTask synthetic_task_from_name(std::string_view name);
+
+struct SyntheticOptions {
+  SyntheticTask task = SyntheticTask::recall;
+  SyntheticSplit split = SyntheticSplit::train;
+  std::uint64_t seed = 0;
+  // The context is filled up to this size, and never larger, as `measure` counts it.
+  std::int64_t context = 2048;
+  // Size of a piece of text, e.g. its tokens; the sizes of pieces are added up. Empty: bytes.
+  std::function<std::int64_t(std::string_view)> measure = {};
+  // recall, multikey: most different facts a document; 0: as many as the context and the list of
+  // keys allow (recall), as half of the context holds (multikey).
+  std::int64_t facts = 0;
+  // recall: least different facts; each document draws its number between the two and repeats its
+  // facts to fill the context. Few different facts are what a small model learns first. 0: no draw.
+  std::int64_t min_facts = 0;
+  // recall: words a value.
+  std::int64_t value_words = 2;
+};
+
+struct Question {
+  std::string question;  // ends without a space
+  std::string answer;    // what follows it, behind one space
+  bool operator==(const Question&) const = default;
+};
+
+// A context (it ends with a line end) and all questions on it, in random order.
+struct SyntheticDocument {
+  std::string context;
+  std::vector<Question> questions;
+  bool operator==(const SyntheticDocument&) const = default;
+};
+
+// One question on one context, for evaluation: a model that reads context + question should
+// continue with " " + answer + "\n".
+struct RecallSample {
+  std::string context, question, answer;
+  bool operator==(const RecallSample&) const = default;
+};
+
+// Throws core::UserError when the context is too small for a single fact, or options make no sense.
+SyntheticDocument make_document(const SyntheticOptions& options, std::int64_t index);
+
+// The document as training text: its context, then a line for each question with its answer.
+std::string training_text(const SyntheticDocument& document);
+
+// The first `count` samples: document i with its first question.
+std::vector<RecallSample> make_samples(const SyntheticOptions& options, std::int64_t count);
+
+// Writes documents 0 .. count-1 as JSONL, {"text": training_text}, one a line; the file appears
+// when complete. Throws core::UserError for an existing file (unless overwrite) or a full disk.
+void write_synthetic_corpus(const std::filesystem::path& file, const SyntheticOptions& options,
+                            std::int64_t count, bool overwrite = false);
+
+}  // namespace unfold::data

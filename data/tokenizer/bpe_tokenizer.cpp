@@ -1,0 +1,150 @@
+#include "data/tokenizer/bpe_tokenizer.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "data/text.h"
+#include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/tokenizer_json.h"
+#include "data/tokenizer/word_cache.h"
+
+namespace unfold::data {
+namespace {
+
+std::vector<bool> mark_added(const TokenizerSpec& spec) {
+  std::vector<bool> marks(spec.tokens.size());
+  for (const AddedToken& token : spec.added) marks.at(static_cast<std::size_t>(token.id)) = true;
+  return marks;
+}
+
+}  // namespace
+
+struct BpeTokenizer::Workspace {
+  RegexScratch regex;
+  BpeScratch bpe;
+  WordCache cache;
+};
+
+// A workspace on loan; goes back to the pool, with its warm cache, when encode() ends.
+class BpeTokenizer::Lease {
+ public:
+  explicit Lease(const BpeTokenizer& owner) : owner_(owner) {
+    const std::lock_guard lock(owner_.pool_mutex_);
+    if (!owner_.pool_.empty()) {
+      workspace_ = std::move(owner_.pool_.back());
+      owner_.pool_.pop_back();
+    }
+  }
+  ~Lease() {
+    if (!workspace_) return;
+    const std::lock_guard lock(owner_.pool_mutex_);
+    owner_.pool_.push_back(std::move(workspace_));
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  Workspace& workspace() {
+    if (!workspace_) workspace_ = std::make_unique<Workspace>();
+    return *workspace_;
+  }
+
+ private:
+  const BpeTokenizer& owner_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+BpeTokenizer::BpeTokenizer(TokenizerSpec spec)
+    : added_(spec.added),
+      finder_(spec.added),
+      pre_tokenizer_(spec.pre_tokenizer),
+      model_(spec.tokens, mark_added(spec), spec.merges, spec.ignore_merges),
+      nfc_(spec.nfc),
+      eos_(spec.eos),
+      bos_(spec.bos),
+      special_(spec.tokens.size()),
+      fingerprint_(fingerprint_of(spec)) {
+  const auto known = [&](TokenId id) { return id >= 0 && id < vocab_size(); };
+  core::check(known(eos_) && (!bos_ || known(*bos_)), "tokenizer", "eos or bos out of range");
+  for (const AddedToken& token : added_) {
+    special_[static_cast<std::size_t>(token.id)] = token.special;
+  }
+}
+
+BpeTokenizer::~BpeTokenizer() = default;
+
+std::int64_t BpeTokenizer::vocab_size() const {
+  return static_cast<std::int64_t>(model_.tokens().size());
+}
+
+std::vector<TokenId> BpeTokenizer::encode(std::string_view text) const {
+  const std::size_t bad = find_invalid_utf8(text);
+  core::require(bad == std::string_view::npos, "tokenizer",
+                "the text is not valid UTF-8 at byte {}: convert it to UTF-8", bad);
+  std::vector<TokenId> ids;
+  ids.reserve(text.size() / 3);
+  Lease lease(*this);
+  Workspace& workspace = lease.workspace();
+  std::size_t done = 0;
+  while (const auto hit = finder_.find(text, done)) {
+    encode_plain(text.substr(done, hit->begin - done), workspace, ids);
+    ids.push_back(hit->id);
+    done = hit->begin + hit->size;
+  }
+  encode_plain(text.substr(done), workspace, ids);
+  return ids;
+}
+
+void BpeTokenizer::encode_plain(std::string_view text, Workspace& workspace,
+                                std::vector<TokenId>& ids) const {
+  if (nfc_ && !is_ascii(text)) {
+    const std::string composed = to_nfc(text);
+    encode_words(composed, workspace, ids);
+  } else {
+    encode_words(text, workspace, ids);
+  }
+}
+
+void BpeTokenizer::encode_words(std::string_view text, Workspace& workspace,
+                                std::vector<TokenId>& ids) const {
+  pre_tokenizer_.split(text, workspace.regex, [&](std::string_view word) {
+    if (word.size() > WordCache::kMaxWordBytes) {
+      model_.encode_word(word, workspace.bpe, ids);
+      return;
+    }
+    const std::uint64_t hash = WordCache::hash(word);
+    if (const auto known = workspace.cache.find(word, hash)) {
+      ids.insert(ids.end(), known->begin(), known->end());
+      return;
+    }
+    const std::size_t before = ids.size();
+    model_.encode_word(word, workspace.bpe, ids);
+    workspace.cache.insert(word, hash, std::span(ids).subspan(before));
+  });
+}
+
+std::string_view BpeTokenizer::token_bytes(TokenId id) const {
+  core::check(id >= 0 && id < vocab_size(), "tokenizer", "token id {} of {}", id, vocab_size());
+  return model_.tokens()[static_cast<std::size_t>(id)];
+}
+
+bool BpeTokenizer::is_special(TokenId id) const {
+  core::check(id >= 0 && id < vocab_size(), "tokenizer", "token id {} of {}", id, vocab_size());
+  return special_[static_cast<std::size_t>(id)];
+}
+
+TokenizerSpec BpeTokenizer::spec() const {
+  return {model_.tokens(),
+          model_.merges(),
+          model_.ignore_merges(),
+          added_,
+          pre_tokenizer_.stages(),
+          nfc_,
+          eos_,
+          bos_};
+}
+
+void BpeTokenizer::save(const std::filesystem::path& file) const {
+  write_tokenizer_json(spec(), file);
+}
+
+}  // namespace unfold::data

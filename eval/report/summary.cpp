@@ -1,0 +1,274 @@
+#include "eval/report/summary.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "core/text_format.h"
+#include "eval/report/curves.h"
+#include "eval/report/metric_style.h"
+
+namespace unfold::eval {
+namespace {
+
+std::optional<double> first_finite(const std::vector<double>& values) {
+  for (const double value : values) {
+    if (std::isfinite(value)) return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<double> last_finite(const std::vector<double>& values) {
+  for (std::size_t i = values.size(); i-- > 0;) {
+    if (std::isfinite(values[i])) return values[i];
+  }
+  return std::nullopt;
+}
+
+std::optional<double> median(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return !std::isfinite(value); });
+  if (values.empty()) return std::nullopt;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+std::optional<double> final_bits(const RunRecord& record, const std::string& visibility) {
+  for (const ValidationCurve& curve : record.history.validations) {
+    if (curve.visibility == visibility) return last_finite(curve.bits_per_byte);
+  }
+  return std::nullopt;
+}
+
+// Mean keys a query reads under a method, over its tasks.
+std::optional<double> attended_keys(const RunRecord& record, const std::string& method) {
+  if (!record.results) return std::nullopt;
+  double sum = 0;
+  int count = 0;
+  for (const ResultRow& row : record.results->rows) {
+    if (row.method != method || !(row.attended > 0) || !std::isfinite(row.attended)) continue;
+    sum += row.attended;
+    ++count;
+  }
+  if (count == 0) return std::nullopt;
+  return sum / count;
+}
+
+// The loss at the end of training: the end of the trend that the plot shows, since a single step
+// says little; how many steps it averages.
+struct FinalLoss {
+  double value = 0;
+  std::size_t steps = 1;
+};
+
+std::optional<FinalLoss> final_loss(const MetricsHistory& history) {
+  const std::size_t half = trend_half_window(history.loss.size());
+  const auto value = last_finite(smooth({history.step, history.loss}, half).y);
+  if (!value) return std::nullopt;
+  return FinalLoss{*value, half + 1};
+}
+
+std::int64_t last_step(const RunRecord& record) {
+  return record.history.step.empty() ? 0 : static_cast<std::int64_t>(record.history.step.back());
+}
+
+std::string plural(double count, const char* noun, const std::string& shown) {
+  return fmt::format("{} {}{}", shown, noun, count == 1 ? "" : "s");
+}
+
+std::string model_phrase(const RunRecord& record) {
+  const ConfigFacts& facts = record.facts;
+  std::string phrase = "A ";
+  if (record.results && record.results->parameters > 0) {
+    phrase += core::format_count(static_cast<double>(record.results->parameters)) + "-parameter ";
+  }
+  phrase += facts.architecture ? *facts.architecture + " decoder" : std::string("decoder");
+  if (facts.layers && facts.width) {
+    phrase += fmt::format(" ({} layers, width {})", *facts.layers, *facts.width);
+  }
+  return phrase;
+}
+
+std::string objective_phrase(const ConfigFacts& facts) {
+  if (!facts.objective) return "";
+  if (*facts.objective == "cpt") return " under the gist mask";
+  if (*facts.objective == "lm") return " with full attention";
+  return " with objective " + *facts.objective;
+}
+
+std::string chunk_phrase(const ConfigFacts& facts) {
+  if (!facts.chunks) return "";
+  if (facts.chunks->empty()) return ", without gist tokens";
+  double ratio = 1;
+  for (const std::int64_t chunk : *facts.chunks) ratio *= static_cast<double>(chunk);
+  if (facts.chunks->size() == 1) {
+    return fmt::format(", one gist token for {} tokens of text", facts.chunks->front());
+  }
+  return fmt::format(", {} gist levels ({}), nominal ratio {}", facts.chunks->size(),
+                     fmt::join(*facts.chunks, " x "), format_ratio(ratio));
+}
+
+std::string training_sentence(const RunRecord& record) {
+  const MetricsHistory& history = record.history;
+  if (history.step.empty()) return model_phrase(record) + "; no training step is on record. ";
+  const auto steps = static_cast<double>(last_step(record));
+  std::string sentence = model_phrase(record) + ", trained";
+  sentence += objective_phrase(record.facts) + chunk_phrase(record.facts);
+  sentence += fmt::format(", for {}", plural(steps, "step", fmt::format("{}", last_step(record))));
+  if (record.facts.steps && *record.facts.steps > last_step(record)) {
+    sentence += fmt::format(" of {} planned", *record.facts.steps);
+  }
+  if (history.tokens > 0) {
+    const auto tokens = static_cast<double>(history.tokens);
+    sentence += fmt::format(" and {}", plural(tokens, "token", core::format_count(tokens)));
+  }
+  return sentence + ". ";
+}
+
+std::string loss_sentence(const RunRecord& record) {
+  const auto first = first_finite(record.history.loss);
+  const auto last = final_loss(record.history);
+  std::string text;
+  if (first && last && record.history.step.size() > 1) {
+    text += fmt::format("Training loss went from {} to {} nats per token. ", format_number(*first),
+                        format_number(last->value));
+  }
+  const auto full = final_bits(record, "full");
+  const auto gist = final_bits(record, "gist");
+  if (full && gist && *full > 0) {
+    const double change = (*gist / *full - 1) * 100;
+    text += fmt::format(
+        "On held-out text the model needs {} bits per byte with full attention and {} with gist "
+        "attention, {:.1f}% {}. ",
+        format_number(*full), format_number(*gist), std::abs(change), change < 0 ? "less" : "more");
+  } else if (full || gist) {
+    text += fmt::format("On held-out text the model needs {} bits per byte with {} attention. ",
+                        format_number(full ? *full : *gist), full ? "full" : "gist");
+  }
+  return text;
+}
+
+std::string evaluation_sentence(const RunRecord& record) {
+  if (!record.results) return "The run has not been evaluated yet.";
+  std::string text =
+      record.results->step > 0
+          ? fmt::format("The checkpoint of step {} was evaluated", record.results->step)
+          : std::string("The model was evaluated");
+  const auto full = attended_keys(record, "full");
+  const auto gist = attended_keys(record, "gist");
+  if (!full || !gist) return text + ".";
+  return text + fmt::format(
+                    ": a query reads {} keys with gist attention and {} with full attention, "
+                    "{:.1f} times fewer.",
+                    format_keys(*gist), format_keys(*full), *full / *gist);
+}
+
+void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
+  const auto gist = final_bits(record, "gist");
+  const auto full = final_bits(record, "full");
+  if (gist) {
+    figures.push_back(
+        {"Bits per byte, gist", format_number(*gist),
+         full ? fmt::format("full attention {}", format_number(*full)) : "held-out text"});
+  } else if (full) {
+    figures.push_back({"Bits per byte, full", format_number(*full), "held-out text"});
+  }
+}
+
+void add_keys(const RunRecord& record, std::vector<KeyFigure>& figures) {
+  const auto gist = attended_keys(record, "gist");
+  const auto full = attended_keys(record, "full");
+  if (gist) {
+    figures.push_back(
+        {"Keys per query, gist", format_keys(*gist),
+         full ? fmt::format("{:.1f}x fewer than full ({})", *full / *gist, format_keys(*full))
+              : ""});
+  } else if (full) {
+    figures.push_back({"Keys per query, full", format_keys(*full), ""});
+  }
+}
+
+}  // namespace
+
+std::string summary_text(const RunRecord& record) {
+  return training_sentence(record) + loss_sentence(record) + evaluation_sentence(record);
+}
+
+std::vector<KeyFigure> key_figures(const RunRecord& record) {
+  const MetricsHistory& history = record.history;
+  std::vector<KeyFigure> figures;
+  add_bits(record, figures);
+  add_keys(record, figures);
+  if (const auto last = final_loss(history)) {
+    std::string detail;
+    if (history.loss.size() > 1) {
+      detail = fmt::format("began at {}", format_number(*first_finite(history.loss)));
+    }
+    if (last->steps > 1) detail = fmt::format("last {} steps; {}", last->steps, detail);
+    figures.push_back({"Training loss", format_number(last->value), detail});
+  }
+  if (!history.step.empty()) {
+    figures.push_back({"Tokens trained on", core::format_count(static_cast<double>(history.tokens)),
+                       plural(static_cast<double>(last_step(record)), "step",
+                              fmt::format("{}", last_step(record)))});
+  }
+  if (const auto speed = median(history.tokens_per_second)) {
+    figures.push_back(
+        {"Tokens per second", core::format_count(*speed),
+         fmt::format("{} of training", core::format_duration(history.train_seconds))});
+  }
+  return figures;
+}
+
+std::vector<MethodNote> method_notes(const RunRecord& record) {
+  const ConfigFacts& facts = record.facts;
+  std::vector<std::string> used;
+  for (const ValidationCurve& curve : record.history.validations) used.push_back(curve.visibility);
+  if (record.results) {
+    for (const ResultRow& row : record.results->rows) used.push_back(row.method);
+  }
+  const auto is_used = [&used](const char* method) {
+    return std::find(used.begin(), used.end(), method) != used.end();
+  };
+
+  std::vector<MethodNote> notes;
+  if (is_used("gist")) {
+    std::string text = "every gist token before it";
+    if (facts.chunks && facts.chunks->size() > 1) {
+      text = "the top-level gist tokens before it, lower ones until a higher one closes over them";
+    }
+    text = "A token reads " + text + ", and raw text only from its own chunk";
+    if (facts.previous_chunks) {
+      text += fmt::format(", the {} before it",
+                          plural(static_cast<double>(*facts.previous_chunks), "chunk",
+                                 fmt::format("{}", *facts.previous_chunks)));
+    }
+    if (facts.sinks) {
+      text += fmt::format(
+          " and the first {} of the document",
+          plural(static_cast<double>(*facts.sinks), "token", fmt::format("{}", *facts.sinks)));
+    }
+    if (facts.chunks && !facts.chunks->empty()) {
+      text += fmt::format(". Chunks of {} tokens", facts.chunks->front());
+      for (std::size_t level = 1; level < facts.chunks->size(); ++level) {
+        text += fmt::format(", {} level-{} gists to a level-{} gist", (*facts.chunks)[level],
+                            level - 1, level);
+      }
+    }
+    notes.push_back({"gist", text + "."});
+  }
+  if (is_used("full")) {
+    notes.push_back({"full",
+                     "A token reads all raw text before it; gist tokens are invisible. The upper "
+                     "bound that gist attention is measured against, with the same weights."});
+  }
+  if (is_used("causal")) {
+    notes.push_back({"causal", "A token reads everything before it, raw text and gist tokens."});
+  }
+  return notes;
+}
+
+}  // namespace unfold::eval

@@ -1,0 +1,208 @@
+#include "gsa/block_map.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+
+namespace unfold::gsa {
+namespace {
+
+// For every position of a row its group, and the number of groups.
+struct Groups {
+  int count = 1;
+  std::vector<std::int32_t> of;  // (length)
+};
+
+Groups group_row(const Layout& layout, std::int64_t row, const GistConfig& config,
+                 Visibility visibility) {
+  Groups groups;
+  groups.of.assign(static_cast<std::size_t>(layout.length), 0);
+  if (visibility == Visibility::causal || layout.levels == 0) return groups;
+  const int raw = visibility == Visibility::full ? 1 : layout.levels;
+  groups.count = raw + 1;
+  std::fill(groups.of.begin(), groups.of.end(), raw);
+  for (const DocumentSpan& document : document_spans(layout, row)) {
+    if (!document.has_gist) continue;
+    for (std::int32_t t = document.begin; t < document.end; ++t) {
+      const int level = layout.level[static_cast<std::size_t>(row * layout.length + t)];
+      std::int32_t& group = groups.of[static_cast<std::size_t>(t)];
+      if (visibility == Visibility::full) {
+        if (level >= 0) group = 0;
+      } else if (t - document.begin < config.sinks) {
+        group = 0;
+      } else {
+        group = layout.levels - 1 - level;
+      }
+    }
+  }
+  return groups;
+}
+
+// Finds the ranges of one row, tile by tile.
+class RowRanges {
+ public:
+  RowRanges(const Reach& reach, std::int64_t row, const Groups& groups,
+            std::span<std::int32_t> order)
+      : reach_(reach), row_(row), length_(static_cast<std::int32_t>(reach.length)), order_(order) {
+    gather(groups);
+    find_latest_queries();
+    find_next_queries();
+  }
+
+  // Appends the ranges of the tile of queries [first, last). Tiles must come in order.
+  void append(std::int32_t first, std::int32_t last, std::vector<KeyRange>& ranges) {
+    for (std::size_t g = 0; g + 1 < group_begin_.size(); ++g) {
+      std::int32_t& begin = cursor_begin_[g];
+      std::int32_t& end = cursor_end_[g];
+      while (begin < group_begin_[g + 1] && latest(begin) <= first) ++begin;
+      while (end < group_begin_[g + 1] && position(end) < last) ++end;
+      KeyRange range{begin, std::max(begin, end)};
+      // A key may outlive the tile and yet be seen by none of its queries: those of other classes.
+      while (range.begin < range.end && !seen(range.begin, first, last)) ++range.begin;
+      while (range.begin < range.end && !seen(range.end - 1, first, last)) --range.end;
+      if (range.begin < range.end) ranges.push_back(range);
+    }
+  }
+
+ private:
+  std::int32_t position(std::int32_t gathered) const {
+    return order_[static_cast<std::size_t>(gathered)];
+  }
+  std::int32_t latest(std::int32_t gathered) const {
+    return latest_[static_cast<std::size_t>(gathered)];
+  }
+
+  // Positions sorted by group, in order within a group.
+  void gather(const Groups& groups) {
+    group_begin_.assign(static_cast<std::size_t>(groups.count) + 1, 0);
+    for (const std::int32_t group : groups.of) ++group_begin_[static_cast<std::size_t>(group) + 1];
+    for (std::size_t g = 1; g < group_begin_.size(); ++g) group_begin_[g] += group_begin_[g - 1];
+    cursor_begin_.assign(group_begin_.begin(), group_begin_.end() - 1);
+    cursor_end_ = cursor_begin_;
+    std::vector<std::int32_t> next = cursor_begin_;
+    for (std::int32_t t = 0; t < length_; ++t) {
+      const auto group = static_cast<std::size_t>(groups.of[static_cast<std::size_t>(t)]);
+      order_[static_cast<std::size_t>(next[group]++)] = t;
+    }
+  }
+
+  // The end of every gathered key over all classes; ranges rely on its never falling in a group.
+  void find_latest_queries() {
+    latest_.resize(order_.size());
+    for (std::size_t g = 0; g + 1 < group_begin_.size(); ++g) {
+      std::int32_t before = 0;
+      for (std::int32_t i = group_begin_[g]; i < group_begin_[g + 1]; ++i) {
+        std::int32_t end = 0;
+        for (int c = 0; c < reach_.classes; ++c) {
+          end = std::max(end, reach_.at(row_, c, position(i)));
+        }
+        core::check(end >= before, "block_map",
+                    "row {} position {}: reach falls from {} to {} within group {}", row_,
+                    position(i), before, end, g);
+        latest_[static_cast<std::size_t>(i)] = before = end;
+      }
+    }
+  }
+
+  // next_[c][t]: the first query of class c at or behind t, or the row's length.
+  void find_next_queries() {
+    const auto stride = static_cast<std::size_t>(length_) + 1;
+    next_.assign(static_cast<std::size_t>(reach_.classes) * stride, length_);
+    for (std::int32_t t = length_; t-- > 0;) {
+      const int here = reach_.query_class[static_cast<std::size_t>(row_ * reach_.length + t)];
+      for (int c = 0; c < reach_.classes; ++c) {
+        const std::size_t slot = static_cast<std::size_t>(c) * stride + static_cast<std::size_t>(t);
+        next_[slot] = c == here ? t : next_[slot + 1];
+      }
+    }
+  }
+
+  // Whether a query in [first, last) sees the gathered key.
+  bool seen(std::int32_t gathered, std::int32_t first, std::int32_t last) const {
+    const std::int32_t key = position(gathered);
+    const auto from = static_cast<std::size_t>(std::max(key, first));
+    const auto stride = static_cast<std::size_t>(length_) + 1;
+    for (int c = 0; c < reach_.classes; ++c) {
+      const std::int32_t query = next_[static_cast<std::size_t>(c) * stride + from];
+      if (query < std::min(last, reach_.at(row_, c, key))) return true;
+    }
+    return false;
+  }
+
+  const Reach& reach_;
+  std::int64_t row_;
+  std::int32_t length_;
+  std::span<std::int32_t> order_;
+  std::vector<std::int32_t> group_begin_;   // (groups + 1)
+  std::vector<std::int32_t> cursor_begin_;  // (groups) first key still seen by the current tile
+  std::vector<std::int32_t> cursor_end_;    // (groups) first key behind the current tile
+  std::vector<std::int32_t> latest_;        // (length) in gathered order
+  std::vector<std::int32_t> next_;          // (classes, length + 1)
+};
+
+}  // namespace
+
+std::span<const KeyRange> BlockMap::tile_ranges(std::int64_t row, std::int64_t tile) const {
+  core::check(row >= 0 && row < rows() && tile >= 0 && tile < tiles_per_row, "block_map",
+              "row {} tile {} of {} rows of {} tiles", row, tile, rows(), tiles_per_row);
+  const auto i = static_cast<std::size_t>(row * tiles_per_row + tile);
+  const auto begin = static_cast<std::size_t>(range_offsets[i]);
+  const auto end = static_cast<std::size_t>(range_offsets[i + 1]);
+  return std::span(ranges).subspan(begin, end - begin);
+}
+
+std::int64_t BlockMap::visited_keys() const {
+  std::int64_t total = 0;
+  for (const KeyRange& range : ranges) total += range.end - range.begin;
+  return total;
+}
+
+BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
+                        std::int64_t query_tile) {
+  core::check(query_tile > 0, "block_map", "{} queries a tile", query_tile);
+  BlockMap map;
+  map.reach = compute_reach(layout, config, visibility);
+  map.query_tile = query_tile;
+  map.tiles_per_row = layout.length == 0 ? 0 : (layout.length - 1) / query_tile + 1;
+  map.order.resize(static_cast<std::size_t>(layout.size()));
+  map.range_offsets.push_back(0);
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    const auto length = static_cast<std::size_t>(layout.length);
+    const auto order = std::span(map.order).subspan(static_cast<std::size_t>(row) * length, length);
+    RowRanges row_ranges(map.reach, row, group_row(layout, row, config, visibility), order);
+    for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
+      const std::int64_t first = tile * query_tile;
+      const std::int64_t last = first + std::min(query_tile, layout.length - first);
+      row_ranges.append(static_cast<std::int32_t>(first), static_cast<std::int32_t>(last),
+                        map.ranges);
+      core::check(map.ranges.size() <= std::numeric_limits<std::int32_t>::max(), "block_map",
+                  "{} key ranges: too many for one batch", map.ranges.size());
+      map.range_offsets.push_back(static_cast<std::int32_t>(map.ranges.size()));
+    }
+  }
+  return map;
+}
+
+std::int64_t count_visible_pairs(const Reach& reach) {
+  std::int64_t total = 0;
+  std::vector<std::int32_t> before(static_cast<std::size_t>(reach.length) + 1);
+  for (std::int64_t row = 0; row < reach.rows; ++row) {
+    for (int c = 0; c < reach.classes; ++c) {
+      // before[t]: queries of the class at positions < t.
+      for (std::int64_t t = 0; t < reach.length; ++t) {
+        const bool member =
+            reach.query_class[static_cast<std::size_t>(row * reach.length + t)] == c;
+        before[static_cast<std::size_t>(t) + 1] =
+            before[static_cast<std::size_t>(t)] + (member ? 1 : 0);
+      }
+      for (std::int64_t key = 0; key < reach.length; ++key) {
+        const auto end = static_cast<std::size_t>(reach.at(row, c, key));
+        total += before[end] - before[static_cast<std::size_t>(key)];
+      }
+    }
+  }
+  return total;
+}
+
+}  // namespace unfold::gsa

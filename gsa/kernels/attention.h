@@ -1,0 +1,25 @@
+// Attention over the key ranges of a block map.
+#pragma once
+
+#include "core/kernels/kernel.h"
+#include "gsa/attention_shape.h"
+#include "gsa/block_map.h"
+
+namespace unfold::gsa::kernels {
+
+using core::Tensor;
+
+// out = softmax(q k^T / sqrt(width)) v over the keys each query sees.
+// qkv (rows * length, shape.qkv_width()), rotated; out (rows * length, shape.out_width());
+// lse (rows * length, heads) accumulator dtype: log-sum-exp of the scaled scores, for the backward.
+// Nothing of size length x length is made: a tile of queries visits its ranges and keeps running
+// sums (online softmax, Milakov & Gimelshein 2018; tiling as in FlashAttention, Dao 2023).
+UNFOLD_KERNEL(attention, const Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
+              const Tensor& out, const Tensor& lse);
+
+// dqkv is written: gradients of the query, key and value sections.
+UNFOLD_KERNEL(attention_backward, const Tensor& dout, const Tensor& qkv, const Tensor& out,
+              const Tensor& lse, const AttentionShape& shape, const BlockMap& map,
+              const Tensor& dqkv);
+
+}  // namespace unfold::gsa::kernels

@@ -1,0 +1,34 @@
+// How a decoder attends: the one place where training, prefill, decoding and the compared attention
+// methods differ. The decoder projects and rotates; the context does the rest.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "autograd/variable.h"
+#include "gsa/attention_shape.h"
+#include "gsa/block_map.h"
+
+namespace unfold::models {
+
+class AttentionContext {
+ public:
+  virtual ~AttentionContext() = default;
+  // qkv (tokens, shape.qkv_width()) of one layer, queries and keys rotated.
+  // Returns (tokens, shape.out_width()).
+  virtual autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
+                                    const gsa::AttentionShape& shape) = 0;
+};
+
+// Whole rows at once, differentiable: every layer attends over the ranges of one block map.
+class BlockAttention : public AttentionContext {
+ public:
+  explicit BlockAttention(std::shared_ptr<const gsa::BlockMap> map) : map_(std::move(map)) {}
+  autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
+                            const gsa::AttentionShape& shape) override;
+
+ private:
+  std::shared_ptr<const gsa::BlockMap> map_;
+};
+
+}  // namespace unfold::models

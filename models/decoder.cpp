@@ -1,0 +1,119 @@
+#include "models/decoder.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "autograd/checkpoint.h"
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/embedding.h"
+#include "autograd/ops/linear.h"
+#include "autograd/ops/rms_norm.h"
+#include "autograd/ops/rope.h"
+#include "autograd/ops/swiglu.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/matmul.h"
+#include "models/initialise.h"
+#include "models/rope_table.h"
+
+namespace unfold::models {
+
+using autograd::Variable;
+using core::Tensor;
+
+Decoder::Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype,
+                 core::Device device, std::uint64_t seed)
+    : config_(config), gist_levels_(gist_levels), dtype_(dtype), device_(device) {
+  core::check(config.vocab_size > 0, "decoder", "vocabulary of {}", config.vocab_size);
+  for (ParameterSpec& spec : parameter_table(config, gist_levels)) {
+    Variable variable =
+        spec.tied_to.empty()
+            ? Variable(initial_value(spec, seed, parameters_.size()).to(dtype).to(device), true)
+            : parameter(spec.tied_to).variable;
+    parameters_.push_back({std::move(spec), std::move(variable)});
+  }
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto get = [&](const char* name) {
+      return parameter(fmt::format("layers.{}.{}", layer, name)).variable;
+    };
+    blocks_.push_back({get("attention_norm.weight"), get("attention.qkv.weight"),
+                       config.qkv_bias ? get("attention.qkv.bias") : Variable(),
+                       get("attention.out.weight"), get("mlp_norm.weight"),
+                       get("mlp.gate_up.weight"), get("mlp.down.weight")});
+  }
+}
+
+gsa::AttentionShape Decoder::attention_shape() const {
+  return {config_.heads, config_.kv_heads, config_.head_width()};
+}
+
+const Parameter& Decoder::parameter(const std::string& name) const {
+  const auto found = std::find_if(parameters_.begin(), parameters_.end(),
+                                  [&](const Parameter& p) { return p.spec.name == name; });
+  core::check(found != parameters_.end(), "decoder", "no parameter named {}", name);
+  return *found;
+}
+
+std::vector<Variable> Decoder::Block::all() const {
+  std::vector<Variable> result = {attention_norm, qkv, out, mlp_norm, gate_up, down};
+  if (qkv_bias.defined()) result.push_back(qkv_bias);
+  return result;
+}
+
+Variable Decoder::run_block(std::int64_t layer, const Variable& x, const Tensor& positions,
+                            AttentionContext& attention, const ForwardOptions& options) const {
+  const Block& block = blocks_[static_cast<std::size_t>(layer)];
+  const gsa::AttentionShape shape = attention_shape();
+  const double dropout = options.training ? config_.dropout : 0.0;
+  const auto drop = [&](const Variable& branch, std::uint64_t site) {
+    const std::uint64_t place = static_cast<std::uint64_t>(layer) * 2 + site;
+    return autograd::dropout(branch, dropout, options.seed, (options.stream << 16) | place);
+  };
+  Variable qkv = autograd::linear(autograd::rms_norm(x, block.attention_norm, config_.norm_eps),
+                                  block.qkv, block.qkv_bias);
+  qkv = autograd::rope(qkv, positions, rope_, shape.heads + shape.kv_heads);
+  const Variable attended = autograd::linear(attention.attend(layer, qkv, shape), block.out);
+  const Variable middle = autograd::add(x, drop(attended, 0));
+  const Variable gate_up =
+      autograd::linear(autograd::rms_norm(middle, block.mlp_norm, config_.norm_eps), block.gate_up);
+  const Variable mlp = autograd::linear(autograd::swiglu(gate_up), block.down);
+  return autograd::add(middle, drop(mlp, 1));
+}
+
+Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, AttentionContext& attention,
+                         const ForwardOptions& options) {
+  const std::vector<std::int32_t> host = positions.to_vector<std::int32_t>();
+  ensure_rope_table(host.empty() ? 1 : *std::max_element(host.begin(), host.end()) + 1);
+  Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
+  for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+    if (options.checkpoint_activations && autograd::grad_enabled()) {
+      // The context outlives the backward pass: callers keep it until gradients are there.
+      x = autograd::checkpoint(
+          [this, layer, positions, &attention, options](const std::vector<Variable>& inputs) {
+            return std::vector<Variable>{
+                run_block(layer, inputs[0], positions, attention, options)};
+          },
+          {x}, blocks_[static_cast<std::size_t>(layer)].all())[0];
+    } else {
+      x = run_block(layer, x, positions, attention, options);
+    }
+    if (options.block_outputs != nullptr) options.block_outputs->push_back(x);
+  }
+  return autograd::rms_norm(x, parameter("norm.weight").variable, config_.norm_eps);
+}
+
+Tensor Decoder::logits(const Tensor& hidden) const {
+  const Tensor result = Tensor::empty({hidden.dim(0), config_.vocab_size}, dtype_, device_);
+  core::kernels::matmul(hidden, false, head().value().slice(0, 0, config_.vocab_size), true, 1.0,
+                        0.0, result);
+  return result;
+}
+
+void Decoder::ensure_rope_table(std::int64_t positions) {
+  const bool dynamic = config_.rope.scaling == RopeScaling::dynamic;
+  if (rope_.defined() && (dynamic ? rope_.dim(0) == positions : rope_.dim(0) >= positions)) return;
+  rope_ = rope_table(config_.rope, config_.head_width(), positions, core::accumulator_of(dtype_),
+                     device_);
+}
+
+}  // namespace unfold::models

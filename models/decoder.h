@@ -1,0 +1,78 @@
+// Llama- and Qwen2-type decoder: embedding, L blocks of (RMSNorm, attention, RMSNorm, gated MLP)
+// with residuals, final RMSNorm, output head. Gist tokens are rows behind the raw vocabulary; apart
+// from them the model is unmodified (METHOD.md section 1).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "models/attention_context.h"
+#include "models/decoder_config.h"
+#include "models/parameter_table.h"
+
+namespace unfold::models {
+
+struct Parameter {
+  ParameterSpec spec;
+  autograd::Variable variable;  // tied parameters share the variable of what they are tied to
+};
+
+struct ForwardOptions {
+  bool training = false;                // dropout on
+  bool checkpoint_activations = false;  // recompute every block in the backward
+  std::uint64_t seed = 0;               // of dropout
+  std::uint64_t stream = 0;             // of dropout: differs from pass to pass
+  // When set, receives the residual stream behind every block (for the alignment loss).
+  std::vector<autograd::Variable>* block_outputs = nullptr;
+};
+
+class Decoder {
+ public:
+  // Allocates and initialises; the values are a function of (config, gist_levels, seed) alone,
+  // rounded to dtype. Gist rows start as the mean of the raw rows (METHOD.md section 2).
+  Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype, core::Device device,
+          std::uint64_t seed);
+
+  const DecoderConfig& config() const { return config_; }
+  int gist_levels() const { return gist_levels_; }
+  core::DType dtype() const { return dtype_; }
+  core::Device device() const { return device_; }
+  gsa::AttentionShape attention_shape() const;
+
+  std::vector<Parameter>& parameters() { return parameters_; }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const Parameter& parameter(const std::string& name) const;
+
+  // Final hidden states (tokens, width), normalised: what the head multiplies.
+  // tokens, positions: (n) int32 on this device; positions are RoPE positions.
+  autograd::Variable hidden(const core::Tensor& tokens, const core::Tensor& positions,
+                            AttentionContext& attention, const ForwardOptions& options = {});
+
+  // Output matrix (vocab_size + gist levels, width). Only the first vocab_size rows are classes:
+  // gists are never labels and never generated.
+  const autograd::Variable& head() const { return parameter("head.weight").variable; }
+  // (n, vocab_size) logits of hidden states; no gradient.
+  core::Tensor logits(const core::Tensor& hidden) const;
+
+ private:
+  struct Block {
+    autograd::Variable attention_norm, qkv, qkv_bias, out, mlp_norm, gate_up, down;
+    std::vector<autograd::Variable> all() const;
+  };
+  autograd::Variable run_block(std::int64_t layer, const autograd::Variable& x,
+                               const core::Tensor& positions, AttentionContext& attention,
+                               const ForwardOptions& options) const;
+  void ensure_rope_table(std::int64_t positions);
+
+  DecoderConfig config_;
+  int gist_levels_;
+  core::DType dtype_;
+  core::Device device_;
+  std::vector<Parameter> parameters_;
+  std::vector<Block> blocks_;
+  core::Tensor rope_;
+};
+
+}  // namespace unfold::models

@@ -1,0 +1,167 @@
+#include "models/formats/checkpoint_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/file.h"
+
+namespace unfold::models {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kManifest = "manifest.json";
+constexpr const char* kBestFile = "best.json";
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kWriting = ".writing";
+constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 10;  // file headers and the manifest
+
+fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
+
+// N of "step-N".
+std::optional<std::int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::int64_t step = -1;
+  const char* end = name.data() + name.size();
+  const auto [rest, status] = std::from_chars(name.data() + kPrefix.size(), end, step);
+  if (status != std::errc() || rest != end || step < 0) return std::nullopt;
+  return step;
+}
+
+void sync_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
+Json read_json(const fs::path& file) {
+  const Json json = Json::parse(core::read_text_file(file), nullptr, false);
+  core::require(json.is_object(), "checkpoint", "{}: damaged: resume from another checkpoint",
+                file.string());
+  return json;
+}
+
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& run, std::int64_t step) {
+  return folder_of(run) / fmt::format("{}{}", kPrefix, step);
+}
+
+std::vector<std::int64_t> list_checkpoints(const fs::path& run) {
+  std::vector<std::int64_t> steps;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_of(run), ignored)) {
+    if (const auto step = step_of(entry.path().filename().string())) {
+      if (fs::exists(entry.path() / kManifest)) steps.push_back(*step);
+    }
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t bytes,
+                      const std::function<void(const fs::path&)>& fill) {
+  const fs::path target = checkpoint_path(run, step);
+  fs::path writing = target;
+  writing.replace_filename(fmt::format(".{}{}", target.filename().string(), kWriting));
+  fs::remove_all(writing);
+  core::create_folder(writing);
+  try {
+    const fs::space_info space = fs::space(writing);
+    if (space.available < bytes + kSpareBytes) {
+      fs::remove_all(writing);
+      core::fail("checkpoint",
+                 "{}: the disk has {:.1f} MiB left, step {} needs {:.1f} MiB: free some space and "
+                 "resume: earlier checkpoints are whole",
+                 target.string(), static_cast<double>(space.available) / (1 << 20), step,
+                 static_cast<double>(bytes) / (1 << 20));
+    }
+    fill(writing);
+    Json files = Json::object();
+    for (const auto& entry : fs::directory_iterator(writing)) {
+      const core::FileChecksum sum = core::checksum_file(entry.path());
+      files[entry.path().filename().string()] = {{"bytes", sum.bytes}, {"crc32c", sum.crc32c}};
+    }
+    const Json manifest = {{"step", step}, {"files", files}};
+    core::write_file_atomically(writing / kManifest, manifest.dump(1) + "\n");
+    sync_folder(writing);
+    fs::remove_all(target);
+    fs::rename(writing, target);
+    sync_folder(folder_of(run));
+  } catch (const fs::filesystem_error& error) {
+    std::error_code ignored;
+    fs::remove_all(writing, ignored);
+    core::fail("checkpoint", "{}: cannot save step {} ({}): earlier checkpoints are whole",
+               target.string(), step, error.code().message());
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(writing, ignored);
+    throw;
+  }
+}
+
+void verify_checkpoint(const fs::path& run, std::int64_t step) {
+  const fs::path folder = checkpoint_path(run, step);
+  const Json manifest = read_json(folder / kManifest);
+  const auto files = manifest.find("files");
+  core::require(files != manifest.end() && files->is_object(), "checkpoint",
+                "{}: damaged: resume from another checkpoint", (folder / kManifest).string());
+  for (const auto& [name, entry] : files->items()) {
+    const fs::path file = folder / name;
+    core::require(name.find('/') == std::string::npos && entry.is_object() &&
+                      entry.contains("bytes") && entry["bytes"].is_number_unsigned() &&
+                      entry.contains("crc32c") && entry["crc32c"].is_number_unsigned(),
+                  "checkpoint", "{}: damaged: resume from another checkpoint",
+                  (folder / kManifest).string());
+    core::require(fs::is_regular_file(file), "checkpoint",
+                  "{}: missing: resume from another checkpoint", file.string());
+    const core::FileChecksum sum = core::checksum_file(file);
+    const auto bytes = entry["bytes"].get<std::uint64_t>();
+    core::require(sum.bytes == bytes, "checkpoint",
+                  "{}: {} bytes, {} were written: resume from another checkpoint", file.string(),
+                  sum.bytes, bytes);
+    core::require(sum.crc32c == entry["crc32c"].get<std::uint64_t>(), "checkpoint",
+                  "{}: damaged (its checksum differs): resume from another checkpoint",
+                  file.string());
+  }
+}
+
+std::optional<BestCheckpoint> read_best(const fs::path& run) {
+  const fs::path file = folder_of(run) / kBestFile;
+  if (!fs::exists(file)) return std::nullopt;
+  const Json json = read_json(file);
+  if (!json.contains("step") || !json["step"].is_number_integer() || !json.contains("loss") ||
+      !json["loss"].is_number()) {
+    core::fail("checkpoint", "{}: damaged: remove it to go on without", file.string());
+  }
+  return BestCheckpoint{json["step"].get<std::int64_t>(), json["loss"].get<double>()};
+}
+
+void write_best(const fs::path& run, const BestCheckpoint& best) {
+  const Json json = {{"step", best.step}, {"loss", best.loss}};
+  core::write_file_atomically(folder_of(run) / kBestFile, json.dump() + "\n");
+}
+
+void prune_checkpoints(const fs::path& run, std::int64_t keep) {
+  const std::vector<std::int64_t> steps = list_checkpoints(run);
+  const auto best = read_best(run);
+  std::error_code ignored;
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < steps.size(); ++i) {
+    if (best && best->step == steps[i]) continue;
+    fs::remove_all(checkpoint_path(run, steps[i]), ignored);
+  }
+  for (const auto& entry : fs::directory_iterator(folder_of(run), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with('.') && name.ends_with(kWriting)) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace unfold::models

@@ -1,0 +1,117 @@
+#include "models/parameter_table.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+namespace unfold::models {
+namespace {
+
+class TableBuilder {
+ public:
+  TableBuilder(const DecoderConfig& config, int gist_levels)
+      : config_(config), gist_levels_(gist_levels) {}
+
+  std::vector<ParameterSpec> build() {
+    const std::int64_t width = config_.width;
+    const std::int64_t head = config_.head_width();
+    const std::int64_t query = config_.heads * head;
+    const std::int64_t key = config_.kv_heads * head;
+    // Residual branches start small, so that the sum over layers has unit scale (GPT-2).
+    const double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(config_.layers));
+    vocabulary("embedding.weight", "model.embed_tokens.weight", 1.0, "");
+    for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+      const std::string ours = fmt::format("layers.{}.", layer);
+      const std::string theirs = fmt::format("model.layers.{}.", layer);
+      norm(ours + "attention_norm.weight", theirs + "input_layernorm.weight");
+      matrix(ours + "attention.qkv.weight", width, 1.0,
+             {{theirs + "self_attn.q_proj.weight", query},
+              {theirs + "self_attn.k_proj.weight", key},
+              {theirs + "self_attn.v_proj.weight", key}});
+      if (config_.qkv_bias) {
+        add({ours + "attention.qkv.bias",
+             {query + 2 * key},
+             Init::zeros,
+             0,
+             false,
+             "",
+             {{theirs + "self_attn.q_proj.bias", query},
+              {theirs + "self_attn.k_proj.bias", key},
+              {theirs + "self_attn.v_proj.bias", key}},
+             0});
+      }
+      matrix(ours + "attention.out.weight", query, residual,
+             {{theirs + "self_attn.o_proj.weight", width}});
+      norm(ours + "mlp_norm.weight", theirs + "post_attention_layernorm.weight");
+      matrix(ours + "mlp.gate_up.weight", width, 1.0,
+             {{theirs + "mlp.gate_proj.weight", config_.ffn},
+              {theirs + "mlp.up_proj.weight", config_.ffn}});
+      matrix(ours + "mlp.down.weight", config_.ffn, residual,
+             {{theirs + "mlp.down_proj.weight", width}});
+    }
+    norm("norm.weight", "model.norm.weight");
+    vocabulary("head.weight", "lm_head.weight", 1.0,
+               config_.tied_embeddings ? "embedding.weight" : "");
+    return std::move(table_);
+  }
+
+ private:
+  void add(ParameterSpec spec) { table_.push_back(std::move(spec)); }
+
+  void norm(const std::string& name, const std::string& theirs) {
+    add({name, {config_.width}, Init::ones, 0, false, "", {{theirs, config_.width}}, 0});
+  }
+
+  void matrix(const std::string& name, std::int64_t columns, double gain,
+              std::vector<ParameterPart> parts) {
+    std::int64_t rows = 0;
+    for (const ParameterPart& part : parts) rows += part.rows;
+    add({name,
+         {rows, columns},
+         Init::normal,
+         gain * deviation(columns),
+         true,
+         "",
+         std::move(parts),
+         0});
+  }
+
+  void vocabulary(const std::string& name, const std::string& theirs, double gain,
+                  const std::string& tied_to) {
+    const std::int64_t rows = config_.vocab_size + gist_levels_;
+    // Embeddings are not products: the fan-in rule would make them large.
+    const double std = config_.init_std > 0 ? config_.init_std : 0.02;
+    add({name,
+         {rows, config_.width},
+         Init::normal,
+         gain * std,
+         true,
+         tied_to,
+         {{theirs, config_.vocab_size}},
+         gist_levels_});
+  }
+
+  double deviation(std::int64_t fan_in) const {
+    return config_.init_std > 0 ? config_.init_std : 1.0 / std::sqrt(static_cast<double>(fan_in));
+  }
+
+  const DecoderConfig& config_;
+  int gist_levels_;
+  std::vector<ParameterSpec> table_;
+};
+
+}  // namespace
+
+std::vector<ParameterSpec> parameter_table(const DecoderConfig& config, int gist_levels) {
+  return TableBuilder(config, gist_levels).build();
+}
+
+std::int64_t count_parameters(const DecoderConfig& config, int gist_levels) {
+  std::int64_t count = 0;
+  for (const ParameterSpec& spec : parameter_table(config, gist_levels)) {
+    if (spec.tied_to.empty()) count += core::element_count(spec.shape);
+  }
+  return count;
+}
+
+}  // namespace unfold::models

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The whole road in a few minutes on a CPU: writes a small corpus, tokenizes it, trains a
+# transformer with gist tokens on it, evaluates it and writes the report to runs/demo.
+#
+# usage: scripts/demo.sh
+# Replaces what an earlier demo left in runs/demo and runs/demo-data, and touches nothing else.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+run=runs/demo
+data=runs/demo-data
+unfold=build/release/unfold
+
+case ${1:-} in
+  "") ;;
+  --help | -h)
+    sed -n '2,/^set -e/{/^set -e/d;s/^# \{0,1\}//;p}' scripts/demo.sh
+    exit 0
+    ;;
+  *)
+    echo "demo: unknown argument $1: see demo.sh --help" >&2
+    exit 2
+    ;;
+esac
+
+steps=0
+began=$SECONDS
+# step TITLE COMMAND...: a heading, the command as one would type it, and how long it took.
+step() {
+  local title=$1 start=$SECONDS status=0
+  shift
+  steps=$((steps + 1))
+  printf '\n== %d. %s\n' "$steps" "$title"
+  printf '$ %s\n' "$*"
+  "$@" || status=$?
+  if ((status)); then
+    printf 'demo: stopped at step %d (%s): exit code %d\n' "$steps" "$title" "$status" >&2
+    exit "$status"
+  fi
+  printf '   %d s\n' "$((SECONDS - start))"
+}
+
+step "Build" bash scripts/build.sh release unfold
+built=$SECONDS
+
+if [[ -e $run || -e $data ]]; then
+  printf '\nRemoving the earlier demo in %s and %s\n' "$run" "$data"
+  rm -rf "$run" "$data"
+fi
+mkdir -p "$data"
+
+step "Write a corpus of facts and questions, from a seed" \
+  "$unfold" data synthesize --out "$data/text"
+step "Tokenize the training part" \
+  "$unfold" data tokenize "$data/text/train.jsonl" --out "$data/train"
+step "Tokenize the validation part" \
+  "$unfold" data tokenize "$data/text/val.jsonl" --out "$data/val"
+step "Train with gist tokens" \
+  "$unfold" train configs/demo.yaml
+step "Evaluate under full and gist attention" \
+  "$unfold" eval "$run"
+step "Report" \
+  "$unfold" report "$run"
+
+printf '\nDone in %d s after the build (%d s). Open %s\n' \
+  "$((SECONDS - built))" "$((built - began))" "$run/report.html"

@@ -1,0 +1,245 @@
+#include "data/synthetic.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "core/error.h"
+#include "data/counter_random.h"
+#include "data/synthetic/generator.h"
+#include "tests/data/fake_tokenizer.h"
+
+namespace unfold::data {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::read_bytes;
+using testing::TemporaryFolder;
+
+constexpr SyntheticTask kTasks[] = {SyntheticTask::recall, SyntheticTask::passkey,
+                                    SyntheticTask::multikey};
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+// Reference values pin the streams: a change would silently make other documents from a seed.
+TEST(CounterRandom, IsTheSameEverywhere) {
+  CounterRandom random{1, 2};
+  const std::uint64_t first = random.next();
+  EXPECT_EQ(CounterRandom({1, 2}).next(), first);
+  EXPECT_NE(CounterRandom({2, 1}).next(), first);
+  EXPECT_NE(CounterRandom({1}).next(), first);
+  EXPECT_NE(random.next(), first);
+  // The first output of SplitMix64 seeded with 0, as published.
+  EXPECT_EQ(mix64(0x9e3779b97f4a7c15u), 0xe220a8397b1dcdafu);
+}
+
+TEST(CounterRandom, BelowIsUniform) {
+  CounterRandom random{3};
+  std::map<std::uint64_t, int> counts;
+  for (int i = 0; i < 70000; ++i) ++counts[random.below(7)];
+  ASSERT_EQ(counts.size(), 7u);
+  EXPECT_EQ(counts.rbegin()->first, 6u);
+  for (const auto& [value, count] : counts) EXPECT_NEAR(count, 10000, 500) << value;
+  EXPECT_EQ(random.below(1), 0u);
+}
+
+TEST(CounterRandom, ShuffleReachesEveryPermutationEquallyOften) {
+  std::map<std::vector<int>, int> counts;
+  for (std::uint64_t i = 0; i < 24000; ++i) {
+    std::vector<int> values = {0, 1, 2, 3};
+    CounterRandom{5, i}.shuffle(std::span(values));
+    ++counts[values];
+  }
+  ASSERT_EQ(counts.size(), 24u);
+  for (const auto& [values, count] : counts) EXPECT_NEAR(count, 1000, 150);
+}
+
+TEST(Synthetic, NamesRoundTrip) {
+  for (const SyntheticTask task : kTasks) EXPECT_EQ(synthetic_task_from_name(name_of(task)), task);
+  EXPECT_THROW(synthetic_task_from_name("pass-key"), core::UserError);
+}
+
+TEST(Synthetic, PureFunctionOfSeedSplitAndIndex) {
+  for (const SyntheticTask task : kTasks) {
+    SyntheticOptions options{.task = task, .seed = 5, .context = 1500};
+    std::set<std::string> seen;
+    for (const std::uint64_t seed : {5, 6}) {
+      for (const SyntheticSplit split : {SyntheticSplit::train, SyntheticSplit::eval}) {
+        for (std::int64_t index = 0; index < 50; ++index) {
+          options.seed = seed;
+          options.split = split;
+          const SyntheticDocument document = make_document(options, index);
+          EXPECT_EQ(make_document(options, index), document);
+          seen.insert(document.context);
+        }
+      }
+    }
+    EXPECT_EQ(seen.size(), 200u) << name_of(task);
+  }
+}
+
+TEST(Synthetic, ContextFillsItsSizeAndNeverMore) {
+  for (const SyntheticTask task : kTasks) {
+    for (const std::int64_t size : {120, 500, 2000, 9000}) {
+      const SyntheticOptions options{.task = task, .context = size};
+      for (std::int64_t index = 0; index < 10; ++index) {
+        const SyntheticDocument document = make_document(options, index);
+        const auto bytes = static_cast<std::int64_t>(document.context.size());
+        EXPECT_LE(bytes, size) << name_of(task);
+        EXPECT_GE(bytes, size - 100) << name_of(task);
+        EXPECT_EQ(document.context.back(), '\n');
+      }
+    }
+  }
+}
+
+TEST(Synthetic, SizeIsCountedByTheMeasureGiven) {
+  const auto words = [](std::string_view text) {
+    return std::max<std::int64_t>(1, std::count(text.begin(), text.end(), ' '));
+  };
+  for (const SyntheticTask task : kTasks) {
+    const SyntheticOptions options{.task = task, .context = 200, .measure = words};
+    const std::string context = make_document(options, 0).context;
+    EXPECT_LE(words(context), 200) << name_of(task);
+    EXPECT_GE(words(context), 180) << name_of(task);
+  }
+}
+
+TEST(Recall, EveryFactIsAskedOnceByItsKey) {
+  const SyntheticOptions options{.task = SyntheticTask::recall, .context = 1000, .value_words = 3};
+  for (std::int64_t index = 0; index < 20; ++index) {
+    const SyntheticDocument document = make_document(options, index);
+    std::set<std::string> asked;
+    EXPECT_GE(document.questions.size(), 30u);
+    for (const auto& [question, answer] : document.questions) {
+      ASSERT_TRUE(question.starts_with("Recall ")) << question;
+      const std::string key = question.substr(7);
+      EXPECT_TRUE(asked.insert(key).second);
+      EXPECT_EQ(std::count(answer.begin(), answer.end(), ' '), 2);
+      // The key stands in the context with its value behind it, and nowhere else.
+      EXPECT_EQ(count_of(document.context, " " + key + " "),
+                count_of(document.context, " " + key + " " + answer));
+      EXPECT_GE(count_of(document.context, " " + key + " "), 1u);
+    }
+    // Nothing but these facts: as many commas and stops as facts, repeated ones included.
+    std::size_t facts = 0;
+    for (const std::string& key : asked) facts += count_of(document.context, " " + key + " ");
+    EXPECT_EQ(facts, count_of(document.context, ",") + count_of(document.context, "."));
+  }
+}
+
+TEST(Recall, FewerDistinctFactsAreRepeatedToFillTheContext) {
+  const SyntheticOptions options{
+      .task = SyntheticTask::recall, .context = 1000, .facts = 16, .min_facts = 4};
+  std::set<std::size_t> numbers;
+  for (std::int64_t index = 0; index < 200; ++index) {
+    const SyntheticDocument document = make_document(options, index);
+    numbers.insert(document.questions.size());
+    EXPECT_GE(document.context.size(), 900u);
+  }
+  EXPECT_EQ(numbers.size(), 13u);
+  EXPECT_EQ(*numbers.begin(), 4u);
+  EXPECT_EQ(*numbers.rbegin(), 16u);
+}
+
+TEST(Recall, AnswersCannotBeGuessed) {
+  const SyntheticOptions options{.task = SyntheticTask::recall, .context = 300};
+  std::map<std::string, int> answers;
+  for (const RecallSample& sample : make_samples(options, 500)) ++answers[sample.answer];
+  // 4096 values of two words: no guess is right more than a few times in 500.
+  for (const auto& [answer, count] : answers) EXPECT_LE(count, 5) << answer;
+}
+
+TEST(Recall, NamesNeverBeginWithEachOther) {
+  const auto& names = synthetic::names();
+  for (const auto a : names) {
+    for (const auto b : names) EXPECT_EQ(a.starts_with(b), a == b) << a << " " << b;
+  }
+}
+
+TEST(Passkey, StandsOnceInTheContextAtEveryDepth) {
+  const SyntheticOptions options{
+      .task = SyntheticTask::passkey, .split = SyntheticSplit::eval, .context = 8000};
+  double previous = -1;
+  const auto samples = make_samples(options, 20);
+  for (const RecallSample& sample : samples) {
+    EXPECT_EQ(sample.answer.size(), 5u);
+    EXPECT_EQ(count_of(sample.context, "The pass key is " + sample.answer + "."), 1u);
+    EXPECT_TRUE(sample.question.ends_with("The pass key is"));
+    // Nothing else in the filler looks like a key.
+    EXPECT_EQ(std::count_if(sample.context.begin(), sample.context.end(),
+                            [](char c) { return c >= '0' && c <= '9'; }),
+              5);
+    const double depth = static_cast<double>(sample.context.find(sample.answer)) /
+                         static_cast<double>(sample.context.size());
+    EXPECT_GT(depth, previous);
+    previous = depth;
+  }
+  EXPECT_TRUE(samples.front().context.starts_with("The pass key"));
+  EXPECT_TRUE(samples.back().context.ends_with("Remember it.\n"));
+}
+
+TEST(Multikey, EveryCodeIsAskedAndStandsInTheContext) {
+  const SyntheticOptions options{.task = SyntheticTask::multikey, .context = 4000, .facts = 12};
+  for (std::int64_t index = 0; index < 20; ++index) {
+    const SyntheticDocument document = make_document(options, index);
+    EXPECT_EQ(document.questions.size(), 12u);
+    std::set<std::string> questions;
+    for (const auto& [question, answer] : document.questions) {
+      EXPECT_TRUE(questions.insert(question).second);
+      EXPECT_EQ(count_of(document.context, question + " "), 1u) << question;
+      EXPECT_EQ(count_of(document.context, question + " " + answer + "."), 1u) << question;
+    }
+  }
+}
+
+TEST(Synthetic, TooSmallAContextIsAUserError) {
+  for (const SyntheticTask task : kTasks) {
+    for (const std::int64_t size : {-5, 0, 1, 8}) {
+      EXPECT_THROW(make_document({.task = task, .context = size}, 0), core::UserError);
+    }
+  }
+  EXPECT_THROW(make_document({.facts = -1}, 0), core::UserError);
+  EXPECT_THROW(make_document({.value_words = 0}, 0), core::UserError);
+}
+
+TEST(SyntheticCorpus, OneJsonObjectALine) {
+  const TemporaryFolder folder;
+  const SyntheticOptions options{.task = SyntheticTask::recall, .seed = 9, .context = 200};
+  write_synthetic_corpus(folder / "a.jsonl", options, 3);
+  std::istringstream lines(read_bytes(folder / "a.jsonl"));
+  std::string line;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(std::getline(lines, line));
+    std::string text = training_text(make_document(options, i));
+    for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) {
+      text.replace(at, 1, "\\n");
+    }
+    EXPECT_EQ(line, "{\"text\":\"" + text + "\"}");
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST(SyntheticCorpus, KeepsAnExistingFileUnlessTold) {
+  const TemporaryFolder folder;
+  testing::write_bytes(folder / "a.jsonl", "mine\n");
+  EXPECT_THROW(write_synthetic_corpus(folder / "a.jsonl", {}, 1), core::UserError);
+  EXPECT_EQ(read_bytes(folder / "a.jsonl"), "mine\n");
+  write_synthetic_corpus(folder / "a.jsonl", {}, 1, true);
+  EXPECT_TRUE(read_bytes(folder / "a.jsonl").starts_with("{\"text\":"));
+  EXPECT_THROW(write_synthetic_corpus(folder / "no/a.jsonl", {}, 1), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {}, 0), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {.context = 3}, 1), core::UserError);
+  EXPECT_FALSE(fs::exists(folder / "b.jsonl"));
+  EXPECT_FALSE(fs::exists(folder / "b.jsonl.tmp"));
+}
+
+}  // namespace
+}  // namespace unfold::data

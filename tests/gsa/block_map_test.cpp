@@ -1,0 +1,213 @@
+#include "gsa/block_map.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "gsa/insertion.h"
+#include "gsa/visibility.h"
+#include "tests/gsa/random_layout.h"
+
+namespace unfold::gsa {
+namespace {
+
+constexpr Visibility kModes[] = {Visibility::gist, Visibility::full, Visibility::causal};
+
+// Rows of documents with inserted gists and a raw suffix of `suffix` tokens, cut at the row's end.
+Layout inserted_rows(std::int64_t rows, std::int64_t length, std::int64_t document_tokens,
+                     std::int64_t suffix, const GistConfig& config) {
+  std::vector<std::uint8_t> starts(static_cast<std::size_t>(document_tokens));
+  for (std::size_t i = 0; i < starts.size(); ++i) starts[i] = i % 7 != 3 && i % 5 != 1 ? 1 : 0;
+  std::vector<std::int8_t> one;
+  for (const Element& element : insert_gists(document_tokens, starts, config)) {
+    one.push_back(element.level);
+  }
+  one.insert(one.end(), static_cast<std::size_t>(suffix), -1);
+  std::vector<std::int8_t> level;
+  std::vector<std::int32_t> document;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t t = 0; t < length; ++t) {
+      const auto size = static_cast<std::int64_t>(one.size());
+      level.push_back(one[static_cast<std::size_t>(t % size)]);
+      document.push_back(static_cast<std::int32_t>(t / size));
+    }
+  }
+  return make_layout(rows, length, config.levels(), level, document);
+}
+
+// Keys seen by at least one query of the tile, by the rule itself.
+std::vector<bool> seen_by_tile(const VisibilityCounts& counts, std::int64_t first,
+                               std::int64_t last, const GistConfig& config, Visibility mode) {
+  std::vector<bool> seen(static_cast<std::size_t>(counts.length), false);
+  for (std::int64_t k = 0; k < last; ++k) {
+    for (std::int64_t q = std::max(first, k); q < last; ++q) {
+      if (!visible(counts, q, k, config, mode)) continue;
+      seen[static_cast<std::size_t>(k)] = true;
+      break;
+    }
+  }
+  return seen;
+}
+
+// Checks order, ranges and their ends; returns the number of keys a perfect map would visit.
+std::int64_t check_map(const BlockMap& map, const Layout& layout, const GistConfig& config,
+                       Visibility mode) {
+  std::int64_t minimal = 0;
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    const std::vector<std::int32_t> order(map.order.begin() + row * layout.length,
+                                          map.order.begin() + (row + 1) * layout.length);
+    std::vector<std::int32_t> sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    for (std::int64_t t = 0; t < layout.length; ++t) {
+      EXPECT_EQ(sorted[static_cast<std::size_t>(t)], t) << "order is not a permutation";
+    }
+    const VisibilityCounts counts = count_row(layout, row, config);
+    for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
+      const std::int64_t first = tile * map.query_tile;
+      const std::int64_t last = std::min(first + map.query_tile, layout.length);
+      std::vector<bool> missing = seen_by_tile(counts, first, last, config, mode);
+      minimal += std::count(missing.begin(), missing.end(), true);
+      const std::vector<bool> seen = missing;
+      const auto is_seen = [&](std::int32_t gathered) {
+        return seen[static_cast<std::size_t>(order[static_cast<std::size_t>(gathered)])];
+      };
+      std::int32_t behind = 0;  // end of the range before: ranges ascend and never overlap
+      for (const KeyRange& range : map.tile_ranges(row, tile)) {
+        EXPECT_LE(behind, range.begin);
+        EXPECT_LT(range.begin, range.end);
+        EXPECT_LE(range.end, layout.length);
+        behind = range.end;
+        EXPECT_TRUE(is_seen(range.begin)) << "range begins too early";
+        EXPECT_TRUE(is_seen(range.end - 1)) << "range ends too late";
+        for (std::int32_t i = range.begin; i < range.end; ++i) {
+          missing[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = false;
+        }
+      }
+      EXPECT_EQ(std::count(missing.begin(), missing.end(), true), 0)
+          << "row " << row << " tile " << tile << ": a visible key is in no range";
+    }
+  }
+  return minimal;
+}
+
+class BlockMapOfLevels : public testing::TestWithParam<int> {};
+
+TEST_P(BlockMapOfLevels, CoversEveryVisibleKeyOnce) {
+  RandomLayoutOptions options{.rows = 2, .length = 70, .levels = GetParam()};
+  constexpr std::int64_t kTiles[] = {1, 3, 16, 64, 100};
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Layout layout = random_layout(seed, options);
+    const GistConfig config = random_gist_config(seed, options);
+    for (const Visibility mode : kModes) {
+      check_map(make_block_map(layout, config, mode, kTiles[seed % 5]), layout, config, mode);
+      ASSERT_FALSE(HasFailure()) << "seed " << seed << " mode " << static_cast<int>(mode);
+    }
+  }
+}
+
+TEST_P(BlockMapOfLevels, CountsPairsLikeBruteForce) {
+  const RandomLayoutOptions options{.rows = 3, .length = 50, .levels = GetParam()};
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Layout layout = random_layout(seed, options);
+    const GistConfig config = random_gist_config(seed, options);
+    for (const Visibility mode : kModes) {
+      std::int64_t expected = 0;
+      for (std::int64_t row = 0; row < layout.rows; ++row) {
+        const VisibilityCounts counts = count_row(layout, row, config);
+        for (std::int64_t q = 0; q < layout.length; ++q) {
+          for (std::int64_t k = 0; k <= q; ++k) {
+            if (visible(counts, q, k, config, mode)) ++expected;
+          }
+        }
+      }
+      ASSERT_EQ(count_visible_pairs(compute_reach(layout, config, mode)), expected)
+          << "seed " << seed << " mode " << static_cast<int>(mode);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, BlockMapOfLevels, testing::Values(0, 1, 2, 3));
+
+TEST(BlockMap, VisitsLittleMoreThanNeeded) {
+  struct Case {
+    std::vector<std::int64_t> chunks;
+    std::int64_t length, document_tokens, suffix;
+  };
+  const Case cases[] = {{{8}, 1024, 900, 20},    {{8}, 1024, 4000, 0},    {{8}, 1024, 150, 12},
+                        {{4, 4}, 1024, 780, 30}, {{8, 4}, 1024, 4000, 0}, {{4, 2, 2}, 1024, 640, 9},
+                        {{32}, 1024, 990, 3},    {{8}, 1024, 40, 6}};
+  for (const Case& shape : cases) {
+    const GistConfig config{.chunks = shape.chunks};
+    const Layout layout =
+        inserted_rows(1, shape.length, shape.document_tokens, shape.suffix, config);
+    for (const Visibility mode : kModes) {
+      const BlockMap map = make_block_map(layout, config, mode);
+      const std::int64_t minimal = check_map(map, layout, config, mode);
+      EXPECT_LE(static_cast<double>(map.visited_keys()), 1.3 * static_cast<double>(minimal))
+          << "chunk " << shape.chunks[0] << " levels " << shape.chunks.size() << " document "
+          << shape.document_tokens;
+    }
+  }
+}
+
+TEST(BlockMap, GistTilesReadFarFewerKeysThanCausalOnes) {
+  const GistConfig config{.chunks = {8}};
+  const Layout layout = inserted_rows(1, 1024, 4000, 0, config);
+  const std::int64_t causal = make_block_map(layout, config, Visibility::causal).visited_keys();
+  const std::int64_t gist = make_block_map(layout, config, Visibility::gist).visited_keys();
+  EXPECT_EQ(causal, 64 * (16 * 17) / 2);  // tile i reads 64 (i + 1) keys
+  // A tile reads the gists so far (at most 1/8 of the keys before it, plus its own), the sinks, and
+  // raw tokens of its 64 positions, the chunk before and the chunk it begins in.
+  EXPECT_LE(gist, causal / 8 + 16 * (3 + 64 + 3 * 8 + 8));
+}
+
+TEST(BlockMap, CausalKeepsTheOrder) {
+  const RandomLayoutOptions options{.levels = 2};
+  const BlockMap map =
+      make_block_map(random_layout(3, options), {.chunks = {2, 2}}, Visibility::causal, 16);
+  for (std::size_t i = 0; i < map.order.size(); ++i) {
+    EXPECT_EQ(map.order[i], static_cast<std::int32_t>(i) % 64);
+  }
+}
+
+TEST(BlockMap, GathersGroupsInTheirDocumentedOrder) {
+  // s a b g1 c d g2 G1 e f g3 h i g4 G2 x, S = 1: s and G | g | raw.
+  const std::vector<std::int8_t> level{-1, -1, -1, 0, -1, -1, 0, 1, -1, -1, 0, -1, -1, 0, 1, -1};
+  const Layout layout = make_layout(1, 16, 2, level, std::vector<std::int32_t>(16, 0));
+  const GistConfig config{.chunks = {2, 2}, .sinks = 1, .previous_chunks = 1};
+  const BlockMap map = make_block_map(layout, config, Visibility::gist, 1);
+  EXPECT_EQ(map.order,
+            (std::vector<std::int32_t>{0, 7, 14, 3, 6, 10, 13, 1, 2, 4, 5, 8, 9, 11, 12, 15}));
+  // x at 15 sees s, G1, G2, the gists and raw tokens of the chunk before (g3, g4; h, i), itself.
+  const auto last = map.tile_ranges(0, 15);
+  EXPECT_EQ((std::vector<KeyRange>(last.begin(), last.end())),
+            (std::vector<KeyRange>{{0, 3}, {5, 7}, {13, 16}}));
+}
+
+TEST(BlockMap, LongRowsAreFast) {
+  const GistConfig config{.chunks = {8, 4}};
+  const Layout layout = inserted_rows(1, 131072, 200000, 0, config);
+  const auto begin = std::chrono::steady_clock::now();
+  const BlockMap map = make_block_map(layout, config, Visibility::gist);
+  const std::int64_t pairs = count_visible_pairs(map.reach);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  EXPECT_LT(seconds, 1.0);
+  EXPECT_EQ(map.tiles_per_row, 2048);
+  EXPECT_GE(map.visited_keys() * map.query_tile, pairs);
+}
+
+TEST(BlockMap, EmptyAndBadInput) {
+  const GistConfig config;
+  const Layout empty = make_layout(2, 0, 1, {}, {});
+  const BlockMap map = make_block_map(empty, config, Visibility::gist);
+  EXPECT_EQ(map.tiles_per_row, 0);
+  EXPECT_EQ(map.visited_keys(), 0);
+  EXPECT_THROW(map.tile_ranges(0, 0), core::InternalError);
+  EXPECT_THROW(make_block_map(empty, config, Visibility::gist, 0), core::InternalError);
+}
+
+}  // namespace
+}  // namespace unfold::gsa

@@ -1,0 +1,79 @@
+#include "train/run_setup.h"
+
+#include <algorithm>
+
+#include "core/file.h"
+#include "core/kernels/elementwise.h"
+#include "models/formats/checkpoint_folder.h"
+#include "models/initialise.h"
+
+namespace unfold::train {
+
+namespace fs = std::filesystem;
+using core::Tensor;
+
+void create_run_folder(const TrainerConfig& config, const data::Tokenizer& tokenizer) {
+  const fs::path run = config.run.dir;
+  std::error_code ignored;
+  core::require(!fs::exists(run, ignored) || fs::is_directory(run, ignored), "run",
+                "{}: not a folder: choose another run.dir", run.string());
+  core::require(!fs::exists(run, ignored) || fs::is_empty(run, ignored), "run",
+                "{}: exists already: go on with --resume, remove it, or choose another run.dir",
+                run.string());
+  core::create_folder(run);
+  core::write_file_atomically(run / "config.yaml", config.resolved_yaml);
+  if (tokenizer.kind() != "byte") tokenizer.save(run / "tokenizer.json");
+}
+
+void require_run_folder(const TrainerConfig& config) {
+  const fs::path run = config.run.dir;
+  core::require(fs::is_regular_file(run / "config.yaml"), "run",
+                "{}: no run to resume there (it has no config.yaml): start it without --resume",
+                run.string());
+}
+
+models::ModelDescription describe_model(const TrainerConfig& config,
+                                        const data::Tokenizer& tokenizer) {
+  models::ModelDescription description = {config.model, config.gist, tokenizer.fingerprint()};
+  std::int64_t& vocabulary = description.decoder.vocab_size;
+  if (vocabulary == 0) vocabulary = tokenizer.vocab_size();
+  core::require(vocabulary >= tokenizer.vocab_size(), "config",
+                "model.vocab_size is {}, the tokenizer {} has {} entries: set it to 0 to take those",
+                vocabulary, config.data.tokenizer, tokenizer.vocab_size());
+  return description;
+}
+
+void initialise_from(const fs::path& run, const models::ModelDescription& wanted,
+                     models::Decoder& decoder) {
+  const std::vector<std::int64_t> steps = models::list_checkpoints(run);
+  core::require(!steps.empty(), "train", "train.init_from: {}: no checkpoint there", run.string());
+  models::verify_checkpoint(run, steps.back());
+  const fs::path file = models::checkpoint_path(run, steps.back()) / models::kModelFile;
+  const models::ModelDescription stored = models::read_model_description(file);
+  models::ModelDescription same_levels = wanted;
+  same_levels.gist = stored.gist;
+  const std::string other = models::first_difference(stored, same_levels);
+  core::require(other.empty(), "train", "train.init_from: {}: another architecture: {}",
+                file.string(), other);
+  models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(),
+                         0);
+  models::read_weights(file, source);
+  for (const models::Parameter& parameter : decoder.parameters()) {
+    if (!parameter.spec.tied_to.empty()) continue;
+    const Tensor& from = source.parameter(parameter.spec.name).variable.value();
+    const Tensor& to = parameter.variable.value();
+    const std::int64_t rows = std::min(from.dim(0), to.dim(0));
+    core::kernels::copy(from.slice(0, 0, rows), to.slice(0, 0, rows));
+    const std::int64_t missing = parameter.spec.gist_rows - stored.gist.levels();
+    if (parameter.spec.gist_rows == 0 || missing <= 0) continue;
+    // New levels: the mean of the raw vocabulary's rows, which come first.
+    const std::int64_t raw = wanted.decoder.vocab_size;
+    const Tensor wide = Tensor::empty({raw + missing, to.dim(1)}, core::DType::float64);
+    core::kernels::copy(to.slice(0, 0, raw).to(core::Device{}), wide.slice(0, 0, raw));
+    models::fill_gist_rows(wide, missing);
+    core::kernels::copy(wide.slice(0, raw, raw + missing).to(to.dtype()).to(to.device()),
+                        to.slice(0, to.dim(0) - missing, to.dim(0)));
+  }
+}
+
+}  // namespace unfold::train

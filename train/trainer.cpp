@@ -1,0 +1,272 @@
+#include "train/trainer.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/text_format.h"
+#include "data/loader.h"
+#include "data/row_format.h"
+#include "data/shard.h"
+#include "models/formats/checkpoint_folder.h"
+#include "train/optimizer.h"
+#include "train/progress.h"
+#include "train/run_checkpoint.h"
+#include "train/run_setup.h"
+#include "train/schedule.h"
+#include "train/stop_signal.h"
+#include "train/tensorboard.h"
+#include "train/training_loss.h"
+#include "train/validation.h"
+
+namespace unfold::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The parts of a running training, in the order they are made.
+class Trainer {
+ public:
+  Trainer(const TrainerConfig& config, bool resume, core::Communicator& world);
+  TrainSummary run();
+
+ private:
+  // Micro-batches of one optimizer step and what their losses are divided by.
+  struct StepBatches {
+    std::vector<data::Batch> micro;
+    double targets = 0;
+    double raw_tokens = 0;
+  };
+
+  void restore(bool resume);
+  StepBatches next_batches();
+  StepRecord take_step();
+  void validate_now();
+  void save(bool is_best);
+  bool due(std::int64_t every) const;
+  [[noreturn]] void stop_unfinite(const char* what, double value) const;
+
+  const TrainerConfig& config_;
+  core::Communicator& world_;
+  fs::path run_;
+  std::shared_ptr<const data::Tokenizer> tokenizer_;
+  models::ModelDescription description_;
+  models::Decoder decoder_;
+  AdamW optimizer_;
+  TrainingLoss loss_;
+  TrainerState state_;
+  std::vector<data::Batch> validation_;
+  std::optional<data::Loader> loader_;
+  std::optional<MetricsLog> log_;
+  std::optional<TensorboardWriter> board_;
+  std::optional<TrainProgress> progress_;
+  std::optional<StepBatches> only_batch_;  // overfit_one_batch
+  TrainSummary summary_;
+  std::int64_t saved_step_ = -1;
+};
+
+Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& world)
+    : config_(config),
+      world_(world),
+      run_(config.run.dir),
+      tokenizer_(data::load_tokenizer(config.data.tokenizer)),
+      description_(describe_model(config, *tokenizer_)),
+      decoder_(description_.decoder, config.gist.levels(), config.train.dtype, core::Device{},
+               config.run.seed),
+      optimizer_(decoder_, config.train.optimizer),
+      loss_(config.train, config.gist) {
+  if (resume) require_run_folder(config);
+  const data::RowFormat format =
+      data::make_row_format(*tokenizer_, loss_.row_gists(), config.train.row_length);
+  const std::int64_t local_rows = config.train.rows / world.world_size();
+  const std::int64_t micro = config.train.micro_rows > 0 ? config.train.micro_rows : local_rows;
+  if (config.train.val_every > 0 && !config.data.val.empty()) {
+    validation_ = data::validation_batches(data::find_shards(config.data.val), format,
+                                           config.train.val_rows, micro);
+  }
+  restore(resume);
+  loader_.emplace(data::find_shards(config.data.train), format, state_.loader,
+                  config.data.prefetch);
+  // Everything that can be wrong with the input has been found by now: only then leave traces.
+  if (!resume) create_run_folder(config, *tokenizer_);
+  const fs::path metrics = run_ / "metrics.jsonl";
+  log_.emplace(resume ? MetricsLog::resume(metrics, state_.step) : MetricsLog::create(metrics));
+  board_.emplace(run_, resume ? std::optional(state_.step) : std::nullopt);
+  if (!resume) board_->text("config", 0, config.resolved_yaml);
+  progress_.emplace(config.train.steps, state_.step, config.train.log_every);
+}
+
+void Trainer::restore(bool resume) {
+  state_.loader.seed = config_.run.seed;
+  const std::vector<std::int64_t> steps =
+      resume ? models::list_checkpoints(run_) : std::vector<std::int64_t>{};
+  if (!steps.empty()) {
+    state_ = load_checkpoint(run_, steps.back(), description_, decoder_, optimizer_);
+    saved_step_ = state_.step;
+    core::log::info("resuming {} from step {}", run_.string(), state_.step);
+    return;
+  }
+  if (resume) core::log::info("{} has no checkpoint yet: starting from step 0", run_.string());
+  if (!config_.train.init_from.empty()) {
+    initialise_from(config_.train.init_from, description_, decoder_);
+    optimizer_ = AdamW(decoder_, config_.train.optimizer);
+  }
+}
+
+Trainer::StepBatches Trainer::next_batches() {
+  if (only_batch_) return *only_batch_;
+  const auto ranks = static_cast<std::int64_t>(world_.world_size());
+  const std::int64_t local = config_.train.rows / ranks;
+  const std::int64_t micro = config_.train.micro_rows > 0 ? config_.train.micro_rows : local;
+  StepBatches step;
+  std::array<double, 2> counts = {0, 0};
+  for (std::int64_t done = 0; done < local; done += micro) {
+    data::Batch batch = loader_->next(micro * ranks, world_.rank() * micro, micro);
+    loss_.prepare(batch);
+    counts[0] += static_cast<double>(batch.valid_targets);
+    counts[1] += static_cast<double>(count_raw_tokens(batch));
+    step.micro.push_back(std::move(batch));
+  }
+  world_.all_reduce_sum(std::span<double>(counts));
+  step.targets = counts[0];
+  step.raw_tokens = counts[1];
+  core::require(step.targets > 0, "train", "step {}: no token of its rows carries a loss",
+                state_.step + 1);
+  if (config_.train.overfit_one_batch) only_batch_ = step;
+  return step;
+}
+
+void Trainer::stop_unfinite(const char* what, double value) const {
+  core::fail("train",
+             "step {}: {} is {}: stopped before the update: lower optimizer.lr, then resume from "
+             "step {} in {}",
+             state_.step + 1, what, value, std::max<std::int64_t>(saved_step_, 0), run_.string());
+}
+
+StepRecord Trainer::take_step() {
+  const StepBatches step = next_batches();
+  LossTerms terms;
+  models::ForwardOptions options;
+  options.training = true;
+  options.checkpoint_activations = config_.train.activation_checkpointing;
+  options.seed = config_.run.seed;
+  for (std::size_t i = 0; i < step.micro.size(); ++i) {
+    options.stream = (static_cast<std::uint64_t>(state_.step) * step.micro.size() + i) *
+                         static_cast<std::uint64_t>(world_.world_size()) +
+                     static_cast<std::uint64_t>(world_.rank());
+    const LossTerms part =
+        loss_.accumulate(decoder_, step.micro[i], step.targets, step.raw_tokens, options);
+    terms.cross_entropy += part.cross_entropy;
+    terms.alignment += part.alignment;
+  }
+  std::array<double, 2> sums = {terms.cross_entropy, terms.alignment};
+  world_.all_reduce_sum(std::span<double>(sums));
+  const double loss = loss_.loss({sums[0], sums[1]}, step.targets, step.raw_tokens);
+  const double norm = optimizer_.gradient_norm();
+  if (!std::isfinite(loss)) stop_unfinite("the loss", loss);
+  if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm);
+  const double clip = config_.train.optimizer.clip;
+  const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
+  const double lr = config_.train.optimizer.lr *
+                    schedule_factor(config_.train.schedule, state_.step, config_.train.steps);
+  optimizer_.step(lr, scale);
+  ++state_.step;
+  state_.tokens += static_cast<std::int64_t>(step.targets);
+  state_.loader = loader_->state();
+  StepRecord record;
+  record.step = state_.step;
+  record.loss = loss;
+  record.grad_norm = norm;
+  record.lr = lr;
+  record.tokens = state_.tokens;
+  if (config_.train.cpt.alignment > 0) {
+    record.more.emplace_back("alignment", sums[1] / std::max(1.0, step.raw_tokens));
+  }
+  record.time = progress_->end_step(static_cast<std::int64_t>(step.targets));
+  return record;
+}
+
+void Trainer::validate_now() {
+  progress_->clear();
+  const auto begin = std::chrono::steady_clock::now();
+  ValidationRecord record;
+  record.step = state_.step;
+  record.losses = validate(decoder_, validation_, loss_.row_gists(), world_);
+  record.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  log_->write(record);
+  std::string line = fmt::format("validation at step {}:", state_.step);
+  for (const ValidationLoss& loss : record.losses) {
+    board_->scalar("val/loss/" + loss.visibility, state_.step, loss.loss);
+    board_->scalar("val/bits_per_byte/" + loss.visibility, state_.step, loss.bits_per_byte);
+    line += fmt::format("  {} {:.4f} nats, {:.4f} bits per byte", loss.visibility, loss.loss,
+                        loss.bits_per_byte);
+  }
+  core::log::info("{}", line);
+  summary_.validation = record.losses;
+  // The objective's own view of the data decides which checkpoint is best: gist where there is one.
+  const double loss = record.losses.back().loss;
+  if (std::isfinite(loss) && (!state_.best || loss < state_.best->loss)) {
+    state_.best = models::BestCheckpoint{state_.step, loss};
+    save(true);
+  }
+}
+
+void Trainer::save(bool is_best) {
+  if (saved_step_ != state_.step) {
+    log_->sync();
+    progress_->clear();
+    save_checkpoint(run_, decoder_, description_, optimizer_, state_);
+    saved_step_ = state_.step;
+  }
+  if (is_best) models::write_best(run_, *state_.best);
+  models::prune_checkpoints(run_, config_.checkpoint.keep);
+}
+
+bool Trainer::due(std::int64_t every) const {
+  return state_.step == config_.train.steps || (every > 0 && state_.step % every == 0);
+}
+
+TrainSummary Trainer::run() {
+  const StopSignal stop;
+  const auto begin = std::chrono::steady_clock::now();
+  summary_.parameters = models::count_parameters(description_.decoder, decoder_.gist_levels());
+  core::reset_peak(decoder_.device());
+  while (state_.step < config_.train.steps) {
+    progress_->begin_step();
+    const StepRecord record = take_step();
+    log_->write(record);
+    board_->scalar("train/loss", record.step, record.loss);
+    board_->scalar("train/grad_norm", record.step, record.grad_norm);
+    board_->scalar("train/lr", record.step, record.lr);
+    board_->scalar("train/tokens_per_second", record.step, record.time.tokens_per_second);
+    progress_->show(record);
+    summary_.loss = record.loss;
+    if (!validation_.empty() && due(config_.train.val_every)) validate_now();
+    if (due(config_.checkpoint.every)) save(false);
+    if (const int signal = stop.received(); signal != 0) {
+      save(false);
+      progress_->finish();
+      core::log::info("saved step {} of {}: go on with --resume", state_.step, config_.train.steps);
+      throw core::Interrupted(signal);
+    }
+  }
+  progress_->finish();
+  summary_.steps = state_.step;
+  summary_.peak_bytes = core::memory_stats(decoder_.device()).peak;
+  summary_.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return summary_;
+}
+
+}  // namespace
+
+TrainSummary train(const TrainerConfig& config, bool resume, core::Communicator& world) {
+  return Trainer(config, resume, world).run();
+}
+
+}  // namespace unfold::train

@@ -1,0 +1,45 @@
+// Training from a resolved configuration to a run folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/comm/communicator.h"
+#include "data/data_config.h"
+#include "gsa/gist_config.h"
+#include "models/decoder_config.h"
+#include "train/metrics_log.h"
+#include "train/train_config.h"
+
+namespace unfold::train {
+
+struct TrainerConfig {
+  RunConfig run;
+  models::DecoderConfig model;  // vocab_size 0: the tokenizer's
+  gsa::GistConfig gist;
+  data::DataConfig data;
+  TrainConfig train;
+  CheckpointConfig checkpoint;
+  std::string resolved_yaml;  // stored as RUN/config.yaml
+};
+
+struct TrainSummary {
+  std::int64_t steps = 0;
+  std::int64_t parameters = 0;
+  double loss = 0;                         // of the last step
+  std::vector<ValidationLoss> validation;  // the last one
+  std::int64_t peak_bytes = 0;             // of device memory, as accounted
+  double seconds = 0;
+};
+
+// Trains and writes RUN: config.yaml, tokenizer.json (when the tokenizer has a file), metrics.jsonl,
+// TensorBoard events and checkpoints/step-N. With `resume` it goes on from the newest checkpoint, or
+// from the start when there is none yet; the result equals that of an undisturbed run bit for bit.
+//
+// Throws core::UserError: the run folder exists (without resume), data or tokenizer do not fit, a
+// checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm
+// is not finite (before the update). Throws core::Interrupted after saving on SIGINT or SIGTERM.
+TrainSummary train(const TrainerConfig& config, bool resume, core::Communicator& world);
+
+}  // namespace unfold::train

@@ -1,0 +1,111 @@
+#include "train/training_loss.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/cross_entropy.h"
+#include "gsa/block_map.h"
+#include "gsa/cpt_objective.h"
+
+namespace unfold::train {
+namespace {
+
+using autograd::Variable;
+using core::Tensor;
+
+// One pass over the batch under one visibility.
+struct Pass {
+  Variable cross_entropy;
+  std::vector<Variable> blocks;  // residual stream behind every block, when asked for
+};
+
+Pass run_pass(models::Decoder& decoder, const data::Batch& batch, models::AttentionContext& context,
+              models::ForwardOptions options, bool want_blocks) {
+  Pass pass;
+  options.block_outputs = want_blocks ? &pass.blocks : nullptr;
+  const std::int64_t count = batch.layout.size();
+  const Variable hidden = decoder.hidden(Tensor::from(batch.tokens, {count}, decoder.device()),
+                                         Tensor::from(batch.layout.rope, {count}, decoder.device()),
+                                         context, options);
+  pass.cross_entropy =
+      autograd::linear_cross_entropy(hidden, decoder.head(), decoder.config().vocab_size,
+                                     Tensor::from(batch.targets, {count}));
+  return pass;
+}
+
+Tensor raw_rows(const data::Batch& batch, core::Device device) {
+  std::vector<std::int32_t> rows;
+  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
+    if (batch.layout.level[i] < 0 && batch.layout.document[i] >= 0) {
+      rows.push_back(static_cast<std::int32_t>(i));
+    }
+  }
+  return Tensor::from(rows, {static_cast<std::int64_t>(rows.size())}, device);
+}
+
+models::BlockAttention attention_of(const data::Batch& batch, const gsa::GistConfig& gist,
+                                    gsa::Visibility visibility) {
+  return models::BlockAttention(std::make_shared<const gsa::BlockMap>(
+      gsa::make_block_map(batch.layout, gist, visibility)));
+}
+
+}  // namespace
+
+std::int64_t count_raw_tokens(const data::Batch& batch) {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
+    count += batch.layout.level[i] < 0 && batch.layout.document[i] >= 0 ? 1 : 0;
+  }
+  return count;
+}
+
+TrainingLoss::TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gist)
+    : config_(config), gist_(gist) {
+  if (config.objective == Objective::lm) gist_.chunks.clear();
+}
+
+void TrainingLoss::prepare(data::Batch& batch) const {
+  if (config_.cpt.prefix_loss) return;
+  gsa::drop_prefix_targets(batch.layout, batch.targets, data::kIgnoredTarget);
+  batch.valid_targets = 0;
+  for (const data::TokenId target : batch.targets) batch.valid_targets += target >= 0 ? 1 : 0;
+}
+
+LossTerms TrainingLoss::accumulate(models::Decoder& decoder, const data::Batch& batch,
+                                double all_targets, double all_raw_tokens,
+                                const models::ForwardOptions& options) const {
+  LossTerms terms;
+  const bool two_branch = config_.cpt.two_branch;
+  const bool align = two_branch && config_.cpt.alignment > 0;
+  const double share = two_branch ? 0.5 : 1.0;
+  std::vector<Tensor> raw_blocks;
+  if (two_branch) {  // its graph is used up before the gist branch begins: one pass in memory
+    models::BlockAttention full = attention_of(batch, gist_, gsa::Visibility::full);
+    const Pass raw = run_pass(decoder, batch, full, options, align);
+    for (const Variable& block : raw.blocks) raw_blocks.push_back(block.value());
+    terms.cross_entropy += share * raw.cross_entropy.value().item();
+    autograd::backward(raw.cross_entropy, share / all_targets);
+  }
+  models::BlockAttention gist = attention_of(batch, gist_, gsa::Visibility::gist);
+  const Pass pass = run_pass(decoder, batch, gist, options, align);
+  terms.cross_entropy += share * pass.cross_entropy.value().item();
+  Variable total = autograd::scale(pass.cross_entropy, share / all_targets);
+  if (align) {
+    const Variable alignment =
+        gsa::alignment_sum(pass.blocks, raw_blocks, raw_rows(batch, decoder.device()));
+    terms.alignment = alignment.value().item();
+    total = autograd::add(total,
+                          autograd::scale(alignment, config_.cpt.alignment / all_raw_tokens));
+  }
+  autograd::backward(total);
+  return terms;
+}
+
+double TrainingLoss::loss(const LossTerms& sum, double all_targets, double all_raw_tokens) const {
+  return sum.cross_entropy / all_targets +
+         config_.cpt.alignment * sum.alignment / std::max(1.0, all_raw_tokens);
+}
+
+}  // namespace unfold::train
