@@ -14,6 +14,8 @@ namespace unfold::cli {
 
 void add_all_commands(CLI::App& app) {
   add_train_command(app);
+  add_eval_command(app);
+  add_generate_command(app);
   add_report_command(app);
   add_data_command(app);
   add_inspect_command(app);
