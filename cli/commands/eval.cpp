@@ -76,8 +76,8 @@ void add_eval_command(CLI::App& app) {
   command->group(kRunGroup);
   const auto arguments = std::make_shared<EvalArguments>();
   command
-      ->add_option("RUN", arguments->target,
-                   "folder of the run, or a config file (YAML) whose run.dir it is")
+      ->add_option("CONFIG|RUN", arguments->target,
+                   "config file (YAML) that a run was trained with, or the folder of the run")
       ->required();
   command
       ->add_option("--set", arguments->overrides,
