@@ -99,6 +99,9 @@ TEST(Generate, Errors) {
   expect(generate_error(run + "--context '" + empty + "'"), empty + ": is empty");
   expect(generate_error(run + "--context '" + trained.file("none.txt") + "'"), "none.txt");
   expect(generate_error(run + "--context '" + trained.file("train") + "'"), trained.file("train"));
+  if (std::filesystem::exists("/dev/full")) {
+    expect(generate_error(run + "--prompt x >/dev/full"), "No space left on device");
+  }
   std::filesystem::remove_all(trained.run() + "/checkpoints");
   expect(generate_error(run + "--prompt x"), "has no checkpoint yet");
 }
