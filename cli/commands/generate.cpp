@@ -34,7 +34,8 @@ struct GenerateArguments {
   std::string method;
   std::string checkpoint = "last";
   std::int64_t max_tokens = models::GenerateOptions{}.max_tokens;
-  models::SamplingOptions sampling = {.seed = 42};
+  std::int64_t seed = 42;  // signed: CLI11 would turn -1 into a large unsigned number
+  models::SamplingOptions sampling;
 };
 
 void check_numbers(const GenerateArguments& arguments) {
@@ -47,6 +48,7 @@ void check_numbers(const GenerateArguments& arguments) {
                 sampling.top_k);
   core::require(sampling.top_p > 0 && sampling.top_p <= 1, "generate",
                 "--top-p {}: choose a share above 0 and up to 1", sampling.top_p);
+  core::require(arguments.seed >= 0, "generate", "--seed {}: choose 0 or more", arguments.seed);
 }
 
 // Tokenizers expect valid UTF-8; `where` names the text in the error.
@@ -125,6 +127,7 @@ void run_generate(const GenerateArguments& arguments) {
   options.max_tokens = arguments.max_tokens;
   options.eos = run.tokenizer->eos();
   options.sampling = arguments.sampling;
+  options.sampling.seed = static_cast<std::uint64_t>(arguments.seed);
   Writer writer(*run.tokenizer);
   const models::Generated generated =
       models::generate(run.decoder, prompt, gist, method.visibility, options,
@@ -176,7 +179,7 @@ void add_generate_command(CLI::App& app) {
       ->add_option("--top-p", arguments->sampling.top_p,
                    "draw from the likeliest tokens that have this share together")
       ->capture_default_str();
-  command->add_option("--seed", arguments->sampling.seed, "another seed, another text")
+  command->add_option("--seed", arguments->seed, "another seed, another text")
       ->capture_default_str();
   command->footer(
       "Example:\n  unfold generate runs/demo --context notes.txt --prompt \"Recall Marlo\" "

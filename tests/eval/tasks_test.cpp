@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "data/loader.h"
 #include "data/row_format.h"
+#include "data/tokenizer/train_tokenizer.h"
 #include "eval/metrics/interval.h"
 #include "eval/tasks/perplexity.h"
 #include "eval/tasks/recall.h"
@@ -257,6 +258,31 @@ TEST_P(RecallOfTask, GistsReadFewerKeys) {
   // A key a chunk; sinks, the previous chunk and the suffix itself besides.
   EXPECT_GT(gist, full / 8 / 2);
   EXPECT_LT(gist, full / 8 + 60);
+}
+
+TEST_P(RecallOfTask, PiecesAreTokenizedAsInTheWholeText) {
+  const TempFolder folder;
+  const data::SyntheticOptions training = {.task = GetParam(), .seed = 3, .context = 2000};
+  data::write_synthetic_corpus(folder / "text.jsonl", training, 4);
+  data::TrainTokenizerOptions options;
+  options.bpe.vocab_size = 500;
+  const auto tokenizer = data::train_tokenizer({folder / "text.jsonl"}, options).tokenizer;
+  write_tiny_run(folder / "run", *tokenizer);
+  const LoadedRun run = load_run(folder / "run", "last", core::DType::float64);
+  const RecallTask task(run, settings_for(run, ""), GetParam());
+  for (std::int64_t i = 0; i < 12; ++i) {
+    const AnsweredPrompt sample = task.sample(run, method_from_name("full"), i);
+    // Pieces are measured one by one; a line end between two of them may be a token more.
+    EXPECT_LE(sample.suffix, 160 + 4);
+    std::vector<data::TokenId> tokens = sample.prompt.tokens;
+    tokens.insert(tokens.end(), sample.answer.begin(), sample.answer.end());
+    const std::string text = tokenizer->decode(tokens);
+    EXPECT_GT(text.size(), tokens.size());
+    EXPECT_EQ(tokenizer->encode(text), tokens);
+    // What training puts behind an answer leaves its tokens alone.
+    tokens.push_back(tokenizer->encode("\n").at(0));
+    EXPECT_EQ(tokenizer->encode(text + "\n"), tokens);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, RecallOfTask,
