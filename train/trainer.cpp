@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "core/file.h"
 #include "core/log.h"
@@ -41,6 +42,7 @@ class Trainer {
     std::vector<data::Batch> micro;
     double targets = 0;
     double raw_tokens = 0;
+    data::LoaderState after;  // where the next step begins
   };
 
   void restore(bool resume);
@@ -67,7 +69,7 @@ class Trainer {
   std::optional<MetricsLog> log_;
   std::optional<TensorboardWriter> board_;
   std::optional<TrainProgress> progress_;
-  std::optional<StepBatches> only_batch_;  // overfit_one_batch
+  std::optional<StepBatches> ahead_;  // read before its step; kept by overfit_one_batch
   TrainSummary summary_;
   std::int64_t saved_step_ = -1;
 };
@@ -94,6 +96,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
   restore(resume);
   loader_.emplace(data::find_shards(config.data.train), format, state_.loader,
                   config.data.prefetch);
+  if (state_.step < config.train.steps) ahead_ = next_batches();
   // Everything that can be wrong with the input has been found by now: only then leave traces.
   resume ? continue_files() : start_files();
   progress_.emplace(config.train.steps, state_.step, config.train.log_every);
@@ -138,7 +141,6 @@ void Trainer::restore(bool resume) {
 }
 
 Trainer::StepBatches Trainer::next_batches() {
-  if (only_batch_) return *only_batch_;
   const auto ranks = static_cast<std::int64_t>(world_.world_size());
   const std::int64_t local = config_.train.rows / ranks;
   const std::int64_t micro = config_.train.micro_rows > 0 ? config_.train.micro_rows : local;
@@ -154,13 +156,13 @@ Trainer::StepBatches Trainer::next_batches() {
   world_.all_reduce_sum(std::span<double>(counts));
   step.targets = counts[0];
   step.raw_tokens = counts[1];
-  core::require(step.targets > 0, "train", "step {}: no token of its rows carries a loss",
-                state_.step + 1);
-  if (config_.train.overfit_one_batch) {
-    only_batch_ = step;  // the loader's state stays in front of it, also in checkpoints
-  } else {
-    state_.loader = loader_->state();
-  }
+  core::require(step.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
+                state_.step + 1,
+                config_.train.cpt.prefix_loss
+                    ? ": check data.train"
+                    : ", since every document ends with a gist: set cpt.prefix_loss: true");
+  // overfit_one_batch: a run that resumes takes the same batch again.
+  step.after = config_.train.overfit_one_batch ? state_.loader : loader_->state();
   return step;
 }
 
@@ -173,7 +175,9 @@ void Trainer::stop_unfinite(const char* what, double value) const {
 }
 
 StepRecord Trainer::take_step() {
-  const StepBatches step = next_batches();
+  if (!ahead_) ahead_ = next_batches();
+  const StepBatches step =
+      config_.train.overfit_one_batch ? *ahead_ : *std::exchange(ahead_, std::nullopt);
   LossTerms terms;
   models::ForwardOptions options;
   options.training = true;
@@ -201,6 +205,7 @@ StepRecord Trainer::take_step() {
   optimizer_.step(lr, scale);
   ++state_.step;
   state_.tokens += static_cast<std::int64_t>(step.targets);
+  state_.loader = step.after;
   StepRecord record;
   record.step = state_.step;
   record.loss = loss;
