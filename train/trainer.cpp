@@ -85,6 +85,9 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       optimizer_(decoder_, config.train.optimizer),
       loss_(config.train, config.gist) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
+  core::require(!config.data.train.empty(), "config",
+                "data.train is empty: name shards (.h5), or folders of them, made by `unfold data "
+                "tokenize`");
   const data::RowFormat format =
       data::make_row_format(*tokenizer_, loss_.row_gists(), config.train.row_length);
   const std::int64_t local_rows = config.train.rows / world.world_size();

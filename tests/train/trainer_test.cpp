@@ -250,7 +250,7 @@ TEST_F(TrainerTest, ARefusedStartLeavesNoTraces) {
   };
   const TrainerConfig good = config_;
   config_.data.train = {};
-  refuse("no shards given");
+  refuse("data.train is empty");
   config_ = good;
   config_.data.train = {(folder_ / "none").string()};
   refuse("none");
