@@ -39,11 +39,11 @@ TEST(LoadedRun, ChoosesACheckpoint) {
   EXPECT_EQ(choose_checkpoint(run, "last"), 40);
   EXPECT_EQ(choose_checkpoint(run, "5"), 5);
   expect_error(user_error([&] { choose_checkpoint(run, "best"); }), run, "no validation");
-  models::write_best(run, {10, 1.5});
+  models::write_best(run, models::BestCheckpoint{10, 1.5});
   EXPECT_EQ(choose_checkpoint(run, "best"), 10);
   expect_error(user_error([&] { choose_checkpoint(run, "6"); }), run,
                "no checkpoint of step 6: there are 5, 10, 40");
-  models::write_best(run, {7, 1.5});
+  models::write_best(run, models::BestCheckpoint{7, 1.5});
   expect_error(user_error([&] { choose_checkpoint(run, "best"); }), run, "no checkpoint of step 7");
   for (const std::string which : {"", "newest", "-1", "1x", " 5", "99999999999999999999"}) {
     expect_error(user_error([&] { choose_checkpoint(run, which); }), which,

@@ -29,7 +29,7 @@ void write_tiny_run(const fs::path& folder, const data::Tokenizer& tokenizer,
   core::write_file_atomically(folder / "config.yaml", config_text());
   if (tokenizer.kind() != "byte") tokenizer.save(folder / "tokenizer.json");
   for (const std::int64_t step : options.steps) {
-    models::write_checkpoint(folder, step, [&](const fs::path& checkpoint) {
+    models::write_checkpoint(folder, step, 0, [&](const fs::path& checkpoint) {
       models::write_model(checkpoint / models::kModelFile, decoder, description);
     });
   }

@@ -147,7 +147,8 @@ TEST(Decoder, CheckpointingChangesNoBit) {
       std::vector<std::vector<double>> result;
       const Variable loss =
           loss_of(decoder, batch, gist,
-                  {.training = true, .checkpoint_activations = checkpoint, .seed = 5, .stream = 6});
+                  {.training = true, .checkpoint_activations = checkpoint, .seed = 5, .stream = 6},
+                  &attention);
       autograd::backward(loss);
       result.push_back({loss.value().item()});
       for (Parameter& parameter : decoder.parameters()) {
