@@ -87,7 +87,6 @@ Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, Attentio
   Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     if (options.checkpoint_activations && autograd::grad_enabled()) {
-      // The context outlives the backward pass: callers keep it until gradients are there.
       x = autograd::checkpoint(
           [this, layer, positions, &attention, options](const std::vector<Variable>& inputs) {
             return std::vector<Variable>{

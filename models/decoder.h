@@ -47,6 +47,8 @@ class Decoder {
 
   // Final hidden states (tokens, width), normalised: what the head multiplies.
   // tokens, positions: (n) int32 on this device; positions are RoPE positions.
+  // With checkpoint_activations, this decoder and `attention` are used again in the backward pass
+  // and must live until then.
   autograd::Variable hidden(const core::Tensor& tokens, const core::Tensor& positions,
                             AttentionContext& attention, const ForwardOptions& options = {});
 
