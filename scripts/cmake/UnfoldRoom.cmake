@@ -45,6 +45,9 @@ function(unfold_room_tests name)
   endif()
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE unfold_${name} GTest::gtest_main)
+  # Test code runs briefly and is compiled often; the rooms it tests keep their own optimisation.
+  target_compile_options(test_${name} PRIVATE
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
   target_compile_definitions(test_${name} PRIVATE
     UNFOLD_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UNFOLD_PROGRAM="$<TARGET_FILE:unfold>")
   if("${name}" STREQUAL "cli")
