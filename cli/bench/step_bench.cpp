@@ -62,12 +62,15 @@ StepTime time_step(std::int64_t chunk, double seconds, int least) {
   StepTime result;
   result.attention = chunk > 0 ? fmt::format("gist {}", chunk) : "causal";
   result.seconds = std::numeric_limits<double>::infinity();
+  result.cpu_seconds = result.seconds;
   take_step();
   core::reset_peak({});
   double total = 0;
   for (int i = 0; i < least || total < seconds; ++i) {
     core::start_profile();
+    const double cpu = cpu_seconds();
     const double taken = seconds_of(take_step);
+    result.cpu_seconds = std::min(result.cpu_seconds, cpu_seconds() - cpu);
     std::vector<core::KernelTime> kernels = core::stop_profile();
     total += taken;
     if (taken >= result.seconds) continue;
@@ -87,6 +90,7 @@ Section step_section(const std::vector<StepTime>& steps) {
   section.title = fmt::format("training step, float32, {} rows of {}", kRows, kRowLength);
   section.columns = {{"attention", "attention"},
                      {"ms", "ms/step", 0},
+                     {"cpu_ms", "CPU ms", 0},
                      {"positions_per_second", "positions/s", 0},
                      {"gflops", "GFLOP/s", 0},
                      {"matmul_percent", "matmul %", 1},
@@ -101,7 +105,7 @@ Section step_section(const std::vector<StepTime>& steps) {
         seconds_in(step, {"attention", "attention_backward"}) / step.seconds * 100;
     const auto peak = static_cast<double>(step.peak_bytes);
     const auto planned = static_cast<double>(step.planned_bytes);
-    section.rows.push_back({step.attention, step.seconds * 1e3, step.positions_per_second,
+    section.rows.push_back({step.attention, step.seconds * 1e3, step.cpu_seconds * 1e3, step.positions_per_second,
                             step.gflops, matmul, attention, 100 - matmul - attention,
                             peak / (1 << 20), planned / (1 << 20), (planned / peak - 1) * 100});
   }

@@ -13,6 +13,7 @@ namespace unfold::cli::bench {
 struct StepTime {
   std::string attention;  // "causal" or "gist 8"
   double seconds = 0;     // of the fastest step
+  double cpu_seconds = 0;  // of the step that took least, over all threads
   double positions_per_second = 0;
   double gflops = 0;                       // of matrix products, a second, as the plan counts them
   std::vector<core::KernelTime> kernels;   // of the fastest step

@@ -2,6 +2,8 @@
 // compared take turns.
 #pragma once
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -9,6 +11,13 @@
 #include <vector>
 
 namespace unfold::cli::bench {
+
+// Processor time of the process, over all threads: what a busy machine disturbs less.
+inline double cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 template <typename Action>
 double seconds_of(Action&& action) {

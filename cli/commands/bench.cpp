@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench/matmul_bench.h"
 #include "cli/bench/section.h"
 #include "cli/bench/step_bench.h"
 #include "cli/command.h"
@@ -19,6 +20,7 @@ struct CpuBenchOptions {
 void run_cpu_bench(const CpuBenchOptions& options) {
   const double seconds = options.quick ? 1 : 5;
   std::vector<bench::Section> sections;
+  sections.push_back(bench::matmul_section(seconds / 10));
   std::vector<bench::StepTime> steps;
   for (const std::int64_t chunk : {0, 8}) steps.push_back(bench::time_step(chunk, seconds, 3));
   sections.push_back(bench::step_section(steps));
