@@ -12,7 +12,7 @@ namespace unfold::train {
 namespace fs = std::filesystem;
 using core::Tensor;
 
-void create_run_folder(const TrainerConfig& config, const data::Tokenizer& tokenizer) {
+void require_free_run_folder(const TrainerConfig& config) {
   const fs::path run = config.run.dir;
   std::error_code ignored;
   core::require(!fs::exists(run, ignored) || fs::is_directory(run, ignored), "run",
@@ -20,9 +20,36 @@ void create_run_folder(const TrainerConfig& config, const data::Tokenizer& token
   core::require(!fs::exists(run, ignored) || fs::is_empty(run, ignored), "run",
                 "{}: exists already: go on with --resume, remove it, or choose another run.dir",
                 run.string());
-  core::create_folder(run);
-  core::write_file_atomically(run / "config.yaml", config.resolved_yaml);
-  if (tokenizer.kind() != "byte") tokenizer.save(run / "tokenizer.json");
+}
+
+NewRunFolder::NewRunFolder(const TrainerConfig& config, const data::Tokenizer& tokenizer)
+    : run_(fs::path(config.run.dir).lexically_normal()) {
+  require_free_run_folder(config);
+  std::error_code ignored;
+  for (fs::path folder = run_; !folder.empty() && !fs::exists(folder, ignored);
+       folder = folder.parent_path()) {
+    if (folder.has_filename()) made_.push_back(folder);
+  }
+  try {
+    core::create_folder(run_);
+    if (tokenizer.kind() != "byte") tokenizer.save(run_ / "tokenizer.json");
+    core::write_file_atomically(run_ / "config.yaml", config.resolved_yaml);
+  } catch (...) {
+    remove();
+    throw;
+  }
+}
+
+NewRunFolder::~NewRunFolder() {
+  if (!keep_) remove();
+}
+
+void NewRunFolder::remove() const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(run_, ignored)) {  // it was empty before
+    fs::remove_all(entry.path(), ignored);
+  }
+  for (const fs::path& folder : made_) fs::remove(folder, ignored);
 }
 
 void require_run_folder(const TrainerConfig& config) {

@@ -13,11 +13,31 @@
 
 namespace unfold::train {
 
-// Creates RUN and its config.yaml and tokenizer.json. An existing, non-empty folder is a
-// core::UserError: nothing in it is touched.
-void create_run_folder(const TrainerConfig& config, const data::Tokenizer& tokenizer);
-// Checks that RUN exists, for a run that resumes.
+// A new run: RUN must not exist, or be an empty folder. Throws core::UserError otherwise.
+void require_free_run_folder(const TrainerConfig& config);
+// A run that resumes: RUN must hold a run. Throws core::UserError otherwise.
 void require_run_folder(const TrainerConfig& config);
+
+// The folder of a new run with its tokenizer.json and config.yaml, the latter last: it marks a run.
+// Unless keep() is called, the destructor removes what the constructor made, so that a start that
+// fails leaves no traces.
+class NewRunFolder {
+ public:
+  // Throws core::UserError: not free (see above), no permission, a full disk.
+  NewRunFolder(const TrainerConfig& config, const data::Tokenizer& tokenizer);
+  ~NewRunFolder();
+  NewRunFolder(const NewRunFolder&) = delete;
+  NewRunFolder& operator=(const NewRunFolder&) = delete;
+
+  void keep() { keep_ = true; }
+
+ private:
+  void remove() const;
+
+  std::filesystem::path run_;
+  std::vector<std::filesystem::path> made_;  // folders, innermost first
+  bool keep_ = false;
+};
 
 // Decoder config with the vocabulary filled in. Throws core::UserError when model.vocab_size is
 // smaller than the tokenizer's.

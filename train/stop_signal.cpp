@@ -1,34 +1,34 @@
 #include "train/stop_signal.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace unfold::train {
 namespace {
 
 volatile std::sig_atomic_t g_received = 0;
 
-extern "C" void remember_signal(int signal) { g_received = signal; }
-
-void set_handler(int signal, void (*handler)(int)) {
+void set_handlers(void (*handler)(int)) {
   struct sigaction action = {};
   action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART | (handler == SIG_DFL ? 0 : static_cast<int>(SA_RESETHAND));
-  sigaction(signal, &action, nullptr);
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+}
+
+extern "C" void remember_signal(int signal) {
+  g_received = signal;
+  set_handlers(SIG_DFL);  // the next one of either kind ends the process
 }
 
 }  // namespace
 
 StopSignal::StopSignal() {
   g_received = 0;
-  set_handler(SIGINT, remember_signal);
-  set_handler(SIGTERM, remember_signal);
+  set_handlers(remember_signal);
 }
 
-StopSignal::~StopSignal() {
-  set_handler(SIGINT, SIG_DFL);
-  set_handler(SIGTERM, SIG_DFL);
-}
+StopSignal::~StopSignal() { set_handlers(SIG_DFL); }
 
 int StopSignal::received() const { return g_received; }
 

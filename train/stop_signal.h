@@ -3,8 +3,8 @@
 
 namespace unfold::train {
 
-// Installs handlers while it lives. The first signal sets a flag; a second one of the same kind ends
-// the process at once, as without handlers.
+// Installs handlers while it lives. The first signal sets a flag; a second one ends the process at
+// once, as without handlers.
 class StopSignal {
  public:
   StopSignal();

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
+#include "core/file.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/text_format.h"
@@ -40,9 +42,12 @@ class Trainer {
     std::vector<data::Batch> micro;
     double targets = 0;
     double raw_tokens = 0;
+    data::LoaderState after;  // where the next step begins
   };
 
   void restore(bool resume);
+  void start_files();
+  void continue_files();
   StepBatches next_batches();
   StepRecord take_step();
   void validate_now();
@@ -64,7 +69,7 @@ class Trainer {
   std::optional<MetricsLog> log_;
   std::optional<TensorboardWriter> board_;
   std::optional<TrainProgress> progress_;
-  std::optional<StepBatches> only_batch_;  // overfit_one_batch
+  std::optional<StepBatches> ahead_;  // read before its step; kept by overfit_one_batch
   TrainSummary summary_;
   std::int64_t saved_step_ = -1;
 };
@@ -79,7 +84,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
                config.run.seed),
       optimizer_(decoder_, config.train.optimizer),
       loss_(config.train, config.gist) {
-  if (resume) require_run_folder(config);
+  resume ? require_run_folder(config) : require_free_run_folder(config);
   const data::RowFormat format =
       data::make_row_format(*tokenizer_, loss_.row_gists(), config.train.row_length);
   const std::int64_t local_rows = config.train.rows / world.world_size();
@@ -91,13 +96,31 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
   restore(resume);
   loader_.emplace(data::find_shards(config.data.train), format, state_.loader,
                   config.data.prefetch);
+  if (state_.step < config.train.steps) ahead_ = next_batches();
   // Everything that can be wrong with the input has been found by now: only then leave traces.
-  if (!resume) create_run_folder(config, *tokenizer_);
-  const fs::path metrics = run_ / "metrics.jsonl";
-  log_.emplace(resume ? MetricsLog::resume(metrics, state_.step) : MetricsLog::create(metrics));
-  board_.emplace(run_, resume ? std::optional(state_.step) : std::nullopt);
-  if (!resume) board_->text("config", 0, config.resolved_yaml);
+  resume ? continue_files() : start_files();
   progress_.emplace(config.train.steps, state_.step, config.train.log_every);
+}
+
+void Trainer::start_files() {
+  NewRunFolder folder(config_, *tokenizer_);
+  log_.emplace(MetricsLog::create(run_ / "metrics.jsonl"));
+  board_.emplace(run_);
+  board_->text("config", 0, config_.resolved_yaml);
+  folder.keep();
+}
+
+void Trainer::continue_files() {
+  log_.emplace(MetricsLog::resume(run_ / "metrics.jsonl", state_.step));
+  board_.emplace(run_, state_.step);
+  // Of the keys that may change on the way, the file tells the newest values.
+  const fs::path config = run_ / "config.yaml";
+  if (core::read_text_file(config) != config_.resolved_yaml) {
+    core::write_file_atomically(config, config_.resolved_yaml);
+    board_->text("config", state_.step, config_.resolved_yaml);
+  }
+  // A kill between a checkpoint and its mark as the best one leaves an old mark.
+  if (saved_step_ >= 0) models::write_best(run_, state_.best);
 }
 
 void Trainer::restore(bool resume) {
@@ -118,7 +141,6 @@ void Trainer::restore(bool resume) {
 }
 
 Trainer::StepBatches Trainer::next_batches() {
-  if (only_batch_) return *only_batch_;
   const auto ranks = static_cast<std::int64_t>(world_.world_size());
   const std::int64_t local = config_.train.rows / ranks;
   const std::int64_t micro = config_.train.micro_rows > 0 ? config_.train.micro_rows : local;
@@ -134,21 +156,28 @@ Trainer::StepBatches Trainer::next_batches() {
   world_.all_reduce_sum(std::span<double>(counts));
   step.targets = counts[0];
   step.raw_tokens = counts[1];
-  core::require(step.targets > 0, "train", "step {}: no token of its rows carries a loss",
-                state_.step + 1);
-  if (config_.train.overfit_one_batch) only_batch_ = step;
+  core::require(step.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
+                state_.step + 1,
+                config_.train.cpt.prefix_loss
+                    ? ": check data.train"
+                    : ", since every document ends with a gist: set cpt.prefix_loss: true");
+  // overfit_one_batch: a run that resumes takes the same batch again.
+  step.after = config_.train.overfit_one_batch ? state_.loader : loader_->state();
   return step;
 }
 
 void Trainer::stop_unfinite(const char* what, double value) const {
   core::fail("train",
-             "step {}: {} is {}: stopped before the update: lower optimizer.lr, then resume from "
-             "step {} in {}",
-             state_.step + 1, what, value, std::max<std::int64_t>(saved_step_, 0), run_.string());
+             "{}: step {}: {} is {}: stopped before the update{}: start a new run with a lower "
+             "optimizer.lr",
+             run_.string(), state_.step + 1, what, value,
+             saved_step_ > 0 ? fmt::format(" (step {} is saved)", saved_step_) : "");
 }
 
 StepRecord Trainer::take_step() {
-  const StepBatches step = next_batches();
+  if (!ahead_) ahead_ = next_batches();
+  const StepBatches step =
+      config_.train.overfit_one_batch ? *ahead_ : *std::exchange(ahead_, std::nullopt);
   LossTerms terms;
   models::ForwardOptions options;
   options.training = true;
@@ -176,7 +205,7 @@ StepRecord Trainer::take_step() {
   optimizer_.step(lr, scale);
   ++state_.step;
   state_.tokens += static_cast<std::int64_t>(step.targets);
-  state_.loader = loader_->state();
+  state_.loader = step.after;
   StepRecord record;
   record.step = state_.step;
   record.loss = loss;
@@ -223,7 +252,7 @@ void Trainer::save(bool is_best) {
     save_checkpoint(run_, decoder_, description_, optimizer_, state_);
     saved_step_ = state_.step;
   }
-  if (is_best) models::write_best(run_, *state_.best);
+  if (is_best) models::write_best(run_, state_.best);
   models::prune_checkpoints(run_, config_.checkpoint.keep);
 }
 

@@ -15,10 +15,11 @@
 namespace unfold::cli {
 namespace {
 
-// Keys that may change when a run goes on: none of them changes what a step computes.
+// Keys that may change when a run goes on: none of them changes what a step computes, save for a
+// schedule that ends with train.steps. run.dir: the folder may have moved.
 bool may_change(const std::string& key) {
-  return key == "train.log_every" || key == "train.steps" || key == "data.prefetch" ||
-         key.starts_with("checkpoint.") || key.starts_with("eval.");
+  return key == "run.dir" || key == "train.log_every" || key == "train.steps" ||
+         key == "data.prefetch" || key.starts_with("checkpoint.") || key.starts_with("eval.");
 }
 
 // A resumed run must compute the same steps as before.

@@ -72,7 +72,7 @@ void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
   void name(__VA_ARGS__);                                                                      \
   }                                                                                            \
   template <typename... Args>                                                                  \
-  void name(const Args&... args) {                                                             \
+  void name(Args&&... args) {                                                                  \
     const ::unfold::core::Device device = ::unfold::core::kernels::detail::device_of(args...); \
     (::unfold::core::kernels::detail::check_device(#name, device, args), ...);                 \
     ::unfold::core::kernels::detail::run_on(                                                   \

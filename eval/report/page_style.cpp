@@ -109,7 +109,11 @@ code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans M
   .cards { grid-template-columns: 1fr 1fr; gap: .6rem; }
   .card { padding: .75rem .85rem .8rem; }
   .card .value { font-size: 1.5rem; }
-  th, td { padding: .5rem .65rem; }
+  table { font-size: .92rem; }
+  th, td { padding: .5rem .4rem; }
+  th:first-child, tbody th { padding-left: .7rem; }
+  .bar { width: 3.1rem; }
+  .swatch { margin-right: .35rem; }
   .strip-cell, .interval { display: none; }
   .narrow { display: block; }
   tbody th { min-width: 5.5rem; }

@@ -12,7 +12,7 @@
 namespace unfold::eval {
 namespace {
 
-constexpr double kLabelHeight = 15;  // between the baselines of stacked labels
+constexpr double kLabelHeight = 17;  // between the baselines of stacked labels
 
 // Maps values of one axis to positions on the picture.
 class Mapping {

@@ -3,6 +3,8 @@
 
 #include "gsa/kernels/attention.h"
 #include "gsa/kernels/decode.h"
+#include "gsa/kernels/selection.h"
+#include "gsa/kernels/unfolding.h"
 
 namespace unfold::gsa::kernels::cuda {
 
@@ -18,6 +20,18 @@ void attention_backward(T, T, T, T, const AttentionShape&, const BlockMap&, T) {
 
 void decode_attention(T, T, T, std::int64_t, const AttentionShape&, T) {
   without_cuda("decode_attention");
+}
+
+void select_chunks(T, const AttentionShape&, const ChunkTable&, std::int64_t,
+                   const SelectionConfig&, Selection&) {
+  without_cuda("select_chunks");
+}
+void unfolding(T, const AttentionShape&, const ChunkTable&, std::int64_t, const KeyLists&, T, T) {
+  without_cuda("unfolding");
+}
+void unfolding_backward(T, T, T, T, const AttentionShape&, const ChunkTable&, std::int64_t,
+                        const KeyLists&, T) {
+  without_cuda("unfolding_backward");
 }
 
 }  // namespace unfold::gsa::kernels::cuda

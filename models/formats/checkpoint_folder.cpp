@@ -20,7 +20,8 @@ using Json = nlohmann::json;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kBestFile = "best.json";
 constexpr std::string_view kPrefix = "step-";
-constexpr std::string_view kWriting = ".writing";
+constexpr std::string_view kWriting = ".writing";    // ".step-N.writing": not finished yet
+constexpr std::string_view kRemoving = ".removing";  // ".step-N.removing": no longer whole
 constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 10;  // file headers and the manifest
 
 fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
@@ -32,6 +33,7 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   const char* end = name.data() + name.size();
   const auto [rest, status] = std::from_chars(name.data() + kPrefix.size(), end, step);
   if (status != std::errc() || rest != end || step < 0) return std::nullopt;
+  if (name != fmt::format("{}{}", kPrefix, step)) return std::nullopt;  // leading zeros
   return step;
 }
 
@@ -42,11 +44,46 @@ void sync_folder(const fs::path& folder) {
   ::close(descriptor);
 }
 
-Json read_json(const fs::path& file) {
-  const Json json = Json::parse(core::read_text_file(file), nullptr, false);
-  core::require(json.is_object(), "checkpoint", "{}: damaged: resume from another checkpoint",
-                file.string());
-  return json;
+fs::path hidden_path(const fs::path& checkpoint, std::string_view suffix) {
+  fs::path hidden = checkpoint;
+  return hidden.replace_filename(fmt::format(".{}{}", checkpoint.filename().string(), suffix));
+}
+
+// A killed removal must not leave something that looks like a checkpoint: rename, then remove.
+void remove_checkpoint(const fs::path& checkpoint) {
+  const fs::path removing = hidden_path(checkpoint, kRemoving);
+  std::error_code error;
+  fs::remove_all(removing, error);
+  fs::rename(checkpoint, removing, error);
+  if (!error) fs::remove_all(removing, error);
+}
+
+bool is_leftover(const std::string& name) {
+  return name.starts_with('.') && (name.ends_with(kWriting) || name.ends_with(kRemoving));
+}
+
+std::string manifest_text(std::int64_t step, const Json& files) {
+  return Json{{"step", step}, {"files", files}}.dump(1) + "\n";
+}
+
+bool is_file_entry(const Json& entry) {
+  return entry.is_object() && entry.size() == 2 && entry.contains("bytes") &&
+         entry["bytes"].is_number_unsigned() && entry.contains("crc32c") &&
+         entry["crc32c"].is_number_unsigned();
+}
+
+constexpr const char* kAdvice = "remove the folder to go on from the checkpoint before";
+
+// The files of a manifest. The manifest has no checksum of its own: instead it must be, byte for
+// byte, what is written for its content.
+Json read_manifest(const fs::path& file, std::int64_t step) {
+  const std::string text = core::read_text_file(file);
+  const Json json = Json::parse(text, nullptr, false);
+  const bool good = json.is_object() && json.contains("files") && json["files"].is_object() &&
+                    std::all_of(json["files"].begin(), json["files"].end(), is_file_entry) &&
+                    text == manifest_text(step, json["files"]);
+  core::require(good, "checkpoint", "{}: damaged: {}", file.string(), kAdvice);
+  return json["files"];
 }
 
 }  // namespace
@@ -60,7 +97,7 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& run) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder_of(run), ignored)) {
     if (const auto step = step_of(entry.path().filename().string())) {
-      if (fs::exists(entry.path() / kManifest)) steps.push_back(*step);
+      if (fs::exists(entry.path() / kManifest, ignored)) steps.push_back(*step);
     }
   }
   std::sort(steps.begin(), steps.end());
@@ -70,11 +107,10 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& run) {
 void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t bytes,
                       const std::function<void(const fs::path&)>& fill) {
   const fs::path target = checkpoint_path(run, step);
-  fs::path writing = target;
-  writing.replace_filename(fmt::format(".{}{}", target.filename().string(), kWriting));
-  fs::remove_all(writing);
-  core::create_folder(writing);
+  const fs::path writing = hidden_path(target, kWriting);
   try {
+    fs::remove_all(writing);
+    core::create_folder(writing);
     const fs::space_info space = fs::space(writing);
     if (space.available < bytes + kSpareBytes) {
       fs::remove_all(writing);
@@ -90,10 +126,9 @@ void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t byte
       const core::FileChecksum sum = core::checksum_file(entry.path());
       files[entry.path().filename().string()] = {{"bytes", sum.bytes}, {"crc32c", sum.crc32c}};
     }
-    const Json manifest = {{"step", step}, {"files", files}};
-    core::write_file_atomically(writing / kManifest, manifest.dump(1) + "\n");
+    core::write_file_atomically(writing / kManifest, manifest_text(step, files));
     sync_folder(writing);
-    fs::remove_all(target);
+    if (fs::exists(target)) remove_checkpoint(target);
     fs::rename(writing, target);
     sync_folder(folder_of(run));
   } catch (const fs::filesystem_error& error) {
@@ -110,44 +145,42 @@ void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t byte
 
 void verify_checkpoint(const fs::path& run, std::int64_t step) {
   const fs::path folder = checkpoint_path(run, step);
-  const Json manifest = read_json(folder / kManifest);
-  const auto files = manifest.find("files");
-  core::require(files != manifest.end() && files->is_object(), "checkpoint",
-                "{}: damaged: resume from another checkpoint", (folder / kManifest).string());
-  for (const auto& [name, entry] : files->items()) {
+  const Json files = read_manifest(folder / kManifest, step);
+  for (const auto& [name, entry] : files.items()) {
+    core::require(name.find('/') == std::string::npos, "checkpoint", "{}: damaged: {}",
+                  (folder / kManifest).string(), kAdvice);
     const fs::path file = folder / name;
-    core::require(name.find('/') == std::string::npos && entry.is_object() &&
-                      entry.contains("bytes") && entry["bytes"].is_number_unsigned() &&
-                      entry.contains("crc32c") && entry["crc32c"].is_number_unsigned(),
-                  "checkpoint", "{}: damaged: resume from another checkpoint",
-                  (folder / kManifest).string());
-    core::require(fs::is_regular_file(file), "checkpoint",
-                  "{}: missing: resume from another checkpoint", file.string());
+    std::error_code ignored;
+    core::require(fs::is_regular_file(file, ignored), "checkpoint", "{}: missing: {}",
+                  file.string(), kAdvice);
     const core::FileChecksum sum = core::checksum_file(file);
     const auto bytes = entry["bytes"].get<std::uint64_t>();
-    core::require(sum.bytes == bytes, "checkpoint",
-                  "{}: {} bytes, {} were written: resume from another checkpoint", file.string(),
-                  sum.bytes, bytes);
+    core::require(sum.bytes == bytes, "checkpoint", "{}: {} bytes where {} were written: {}",
+                  file.string(), sum.bytes, bytes, kAdvice);
     core::require(sum.crc32c == entry["crc32c"].get<std::uint64_t>(), "checkpoint",
-                  "{}: damaged (its checksum differs): resume from another checkpoint",
-                  file.string());
+                  "{}: damaged (its checksum differs): {}", file.string(), kAdvice);
   }
 }
 
 std::optional<BestCheckpoint> read_best(const fs::path& run) {
   const fs::path file = folder_of(run) / kBestFile;
   if (!fs::exists(file)) return std::nullopt;
-  const Json json = read_json(file);
-  if (!json.contains("step") || !json["step"].is_number_integer() || !json.contains("loss") ||
-      !json["loss"].is_number()) {
-    core::fail("checkpoint", "{}: damaged: remove it to go on without", file.string());
-  }
+  const Json json = Json::parse(core::read_text_file(file), nullptr, false);
+  core::require(json.is_object() && json.contains("step") && json["step"].is_number_integer() &&
+                    json.contains("loss") && json["loss"].is_number(),
+                "checkpoint", "{}: damaged: remove it to go on without", file.string());
   return BestCheckpoint{json["step"].get<std::int64_t>(), json["loss"].get<double>()};
 }
 
-void write_best(const fs::path& run, const BestCheckpoint& best) {
-  const Json json = {{"step", best.step}, {"loss", best.loss}};
-  core::write_file_atomically(folder_of(run) / kBestFile, json.dump() + "\n");
+void write_best(const fs::path& run, const std::optional<BestCheckpoint>& best) {
+  const fs::path file = folder_of(run) / kBestFile;
+  if (!best) {
+    std::error_code ignored;
+    fs::remove(file, ignored);
+    return;
+  }
+  const Json json = {{"step", best->step}, {"loss", best->loss}};
+  core::write_file_atomically(file, json.dump() + "\n");
 }
 
 void prune_checkpoints(const fs::path& run, std::int64_t keep) {
@@ -156,11 +189,10 @@ void prune_checkpoints(const fs::path& run, std::int64_t keep) {
   std::error_code ignored;
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < steps.size(); ++i) {
     if (best && best->step == steps[i]) continue;
-    fs::remove_all(checkpoint_path(run, steps[i]), ignored);
+    remove_checkpoint(checkpoint_path(run, steps[i]));
   }
   for (const auto& entry : fs::directory_iterator(folder_of(run), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.') && name.ends_with(kWriting)) fs::remove_all(entry.path(), ignored);
+    if (is_leftover(entry.path().filename().string())) fs::remove_all(entry.path(), ignored);
   }
 }
 

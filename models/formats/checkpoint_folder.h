@@ -37,9 +37,11 @@ struct BestCheckpoint {
   double loss = 0;
 };
 std::optional<BestCheckpoint> read_best(const std::filesystem::path& run);
-void write_best(const std::filesystem::path& run, const BestCheckpoint& best);
+// Empty: forgets that there is one.
+void write_best(const std::filesystem::path& run, const std::optional<BestCheckpoint>& best);
 
-// Removes all but the newest `keep` checkpoints and the best one; also leftovers of a killed save.
+// Removes all but the newest `keep` checkpoints and the best one; also leftovers of a killed save
+// or removal.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep);
 
 }  // namespace unfold::models

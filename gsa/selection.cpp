@@ -1,0 +1,53 @@
+#include "gsa/selection.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace unfold::gsa {
+
+std::int64_t pick_count(const SelectionConfig& config, std::int64_t entries, std::int64_t n_rep,
+                        std::int64_t gists) {
+  std::int64_t count = gists;
+  switch (config.budget) {
+    case Budget::paper: count = entries / config.rho / n_rep / config.chunk + 1; break;
+    case Budget::ratio: {
+      const auto kept = static_cast<std::int64_t>(static_cast<double>(entries) / config.ratio);
+      count = kept / n_rep / config.chunk + 1;
+      break;
+    }
+    case Budget::fixed: count = config.chunks; break;
+    case Budget::top_p: break;
+  }
+  if (config.quarter_cap) count = std::min(count, std::max<std::int64_t>(1, gists / 4));
+  return std::min(count, gists);
+}
+
+std::span<const std::int32_t> Selection::of(std::int64_t query, std::int64_t kv_head,
+                                            int level) const {
+  const auto at = static_cast<std::size_t>((query * kv_heads + kv_head) * levels + level);
+  core::check(level >= 0 && level < levels && at + 1 < offsets.size(), "selection",
+              "query {} head {} level {}", query, kv_head, level);
+  const auto begin = static_cast<std::size_t>(offsets[at]);
+  return std::span(picks).subspan(begin, static_cast<std::size_t>(offsets[at + 1]) - begin);
+}
+
+std::vector<std::int32_t> top_indices(std::span<const double> values, std::int64_t count) {
+  std::vector<std::int32_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto kept = std::min(count, static_cast<std::int64_t>(order.size()));
+  const auto better = [&](std::int32_t a, std::int32_t b) {
+    const double left = values[static_cast<std::size_t>(a)];
+    const double right = values[static_cast<std::size_t>(b)];
+    return left != right ? left > right : a < b;
+  };
+  if (kept < static_cast<std::int64_t>(order.size())) {
+    std::nth_element(order.begin(), order.begin() + kept, order.end(), better);
+    order.resize(static_cast<std::size_t>(kept));
+  }
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+}  // namespace unfold::gsa

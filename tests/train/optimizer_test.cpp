@@ -1,0 +1,133 @@
+#include "train/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "autograd/ops/arithmetic.h"
+#include "core/kernels/elementwise.h"
+#include "tests/train/tiny_run.h"
+
+namespace unfold::train {
+namespace {
+
+using core::DType;
+
+models::Decoder make_decoder(DType dtype, models::DecoderConfig config = testing::tiny_decoder()) {
+  return models::Decoder(config, 1, dtype, core::Device{}, 3);
+}
+
+std::vector<double> values(const core::Tensor& tensor) {
+  return tensor.to(DType::float64).to_vector<double>();
+}
+
+// Gives every parameter the gradient `value` in each element.
+void set_gradients(AdamW& optimizer, double value) {
+  for (const AdamW::State& state : optimizer.states()) {
+    const core::Tensor& parameter = state.parameter.value();
+    state.parameter.slot()->add(core::Tensor::full(
+        parameter.shape(), value, core::accumulator_of(parameter.dtype()), parameter.device()));
+  }
+}
+
+TEST(AdamW, MatricesDecayNormsAndBiasesDoNot) {
+  models::DecoderConfig config = testing::tiny_decoder();
+  config.qkv_bias = true;
+  models::Decoder decoder = make_decoder(DType::float64, config);
+  OptimizerConfig settings;
+  settings.weight_decay = 0.5;
+  AdamW optimizer(decoder, settings);
+  int decayed = 0, kept = 0;
+  std::vector<std::vector<double>> before;
+  for (const AdamW::State& state : optimizer.states()) {
+    if (state.name.ends_with("bias")) core::kernels::fill(state.parameter.value(), 0.25);
+    before.push_back(values(state.parameter.value()));
+  }
+  optimizer.step(0.1, 1.0);  // no gradients: only the decay is left
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const AdamW::State& state = optimizer.states()[i];
+    const bool is_matrix = state.parameter.shape().size() == 2;
+    EXPECT_EQ(state.decay, is_matrix) << state.name;
+    (is_matrix ? decayed : kept)++;
+    const std::vector<double> after = values(state.parameter.value());
+    for (std::size_t k = 0; k < after.size(); ++k) {
+      ASSERT_NEAR(after[k], before[i][k] * (is_matrix ? 0.95 : 1.0), 1e-15) << state.name;
+    }
+  }
+  EXPECT_EQ(decayed, 1 + 2 * 4);     // embedding (tied), four matrices a layer
+  EXPECT_EQ(kept, 1 + 2 * (2 + 1));  // final norm; two norms and the bias a layer
+}
+
+TEST(AdamW, TiedMatricesAreOneStateUntiedAreTwo) {
+  models::DecoderConfig config = testing::tiny_decoder();
+  const auto count = [&] {
+    const models::Decoder decoder = make_decoder(DType::float32, config);
+    return AdamW(decoder, {}).states().size();
+  };
+  const std::size_t tied = count();
+  config.tied_embeddings = false;
+  EXPECT_EQ(count(), tied + 1);
+}
+
+TEST(AdamW, TwoStepsFollowTheFormula) {
+  models::Decoder decoder = make_decoder(DType::float64);
+  OptimizerConfig settings;
+  settings.beta1 = 0.8;
+  settings.beta2 = 0.9;
+  settings.eps = 1e-3;
+  settings.weight_decay = 0.2;
+  AdamW optimizer(decoder, settings);
+  const AdamW::State& state = optimizer.states().front();
+  ASSERT_TRUE(state.decay);
+  double w = values(state.parameter.value())[5], m = 0, v = 0;
+  for (int step = 1; step <= 2; ++step) {
+    const double lr = 0.01 * step, scale = 0.5, gradient = 0.3 * step;
+    set_gradients(optimizer, gradient);
+    optimizer.step(lr, scale);
+    const double g = gradient * scale;
+    m = 0.8 * m + 0.2 * g;
+    v = 0.9 * v + 0.1 * g * g;
+    const double m_hat = m / (1 - std::pow(0.8, step)), v_hat = v / (1 - std::pow(0.9, step));
+    w -= lr * 0.2 * w + lr * m_hat / (std::sqrt(v_hat) + 1e-3);
+    EXPECT_NEAR(values(state.parameter.value())[5], w, 1e-14) << step;
+    EXPECT_EQ(optimizer.steps_done(), step);
+    EXPECT_FALSE(state.parameter.gradient().defined()) << "gradients are used up";
+  }
+}
+
+TEST(AdamW, GradientNormIsOverAllParameters) {
+  models::Decoder decoder = make_decoder(DType::float32);
+  AdamW optimizer(decoder, {});
+  EXPECT_EQ(optimizer.gradient_norm(), 0.0);
+  set_gradients(optimizer, 0.5);
+  const auto count = static_cast<double>(models::count_parameters(decoder.config(), 1));
+  EXPECT_NEAR(optimizer.gradient_norm(), 0.5 * std::sqrt(count), 1e-9 * count);
+  optimizer.clear_gradients();
+  EXPECT_EQ(optimizer.gradient_norm(), 0.0);
+}
+
+TEST(AdamW, Bfloat16HasFloat32MastersThatKeepSmallUpdates) {
+  models::Decoder decoder = make_decoder(DType::bfloat16);
+  AdamW optimizer(decoder, {});
+  const AdamW::State& state = optimizer.states().back();  // the final norm: ones
+  ASSERT_EQ(state.parameter.dtype(), DType::bfloat16);
+  for (const AdamW::State& each : optimizer.states()) {
+    EXPECT_EQ(each.master.dtype(), DType::float32);
+    EXPECT_EQ(each.m.dtype(), DType::float32);
+    EXPECT_EQ(each.v.dtype(), DType::float32);
+  }
+  // One step of 1e-4 is below half a bfloat16 step at 1 (2^-9): only the master moves at first.
+  for (int step = 1; step <= 30; ++step) {
+    set_gradients(optimizer, 1.0);
+    optimizer.step(1e-4, 1.0);
+    if (step == 1) {
+      EXPECT_EQ(values(state.parameter.value())[0], 1.0);
+    }
+  }
+  EXPECT_NEAR(values(state.master)[0], 1.0 - 30e-4, 1e-5);
+  EXPECT_EQ(values(state.parameter.value())[0], values(state.master.to(DType::bfloat16))[0]);
+  EXPECT_LT(values(state.parameter.value())[0], 1.0);
+}
+
+}  // namespace
+}  // namespace unfold::train
