@@ -19,6 +19,8 @@ void add_all_commands(CLI::App& app) {
   add_report_command(app);
   add_data_command(app);
   add_inspect_command(app);
+  add_plan_command(app);
+  add_bench_command(app);
   add_config_command(app);
 }
 
