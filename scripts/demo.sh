@@ -3,7 +3,8 @@
 # transformer with gist tokens on it, evaluates it and writes the report to runs/demo.
 #
 # usage: scripts/demo.sh
-# Replaces what an earlier demo left in runs/demo and runs/demo-data, and touches nothing else.
+# Replaces what an earlier demo left in runs/demo, runs/demo-full and runs/demo-data, and touches
+# nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
