@@ -1,5 +1,6 @@
 // `unfold train` killed, stopped and resumed, as a user's machine does it.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <csignal>
@@ -28,8 +29,9 @@ class Resume : public ::testing::Test {
   void expect_equals_undisturbed(const std::string& run) {
     EXPECT_EQ(files_->metrics(run), files_->metrics("whole"));
     ASSERT_EQ(files_->checkpoints(run).back(), 24);
-    EXPECT_EQ(files_->tree(run + "/checkpoints/step-24"),
-              files_->tree("whole/checkpoints/step-24"));
+    EXPECT_EQ(TrainFiles::changes(files_->tree("whole/checkpoints/step-24"),
+                                  files_->tree(run + "/checkpoints/step-24")),
+              std::vector<std::string>{});
     EXPECT_EQ(files_->read(run + "/checkpoints/best.json"),
               files_->read("whole/checkpoints/best.json"));
     EXPECT_EQ(files_->read(run + "/config.yaml").size(),
@@ -53,13 +55,12 @@ class Resume : public ::testing::Test {
 };
 
 TEST_F(Resume, KilledAtManySteps) {
-  for (const std::size_t at : {0, 1, 3, 5, 9, 14, 22}) {
+  for (const std::size_t at : {0, 1, 3, 5, 9, 14, 19}) {
     SCOPED_TRACE(at);
     const std::string run = "killed" + std::to_string(at);
     RunningProgram program(files_->train(run), err_file(run));
-    ASSERT_TRUE(program.wait_until([&] {
-      return fs::exists(files_->path(run) / "metrics.jsonl") && lines(run) >= at;
-    }));
+    ASSERT_TRUE(program.wait_until(
+        [&] { return fs::exists(files_->path(run) / "metrics.jsonl") && lines(run) >= at; }));
     program.signal(SIGKILL);
     EXPECT_EQ(program.wait(), -SIGKILL);
     resume_to_the_end(run);
@@ -67,7 +68,7 @@ TEST_F(Resume, KilledAtManySteps) {
 }
 
 TEST_F(Resume, KilledWhileACheckpointIsWritten) {
-  // The hidden folder is there for a few milliseconds: most attempts hit it.
+  // The hidden folder is there for a few milliseconds: nearly every attempt hits it.
   int half_written = 0;
   for (int attempt = 0; attempt < 6; ++attempt) {
     const std::string run = "writing" + std::to_string(attempt);
@@ -86,7 +87,7 @@ TEST_F(Resume, KilledWhileACheckpointIsWritten) {
     half_written += fs::exists(hidden) ? 1 : 0;
     resume_to_the_end(run);
   }
-  RecordProperty("half_written", half_written);
+  EXPECT_GT(half_written, 0);
 }
 
 TEST_F(Resume, KilledTwice) {
@@ -139,8 +140,7 @@ TEST_F(Resume, SavesOnSigtermAndSigint) {
     const std::vector<int> steps = files_->checkpoints(run);
     ASSERT_FALSE(steps.empty());
     const std::string err = files_->read(run + ".err");
-    const std::string line =
-        fmt::format("[signal] stopped by signal {} after saving\n", signal);
+    const std::string line = fmt::format("[signal] stopped by signal {} after saving\n", signal);
     EXPECT_NE(err.find(line), std::string::npos) << err;
     EXPECT_NE(err.find(fmt::format("saved step {} of 24", steps.back())), std::string::npos) << err;
     // Nothing is lost: the step that was saved is the last one in the log.
@@ -152,15 +152,15 @@ TEST_F(Resume, SavesOnSigtermAndSigint) {
 
 TEST_F(Resume, ASecondSignalEndsTheRunAtOnce) {
   const std::string run = "impatient";
-  // Steps of about a second, so that the second signal arrives within one.
-  const std::vector<std::string> slow = {"train.rows=64", "train.row_length=400",
-                                         "model.width=64", "train.val_every=0",
-                                         "model.ffn=256"};
+  // Steps of about half a second: both signals arrive well inside the second one.
+  const std::vector<std::string> slow = {"train.rows=64", "train.row_length=400", "model.width=64",
+                                         "train.val_every=0", "model.ffn=256"};
   RunningProgram program(files_->train(run, slow), err_file(run));
   ASSERT_TRUE(program.wait_until([&] { return lines(run) >= 1; }));
-  program.signal(SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  program.signal(SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    program.signal(signal);
+  }
   EXPECT_EQ(program.wait(), -SIGTERM);
   EXPECT_TRUE(files_->checkpoints(run).empty());
 }
@@ -183,12 +183,13 @@ TEST_F(Resume, AKeyThatMattersMayNotChange) {
   const auto before = files_->tree("whole");
   const struct {
     std::string set, key;
-  } cases[] = {{"optimizer.lr=1e-4", "optimizer.lr was 0.005 and is now 0.0001"},
-               {"run.seed=8", "run.seed was 7 and is now 8"},
-               {"model.width=32", "model.width was 16 and is now 32"},
-               {"gist.chunks=[8]", "gist.chunks was [6] and is now [8]"},
-               {"train.rows=8", "train.rows was 4 and is now 8"},
-               {"data.tokenizer=other.json", "data.tokenizer was \"byte\" and is now \"other.json\""}};
+  } cases[] = {
+      {"optimizer.lr=1e-4", "optimizer.lr was 0.005 and is now 0.0001"},
+      {"run.seed=8", "run.seed was 7 and is now 8"},
+      {"model.width=16", "model.width was 32 and is now 16"},
+      {"gist.chunks=[8]", "gist.chunks was [6] and is now [8]"},
+      {"train.rows=4", "train.rows was 8 and is now 4"},
+      {"data.tokenizer=other.json", "data.tokenizer was \"byte\" and is now \"other.json\""}};
   for (const auto& [set, key] : cases) {
     const ProgramResult result = files_->run_train("whole", {set, "--resume"});
     EXPECT_EQ(result.code, 2);
@@ -196,7 +197,7 @@ TEST_F(Resume, AKeyThatMattersMayNotChange) {
     EXPECT_NE(result.err.find(key), std::string::npos) << result.err;
     EXPECT_NE(result.err.find(files_->path("whole/config.yaml").string()), std::string::npos);
   }
-  EXPECT_EQ(files_->tree("whole"), before);
+  EXPECT_EQ(TrainFiles::changes(before, files_->tree("whole")), std::vector<std::string>{});
 }
 
 TEST_F(Resume, ARunFolderMayMove) {
@@ -221,9 +222,55 @@ TEST_F(Resume, ADamagedCheckpointIsRefusedAndTheOneBeforeGoesOn) {
   EXPECT_TRUE(refused.err_is_one_line()) << refused.err;
   EXPECT_NE(refused.err.find((newest / "trainer.h5").string() + ": damaged"), std::string::npos)
       << refused.err;
-  EXPECT_EQ(files_->tree(run), before);
+  EXPECT_EQ(TrainFiles::changes(before, files_->tree(run)), std::vector<std::string>{});
   fs::remove_all(newest);  // what the error advises
   resume_to_the_end(run);
+}
+
+// A small disk of its own; needs root.
+class SmallDisk {
+ public:
+  explicit SmallDisk(fs::path folder) : folder_(std::move(folder)) {
+    fs::create_directories(folder_);
+    mounted_ = ::mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=1200k") == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  bool mounted() const { return mounted_; }
+  bool grow() const {
+    return ::mount("tmpfs", folder_.c_str(), "tmpfs", MS_REMOUNT, "size=16m") == 0;
+  }
+
+ private:
+  fs::path folder_;
+  bool mounted_ = false;
+};
+
+TEST_F(Resume, ADiskThatFillsUpLeavesARunThatGoesOn) {
+  const SmallDisk disk(files_->path("disk"));
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a small disk needs root";
+  const ProgramResult full = files_->run_train("disk/run");
+  EXPECT_EQ(full.code, 2);
+  EXPECT_NE(full.err.find("the disk has 0."), std::string::npos) << full.err;
+  EXPECT_NE(full.err.find("earlier checkpoints are whole"), std::string::npos) << full.err;
+  const std::vector<int> steps = files_->checkpoints("disk/run");
+  EXPECT_FALSE(steps.empty());
+  EXPECT_LT(steps.back(), 24);
+  // Without any room, a new run does not begin and leaves nothing.
+  std::ofstream(files_->path("disk/filler")) << std::string(1200 << 10, 'x');
+  const auto before = files_->tree("disk");
+  const ProgramResult refused = files_->run_train("disk/a/other");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(refused.err_is_one_line()) << refused.err;
+  EXPECT_NE(refused.err.find("disk/a/other"), std::string::npos) << refused.err;
+  EXPECT_EQ(TrainFiles::changes(before, files_->tree("disk")), std::vector<std::string>{});
+  // With room again, the run ends as if nothing had happened.
+  ASSERT_TRUE(disk.grow());
+  resume_to_the_end("disk/run");
 }
 
 TEST_F(Resume, AFullDiskLeavesARunThatGoesOn) {
@@ -236,8 +283,7 @@ TEST_F(Resume, AFullDiskLeavesARunThatGoesOn) {
     program.wait();
   }
   const std::vector<int> steps = files_->checkpoints(run);
-  const ProgramResult full =
-      files_->run_train(run, {"--resume"}, "trap '' XFSZ; ulimit -f 8;");
+  const ProgramResult full = files_->run_train(run, {"--resume"}, "trap '' XFSZ; ulimit -f 8;");
   EXPECT_EQ(full.code, 2) << full.err;
   EXPECT_EQ(full.err.back(), '\n');
   EXPECT_NE(full.err.rfind("free some space"), std::string::npos) << full.err;

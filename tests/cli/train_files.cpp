@@ -14,9 +14,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kConfig = R"(run: {seed: 7}
-model: {width: 16, layers: 2, heads: 2, kv_heads: 1, ffn: 24}
+model: {width: 32, layers: 2, heads: 2, kv_heads: 1, ffn: 48}
 gist: {chunks: [6], sinks: 2}
-train: {steps: 24, rows: 4, row_length: 48, val_every: 6, val_rows: 4}
+train: {steps: 24, rows: 8, row_length: 96, val_every: 6, val_rows: 4}
 optimizer: {lr: 5e-3}
 schedule: {kind: cosine, warmup: 4}
 checkpoint: {every: 4, keep: 3}
@@ -85,6 +85,15 @@ TrainFiles::Tree TrainFiles::tree(std::string_view name) const {
   }
   std::sort(files.begin(), files.end());
   return files;
+}
+
+std::vector<std::string> TrainFiles::changes(const Tree& before, const Tree& after) {
+  Tree different;
+  std::set_symmetric_difference(before.begin(), before.end(), after.begin(), after.end(),
+                                std::back_inserter(different));
+  std::vector<std::string> names;
+  for (const auto& [name, content] : different) names.push_back(name);
+  return names;
 }
 
 std::vector<std::string> TrainFiles::metrics(const std::string& run) const {

@@ -10,7 +10,7 @@
 
 namespace unfold::cli {
 
-// A folder with text.txt, data/ (shards of the byte tokenizer) and config.yaml, a model of 8
+// A folder with text.txt, data/ (shards of the byte tokenizer) and config.yaml, a model of 20
 // thousand parameters trained for 24 steps into run/ beside it, a checkpoint every 4.
 class TrainFiles {
  public:
@@ -30,6 +30,8 @@ class TrainFiles {
   using Tree = std::vector<std::pair<std::string, std::string>>;
   // Every file and folder below `name` with its content: "nothing changed" compares two of these.
   Tree tree(std::string_view name = "") const;
+  // Names of what was added, removed or changed.
+  static std::vector<std::string> changes(const Tree& before, const Tree& after);
   std::string read(const std::filesystem::path& name) const;
   // Lines of run/metrics.jsonl without `time`.
   std::vector<std::string> metrics(const std::string& run) const;
