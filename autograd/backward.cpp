@@ -65,6 +65,7 @@ void backward(const std::vector<Variable>& roots, const std::vector<Tensor>& gra
     if (roots[i].slot()->producer) alive.push_back(roots[i].slot()->producer);
   }
   const NoGrad no_grad;
+  const core::MemoryScope scope(core::MemoryUse::backward);
   std::map<GradientSlot*, int> uses = count_leaf_uses(alive);
   std::priority_queue<Node*, std::vector<Node*>, LaterFirst> ready;
   std::unordered_set<Node*> queued;

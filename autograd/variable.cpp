@@ -31,6 +31,7 @@ void GradientSlot::add(const Tensor& contribution) {
 }
 
 Tensor& GradientSlot::accumulator() {
+  const core::MemoryScope scope(producer ? core::memory_use() : core::MemoryUse::gradients);
   if (!gradient.defined()) {
     gradient = Tensor::zeros(shape, dtype, device);
   } else if (!gradient.owns_alone()) {

@@ -14,9 +14,13 @@ namespace unfold::cli {
 
 void add_all_commands(CLI::App& app) {
   add_train_command(app);
+  add_eval_command(app);
+  add_generate_command(app);
   add_report_command(app);
   add_data_command(app);
   add_inspect_command(app);
+  add_plan_command(app);
+  add_bench_command(app);
   add_config_command(app);
 }
 
@@ -39,9 +43,10 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string&
 
 void print(std::string_view text) {
   errno = 0;
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  core::require(written && std::fflush(stdout) == 0, "output",
-                "standard output: cannot be written: {}", std::strerror(errno));
+  // Flushed before the message is made: a short text fails only then.
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  core::require(written, "output", "standard output: cannot be written: {}", std::strerror(errno));
 }
 
 }  // namespace unfold::cli

@@ -27,11 +27,15 @@ inline constexpr const char* kRunGroup = "Train and evaluate";
 inline constexpr const char* kDataGroup = "Prepare";
 inline constexpr const char* kLookGroup = "Look inside";
 
-void add_train_command(CLI::App& app);    // train
-void add_report_command(CLI::App& app);   // report RUN
-void add_data_command(CLI::App& app);     // data train-tokenizer, tokenize, synthesize
-void add_inspect_command(CLI::App& app);  // inspect visibility, inspect insertion
-void add_config_command(CLI::App& app);   // config show, config reference
+void add_train_command(CLI::App& app);     // train
+void add_eval_command(CLI::App& app);      // eval
+void add_generate_command(CLI::App& app);  // generate
+void add_report_command(CLI::App& app);    // report RUN
+void add_data_command(CLI::App& app);      // data train-tokenizer, tokenize, synthesize
+void add_inspect_command(CLI::App& app);   // inspect visibility, inspect insertion
+void add_plan_command(CLI::App& app);      // plan CONFIG
+void add_bench_command(CLI::App& app);     // bench cpu
+void add_config_command(CLI::App& app);    // config show, config reference
 
 // All of the above, in the order --help lists them.
 void add_all_commands(CLI::App& app);

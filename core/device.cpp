@@ -10,7 +10,8 @@
 namespace unfold::core {
 
 std::string name_of(Device device) {
-  return device.is_cpu() ? "cpu" : fmt::format("cuda:{}", device.index);
+  if (device.is_cpu()) return "cpu";
+  return device.is_meta() ? "meta" : fmt::format("cuda:{}", device.index);
 }
 
 Device device_from_name(const std::string& name) {

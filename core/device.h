@@ -6,17 +6,20 @@
 
 namespace unfold::core {
 
-enum class DeviceType : std::uint8_t { cpu, cuda };
+// meta: tensors that have shape and size but no data. Kernels on it do nothing, memory on it is only
+// counted; so a program can be run to see what it would need. What is read from it is 0.
+enum class DeviceType : std::uint8_t { cpu, cuda, meta };
 
 struct Device {
   DeviceType type = DeviceType::cpu;
   int index = 0;
 
   bool is_cpu() const { return type == DeviceType::cpu; }
+  bool is_meta() const { return type == DeviceType::meta; }
   bool operator==(const Device&) const = default;
 };
 
-// "cpu" or "cuda:0".
+// "cpu", "cuda:0" or "meta".
 std::string name_of(Device device);
 // "cpu", "cuda" or "cuda:N". Throws core::UserError for anything else.
 Device device_from_name(const std::string& name);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/cuda/runtime.h"
 #include "core/error.h"
@@ -14,20 +15,38 @@ namespace unfold::core {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr int kMaxDevices = 17;  // the CPU and up to 16 GPUs
+constexpr int kMaxDevices = 18;  // the CPU, meta and up to 16 GPUs
 
 struct Counters {
   std::atomic<std::int64_t> current{0};
   std::atomic<std::int64_t> peak{0};
   std::atomic<std::int64_t> allocations{0};
+  std::array<std::atomic<std::int64_t>, kMemoryUses> by_use{};
+  std::array<std::atomic<std::int64_t>, kMemoryUses> at_peak{};
+  std::array<std::atomic<std::int64_t>, kMemoryUses> use_peak{};
+
+  void set_uses_at_peak() {
+    for (std::size_t i = 0; i < kMemoryUses; ++i) at_peak[i] = by_use[i].load();
+  }
 };
+
+// Raises peak to value; true when it was below.
+bool raise(std::atomic<std::int64_t>& peak, std::int64_t value) {
+  std::int64_t before = peak.load();
+  while (value > before) {
+    if (peak.compare_exchange_weak(before, value)) return true;
+  }
+  return false;
+}
 
 Counters& counters(Device device) {
   static std::array<Counters, kMaxDevices> all;
-  const int slot = device.is_cpu() ? 0 : 1 + device.index;
+  const int slot = device.is_cpu() ? 0 : device.is_meta() ? 1 : 2 + device.index;
   check(slot >= 0 && slot < kMaxDevices, "memory", "device index {} out of range", device.index);
   return all[static_cast<std::size_t>(slot)];
 }
+
+thread_local MemoryUse g_use = MemoryUse::other;
 
 void* allocate_cpu(std::size_t bytes) {
   // Keep freed blocks in the process: a training step asks for the same sizes again and again, and
@@ -44,30 +63,61 @@ void* allocate_cpu(std::size_t bytes) {
 
 }  // namespace
 
-void* allocate(Device device, std::size_t bytes) {
+const char* name_of(MemoryUse use) {
+  switch (use) {
+    case MemoryUse::other:
+      return "other";
+    case MemoryUse::parameters:
+      return "parameters";
+    case MemoryUse::optimizer:
+      return "optimizer";
+    case MemoryUse::gradients:
+      return "gradients";
+    case MemoryUse::activations:
+      return "activations";
+    case MemoryUse::loss:
+      return "loss";
+    case MemoryUse::backward:
+      return "backward";
+  }
+  return "";
+}
+
+MemoryScope::MemoryScope(MemoryUse use) : previous_(std::exchange(g_use, use)) {}
+MemoryScope::~MemoryScope() {
+  g_use = previous_;
+}
+MemoryUse memory_use() {
+  return g_use;
+}
+
+void* allocate(Device device, std::size_t bytes, MemoryUse use) {
   Counters& count = counters(device);
-  void* pointer = device.is_cpu() ? allocate_cpu(bytes) : cuda::allocate(device.index, bytes);
+  void* pointer = device.is_cpu()    ? allocate_cpu(bytes)
+                  : device.is_meta() ? &count
+                                     : cuda::allocate(device.index, bytes);
   require(
       pointer != nullptr, "memory",
       "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use: lower train.micro_rows "
       "or train.row_length",
       name_of(device), static_cast<double>(bytes) / (1 << 20),
       static_cast<double>(count.current.load()) / (1 << 20));
-  const std::int64_t now =
-      count.current.fetch_add(static_cast<std::int64_t>(bytes)) + static_cast<std::int64_t>(bytes);
-  std::int64_t peak = count.peak.load();
-  while (now > peak && !count.peak.compare_exchange_weak(peak, now)) {
-  }
+  const auto size = static_cast<std::int64_t>(bytes);
+  const auto slot = static_cast<std::size_t>(use);
+  raise(count.use_peak[slot], count.by_use[slot].fetch_add(size) + size);
+  if (raise(count.peak, count.current.fetch_add(size) + size)) count.set_uses_at_peak();
   count.allocations.fetch_add(1);
   return pointer;
 }
 
-void release(Device device, void* pointer, std::size_t bytes) noexcept {
+void release(Device device, void* pointer, std::size_t bytes, MemoryUse use) noexcept {
   if (pointer == nullptr) return;
-  counters(device).current.fetch_sub(static_cast<std::int64_t>(bytes));
+  Counters& count = counters(device);
+  count.by_use[static_cast<std::size_t>(use)].fetch_sub(static_cast<std::int64_t>(bytes));
+  count.current.fetch_sub(static_cast<std::int64_t>(bytes));
   if (device.is_cpu()) {
     std::free(pointer);
-  } else {
+  } else if (!device.is_meta()) {
     cuda::release(device.index, pointer);
   }
 }
@@ -84,12 +134,22 @@ void copy_bytes(Device to_device, void* to, Device from_device, const void* from
 
 MemoryStats memory_stats(Device device) {
   const Counters& count = counters(device);
-  return {count.current.load(), count.peak.load(), count.allocations.load()};
+  MemoryStats stats;
+  stats.current = count.current.load();
+  stats.peak = count.peak.load();
+  stats.allocations = count.allocations.load();
+  for (std::size_t i = 0; i < kMemoryUses; ++i) {
+    stats.at_peak[i] = count.at_peak[i].load();
+    stats.use_peak[i] = count.use_peak[i].load();
+  }
+  return stats;
 }
 
 void reset_peak(Device device) {
   Counters& count = counters(device);
   count.peak.store(count.current.load());
+  count.set_uses_at_peak();
+  for (std::size_t i = 0; i < kMemoryUses; ++i) count.use_peak[i].store(count.by_use[i].load());
 }
 
 }  // namespace unfold::core

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/kernels/elementwise.h"
-#include "core/memory.h"
 
 namespace unfold::core {
 namespace {
@@ -34,10 +33,10 @@ std::int64_t element_count(const Shape& shape) {
 }
 
 Storage::Storage(Device device, std::size_t bytes)
-    : device_(device), bytes_(bytes), data_(allocate(device, bytes)) {}
+    : device_(device), bytes_(bytes), use_(memory_use()), data_(allocate(device, bytes, use_)) {}
 
 Storage::~Storage() {
-  release(device_, data_, bytes_);
+  release(device_, data_, bytes_, use_);
 }
 
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
@@ -70,7 +69,9 @@ Tensor Tensor::from(std::span<const T> values, Shape shape, Device device) {
   Tensor tensor = empty(std::move(shape), dtype_of<T>, device);
   check(static_cast<std::int64_t>(values.size()) == tensor.size(), "tensor",
         "{} values for shape {}", values.size(), to_string(tensor.shape()));
-  copy_bytes(device, tensor.raw(), Device{}, values.data(), tensor.bytes());
+  if (!device.is_meta()) {
+    copy_bytes(device, tensor.raw(), Device{}, values.data(), tensor.bytes());
+  }
   return tensor;
 }
 
@@ -161,6 +162,8 @@ Tensor Tensor::to(DType dtype) const {
 
 Tensor Tensor::to(Device target) const {
   if (target == device()) return *this;
+  if (device().is_meta()) return zeros(shape_, dtype_, target);
+  if (target.is_meta()) return empty(shape_, dtype_, target);
   const Tensor source = contiguous();
   Tensor result = empty(shape_, dtype_, target);
   copy_bytes(target, result.raw(), device(), source.raw(), source.bytes());
@@ -169,6 +172,7 @@ Tensor Tensor::to(Device target) const {
 
 void* Tensor::raw() const {
   check(defined(), "tensor", "undefined tensor has no data");
+  check(!device().is_meta(), "tensor", "a tensor on meta has no data");
   return static_cast<char*>(storage_->data()) +
          offset_ * static_cast<std::int64_t>(size_of(dtype_));
 }

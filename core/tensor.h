@@ -15,6 +15,7 @@
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/memory.h"
 
 namespace unfold::core {
 
@@ -40,6 +41,7 @@ class Storage {
  private:
   Device device_;
   std::size_t bytes_;
+  MemoryUse use_;
   void* data_;
 };
 
@@ -85,7 +87,8 @@ class Tensor {
   Tensor to(DType dtype) const;    // itself when it has that dtype
   Tensor to(Device device) const;  // itself when it is there
 
-  // Pointer to the first element; checks the dtype. On a CUDA device: a device pointer.
+  // Pointer to the first element; checks the dtype. On a CUDA device: a device pointer. On meta
+  // there is none: misuse.
   template <typename T>
   T* data() const {
     check(dtype_ == dtype_of<T>, "tensor", "asked for {} of a {} tensor", name_of(dtype_of<T>),

@@ -184,23 +184,33 @@ BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibili
   return map;
 }
 
-std::int64_t count_visible_pairs(const Reach& reach) {
+std::int64_t count_visible_pairs(const Reach& reach, std::int64_t row, std::int64_t begin,
+                                 std::int64_t end) {
+  core::check(row >= 0 && row < reach.rows && begin >= 0 && begin <= end && end <= reach.length,
+              "block_map", "queries {} to {} of row {} in {} rows of {}", begin, end, row,
+              reach.rows, reach.length);
   std::int64_t total = 0;
   std::vector<std::int32_t> before(static_cast<std::size_t>(reach.length) + 1);
-  for (std::int64_t row = 0; row < reach.rows; ++row) {
-    for (int c = 0; c < reach.classes; ++c) {
-      // before[t]: queries of the class at positions < t.
-      for (std::int64_t t = 0; t < reach.length; ++t) {
-        const bool member =
-            reach.query_class[static_cast<std::size_t>(row * reach.length + t)] == c;
-        before[static_cast<std::size_t>(t) + 1] =
-            before[static_cast<std::size_t>(t)] + (member ? 1 : 0);
-      }
-      for (std::int64_t key = 0; key < reach.length; ++key) {
-        const auto end = static_cast<std::size_t>(reach.at(row, c, key));
-        total += before[end] - before[static_cast<std::size_t>(key)];
-      }
+  for (int c = 0; c < reach.classes; ++c) {
+    // before[t]: queries of the class that are counted and stand at positions < t.
+    for (std::int64_t t = 0; t < reach.length; ++t) {
+      const bool member = t >= begin && t < end &&
+                          reach.query_class[static_cast<std::size_t>(row * reach.length + t)] == c;
+      before[static_cast<std::size_t>(t) + 1] =
+          before[static_cast<std::size_t>(t)] + (member ? 1 : 0);
     }
+    for (std::int64_t key = 0; key < end; ++key) {
+      const auto seen_until = static_cast<std::size_t>(reach.at(row, c, key));
+      total += before[seen_until] - before[static_cast<std::size_t>(key)];
+    }
+  }
+  return total;
+}
+
+std::int64_t count_visible_pairs(const Reach& reach) {
+  std::int64_t total = 0;
+  for (std::int64_t row = 0; row < reach.rows; ++row) {
+    total += count_visible_pairs(reach, row, 0, reach.length);
   }
   return total;
 }

@@ -50,5 +50,8 @@ BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibili
 
 // Exact number of visible (query, key) pairs of the layout, O(rows * length * classes) time.
 std::int64_t count_visible_pairs(const Reach& reach);
+// The pairs whose query stands at positions [begin, end) of one row.
+std::int64_t count_visible_pairs(const Reach& reach, std::int64_t row, std::int64_t begin,
+                                 std::int64_t end);
 
 }  // namespace unfold::gsa

@@ -25,11 +25,14 @@ Decoder::Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype
                  core::Device device, std::uint64_t seed)
     : config_(config), gist_levels_(gist_levels), dtype_(dtype), device_(device) {
   core::check(config.vocab_size > 0, "decoder", "vocabulary of {}", config.vocab_size);
+  const core::MemoryScope scope(core::MemoryUse::parameters);
+  const auto make = [&](const ParameterSpec& spec) {
+    if (device.is_meta()) return Tensor::empty(spec.shape, dtype, device);
+    return initial_value(spec, seed, parameters_.size()).to(dtype).to(device);
+  };
   for (ParameterSpec& spec : parameter_table(config, gist_levels)) {
-    Variable variable =
-        spec.tied_to.empty()
-            ? Variable(initial_value(spec, seed, parameters_.size()).to(dtype).to(device), true)
-            : parameter(spec.tied_to).variable;
+    Variable variable = spec.tied_to.empty() ? Variable(make(spec), true)
+                                             : parameter(spec.tied_to).variable;
     parameters_.push_back({std::move(spec), std::move(variable)});
   }
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
@@ -82,12 +85,13 @@ Variable Decoder::run_block(std::int64_t layer, const Variable& x, const Tensor&
 
 Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, AttentionContext& attention,
                          const ForwardOptions& options) {
-  const std::vector<std::int32_t> host = positions.to_vector<std::int32_t>();
-  ensure_rope_table(host.empty() ? 1 : *std::max_element(host.begin(), host.end()) + 1);
+  if (!device_.is_meta()) {  // there the caller reserves
+    const std::vector<std::int32_t> host = positions.to_vector<std::int32_t>();
+    reserve_positions(host.empty() ? 1 : *std::max_element(host.begin(), host.end()) + 1);
+  }
   Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     if (options.checkpoint_activations && autograd::grad_enabled()) {
-      // The context outlives the backward pass: callers keep it until gradients are there.
       x = autograd::checkpoint(
           [this, layer, positions, &attention, options](const std::vector<Variable>& inputs) {
             return std::vector<Variable>{
@@ -109,11 +113,14 @@ Tensor Decoder::logits(const Tensor& hidden) const {
   return result;
 }
 
-void Decoder::ensure_rope_table(std::int64_t positions) {
+void Decoder::reserve_positions(std::int64_t positions) {
   const bool dynamic = config_.rope.scaling == RopeScaling::dynamic;
   if (rope_.defined() && (dynamic ? rope_.dim(0) == positions : rope_.dim(0) >= positions)) return;
-  rope_ = rope_table(config_.rope, config_.head_width(), positions, core::accumulator_of(dtype_),
-                     device_);
+  const core::MemoryScope scope(core::MemoryUse::other);
+  const core::DType wide = core::accumulator_of(dtype_);
+  rope_ = device_.is_meta()
+              ? Tensor::empty({positions, config_.head_width()}, wide, device_)
+              : rope_table(config_.rope, config_.head_width(), positions, wide, device_);
 }
 
 }  // namespace unfold::models

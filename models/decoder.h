@@ -47,8 +47,14 @@ class Decoder {
 
   // Final hidden states (tokens, width), normalised: what the head multiplies.
   // tokens, positions: (n) int32 on this device; positions are RoPE positions.
+  // With checkpoint_activations, this decoder and `attention` are used again in the backward pass
+  // and must live until then.
   autograd::Variable hidden(const core::Tensor& tokens, const core::Tensor& positions,
                             AttentionContext& attention, const ForwardOptions& options = {});
+
+  // Makes the table of rotary angles for positions below `positions`. hidden() calls it itself, but
+  // on meta, where it cannot read positions.
+  void reserve_positions(std::int64_t positions);
 
   // Output matrix (vocab_size + gist levels, width). Only the first vocab_size rows are classes:
   // gists are never labels and never generated.
@@ -64,7 +70,6 @@ class Decoder {
   autograd::Variable run_block(std::int64_t layer, const autograd::Variable& x,
                                const core::Tensor& positions, AttentionContext& attention,
                                const ForwardOptions& options) const;
-  void ensure_rope_table(std::int64_t positions);
 
   DecoderConfig config_;
   int gist_levels_;

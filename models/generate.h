@@ -21,7 +21,7 @@ struct Prompt {
 struct GenerateOptions {
   std::int64_t max_tokens = 128;
   std::int32_t eos = -1;  // generation stops behind this token (it is not returned); -1: never
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
 };
 
 struct Generated {

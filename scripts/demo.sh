@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 run=runs/demo
+full=runs/demo-full
 data=runs/demo-data
 unfold=build/release/unfold
 
@@ -43,19 +44,28 @@ step() {
 step "Build" bash scripts/build.sh release unfold
 built=$SECONDS
 
-if [[ -e $run || -e $data ]]; then
-  printf '\nRemoving the earlier demo in %s and %s\n' "$run" "$data"
-  rm -rf "$run" "$data"
+if [[ -e $run || -e $full || -e $data ]]; then
+  printf '\nRemoving the earlier demo in %s, %s and %s\n' "$run" "$full" "$data"
+  rm -rf "$run" "$full" "$data"
 fi
 mkdir -p "$data"
 
 step "Write a corpus of facts and questions, from a seed" \
-  "$unfold" data synthesize --out "$data/text"
+  "$unfold" data synthesize --task recall --out "$data/train.jsonl" --count 40000 \
+  --context 200 --facts 8 --min-facts 2
+step "Write the held-out part" \
+  "$unfold" data synthesize --task recall --out "$data/val.jsonl" --count 1000 \
+  --context 200 --facts 8 --min-facts 8 --eval-split
+step "Train a tokenizer" \
+  "$unfold" data train-tokenizer "$data/train.jsonl" --out "$data/tokenizer.json" --vocab-size 640
 step "Tokenize the training part" \
-  "$unfold" data tokenize "$data/text/train.jsonl" --out "$data/train"
-step "Tokenize the validation part" \
-  "$unfold" data tokenize "$data/text/val.jsonl" --out "$data/val"
-step "Train with gist tokens" \
+  "$unfold" data tokenize "$data/train.jsonl" --tokenizer "$data/tokenizer.json" \
+  --out "$data/train"
+step "Tokenize the held-out part" \
+  "$unfold" data tokenize "$data/val.jsonl" --tokenizer "$data/tokenizer.json" --out "$data/val"
+step "Learn to read, with full attention" \
+  "$unfold" train configs/demo-full.yaml
+step "Learn gists: continued pretraining under the gist mask" \
   "$unfold" train configs/demo.yaml
 step "Evaluate under full and gist attention" \
   "$unfold" eval "$run"

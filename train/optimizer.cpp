@@ -11,6 +11,7 @@ namespace unfold::train {
 using core::Tensor;
 
 AdamW::AdamW(const models::Decoder& decoder, const OptimizerConfig& config) : config_(config) {
+  const core::MemoryScope scope(core::MemoryUse::optimizer);
   for (const models::Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;
     const Tensor& value = parameter.variable.value();

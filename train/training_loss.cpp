@@ -24,6 +24,7 @@ struct Pass {
 Pass run_pass(models::Decoder& decoder, const data::Batch& batch, models::AttentionContext& context,
               models::ForwardOptions options, bool want_blocks) {
   Pass pass;
+  const core::MemoryScope scope(core::MemoryUse::activations);
   options.block_outputs = want_blocks ? &pass.blocks : nullptr;
   const std::int64_t count = batch.layout.size();
   const Variable hidden = decoder.hidden(Tensor::from(batch.tokens, {count}, decoder.device()),

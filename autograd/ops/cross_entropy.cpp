@@ -58,6 +58,7 @@ ValidRows select_valid(const Tensor& hidden, const Tensor& targets) {
 Variable linear_cross_entropy(const Variable& hidden, const Variable& head, std::int64_t classes,
                               const Tensor& targets) {
   check_shapes(hidden.value(), head.value(), classes, targets);
+  const core::MemoryScope scope(core::MemoryUse::loss);
   const bool want_gradient = needs_grad({hidden, head});
   const ValidRows rows = select_valid(hidden.value(), targets);
   const core::Device device = hidden.value().device();

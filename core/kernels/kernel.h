@@ -3,7 +3,7 @@
 // A kernel has one declaration, UNFOLD_KERNEL(name, arguments...), which makes three functions:
 //   kernels::cpu::name    defined in core/cpu/FILE.cpp
 //   kernels::cuda::name   defined in core/cuda/FILE.cu, or in the stub unit of a build without CUDA
-//   kernels::name         runs the one that matches the device of its first tensor
+//   kernels::name         runs the one that matches the device of its first tensor (none on meta)
 // Kernels check nothing that their op has checked already, except that devices agree.
 #pragma once
 
@@ -56,6 +56,8 @@ void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
       return;
     case DeviceType::cuda:
       on_cuda();
+      return;
+    case DeviceType::meta:
       return;
   }
 }

@@ -5,6 +5,9 @@
 
 #include "core/parallel.h"
 #include "gsa/cpu/attention_data.h"
+#include "gsa/cpu/exp_row.h"
+#include "gsa/cpu/key_columns.h"
+#include "gsa/cpu/lane_product.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
@@ -17,51 +20,53 @@ template <typename A>
 struct Workspace {
   GatheredRows<A> keys, values;
   QueryBlock queries;
+  KeyColumns<A> columns;
   Buffer<A> query, out;  // (queries, row width)
-  Buffer<A> scores = Buffer<A>(kMaxQueries * kMaxColumns);
+  Buffer<A> scores = Buffer<A>(kMaxQueries * kScoreStride<A>);
   Buffer<A> largest, total;  // (queries) softmax statistics so far
 };
 
 // Turns a query's scores into weights exp(score - largest so far) and brings what it has summed up
 // to the same scale (online softmax).
 template <typename A>
-void weigh(Workspace<A>& work, const KeyColumns& columns, std::int64_t r, std::int64_t row_width) {
-  A* scores = work.scores.data() + r * kMaxColumns;
-  View<A> score(scores, columns.columns());
-  columns.hide(work.queries, r, -std::numeric_limits<A>::infinity(), scores);
+void weigh(Workspace<A>& work, std::int64_t r, std::int64_t row_width) {
+  A* scores = work.scores.data() + r * kScoreStride<A>;
+  const std::int64_t columns = work.columns.columns();
+  work.columns.hide(work.queries, static_cast<std::size_t>(r), scores);
   const A before = work.largest[r];
-  work.largest[r] = std::max(before, score.maxCoeff());
+  const A largest = std::max(before, largest_of_row(scores, columns));
   // A query that has seen no key yet has a maximum of -inf: keep it out of the differences.
-  const A shift = std::max(work.largest[r], std::numeric_limits<A>::lowest());
-  score = (score - shift).exp();
-  columns.hide(work.queries, r, A(0), scores);
-  if (before == shift) {
-    work.total[r] += score.sum();
-    return;
+  const A sum = exp_row(scores, columns, std::max(largest, std::numeric_limits<A>::lowest()));
+  work.largest[r] = largest;
+  if (work.total[r] == A(0)) {
+    work.total[r] = sum;
+  } else if (largest == before) {
+    work.total[r] += sum;
+  } else {
+    const A rescale = std::exp(before - largest);
+    work.total[r] = work.total[r] * rescale + sum;
+    View<A>(work.out.data() + r * row_width, row_width) *= rescale;
   }
-  const A rescale = std::exp(before - shift);
-  work.total[r] = work.total[r] * rescale + score.sum();
-  View<A>(work.out.data() + r * row_width, row_width) *= rescale;
 }
 
 // The queries in work, over all keys of their tile.
 template <typename A>
-void attend(Workspace<A>& work, KeyColumns columns, std::int64_t width) {
-  const QueryBlock& queries = work.queries;
+void attend(Workspace<A>& work, std::int64_t width) {
+  const std::int64_t queries = work.queries.count;
   const std::int64_t row_width = padded<A>(width);
-  work.out.setZero(queries.count * row_width);
-  work.largest.setConstant(queries.count, -std::numeric_limits<A>::infinity());
-  work.total.setZero(queries.count);
-  while (columns.next(queries)) {
-    for (const KeySegment& keys : columns.segments()) {
-      multiply<A>({work.query.data(), row_width, 1}, work.keys.columns(keys.begin), queries.count,
-                  width, keys.count, false, {work.scores.data() + keys.column, kMaxColumns});
+  work.largest.setConstant(queries, -std::numeric_limits<A>::infinity());
+  work.total.setZero(queries);
+  work.out.setZero(queries * row_width);
+  while (work.columns.next(work.queries)) {
+    for (const KeySegment& keys : work.columns.segments()) {
+      multiply<A>({work.query.data(), row_width, 1}, work.keys.panels(keys.begin), queries, width,
+                  keys.panels, false, {work.scores.data() + keys.panel_column, kScoreStride<A>});
     }
-    for (std::int64_t r = 0; r < queries.count; ++r) weigh(work, columns, r, row_width);
-    for (const KeySegment& keys : columns.segments()) {
-      multiply<A>({work.scores.data() + keys.column, kMaxColumns, 1},
-                  work.values.rows(keys.begin), queries.count, keys.count, width, true,
-                  {work.out.data(), row_width});
+    for (std::int64_t r = 0; r < queries; ++r) weigh(work, r, row_width);
+    for (const KeySegment& keys : work.columns.segments()) {
+      multiply<A>({work.scores.data() + keys.column, kScoreStride<A>, 1},
+                  work.values.rows(keys.begin), queries, keys.count, row_width / Vector<A>::kLanes,
+                  true, {work.out.data(), row_width});
     }
   }
 }
@@ -89,20 +94,26 @@ void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& m
         if (index == begin || tile == 0) {
           const T* keys = row_qkv + (shape.heads + kv_head) * width;
           const std::int32_t* order = map.order.data() + token;
-          work.keys.gather(keys, shape.qkv_width(), order, length, width, false, true);
-          work.values.gather(keys + shape.kv_heads * width, shape.qkv_width(), order, length, width,
-                             true, false);
+          work.keys.gather(keys, shape.qkv_width(), order, length, width);
+          work.keys.transpose(length, width);
+          work.values.gather(keys + shape.kv_heads * width, shape.qkv_width(), order, length,
+                             width);
         }
         for (std::int64_t taken = 0; queries.take(map, shape, row, kv_head, tile, taken);
              taken += queries.count) {
           load_queries(row_qkv, shape.qkv_width(), queries, width, scale, work.query);
-          attend(work, KeyColumns(map, row, tile, Vector<A>::kLanes), width);
+          T* row_out = out.data<T>() + token * shape.out_width();
+          prefetch_stores(queries, width, shape.out_width(), row_out);
+          work.columns.start(map, row, tile);
+          attend(work, width);
+          work.largest += work.total.log();
+          work.total = work.total.inverse();
           for (std::int64_t r = 0; r < queries.count; ++r) {
-            store_query(work.out, r, A(1) / work.total[r], queries, width, shape.out_width(),
+            store_query(work.out, r, work.total[r], queries, width, shape.out_width(),
                         out.data<T>() + token * shape.out_width());
             const auto i = static_cast<std::size_t>(r);
             lse.data<A>()[(token + queries.position[i]) * shape.heads + queries.head[i]] =
-                work.largest[r] + std::log(work.total[r]);
+                work.largest[r];
           }
         }
       }

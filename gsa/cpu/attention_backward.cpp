@@ -2,6 +2,9 @@
 
 #include "core/parallel.h"
 #include "gsa/cpu/attention_data.h"
+#include "gsa/cpu/exp_row.h"
+#include "gsa/cpu/key_columns.h"
+#include "gsa/cpu/lane_product.h"
 #include "gsa/kernels/attention.h"
 
 namespace unfold::gsa::kernels::cpu {
@@ -16,44 +19,48 @@ struct Workspace {
   GatheredRows<A> keys, values;
   Buffer<A> dkeys, dvalues;  // (length, row width) in gathered order: sums over queries so far
   QueryBlock queries;
+  KeyColumns<A> columns;
   Buffer<A> query, out, dout, dquery;  // (queries, row width)
   Buffer<A> lse, delta;                // (queries)
-  Buffer<A> weights = Buffer<A>(kMaxQueries * kMaxColumns);
-  Buffer<A> dscores = Buffer<A>(kMaxQueries * kMaxColumns);
+  Buffer<A> weights = Buffer<A>(kMaxQueries * kScoreStride<A>);
+  Buffer<A> dscores = Buffer<A>(kMaxQueries * kScoreStride<A>);
 };
 
 // With P = exp(S - lse) and delta = rowsum(dO * O):  dV = P^T dO,  dS = P * (dO V^T - delta),
 // dQ = dS K / sqrt(width),  dK = dS^T Q / sqrt(width)  (FlashAttention-2, Dao 2023, section 3.1).
 // Q comes divided already.
 template <typename A>
-void backward_block(Workspace<A>& work, KeyColumns columns, std::int64_t width) {
+void backward_block(Workspace<A>& work, std::int64_t width) {
   const QueryBlock& queries = work.queries;
+  KeyColumns<A>& columns = work.columns;
   const std::int64_t row_width = padded<A>(width);
+  const std::int64_t vectors = row_width / Vector<A>::kLanes;
   while (columns.next(queries)) {
     for (const KeySegment& keys : columns.segments()) {
-      multiply<A>({work.query.data(), row_width, 1}, work.keys.columns(keys.begin), queries.count,
-                  width, keys.count, false, {work.weights.data() + keys.column, kMaxColumns});
-      multiply<A>({work.dout.data(), row_width, 1}, work.values.columns(keys.begin), queries.count,
-                  width, keys.count, false, {work.dscores.data() + keys.column, kMaxColumns});
+      multiply<A>({work.query.data(), row_width, 1}, work.keys.panels(keys.begin), queries.count,
+                  width, keys.panels, false,
+                  {work.weights.data() + keys.panel_column, kScoreStride<A>});
+      multiply<A>({work.dout.data(), row_width, 1}, work.values.panels(keys.begin), queries.count,
+                  width, keys.panels, false,
+                  {work.dscores.data() + keys.panel_column, kScoreStride<A>});
     }
     for (std::int64_t r = 0; r < queries.count; ++r) {
-      View<A> weight(work.weights.data() + r * kMaxColumns, columns.columns());
-      View<A> dscore(work.dscores.data() + r * kMaxColumns, columns.columns());
-      // A hidden score can be far above the log-sum-exp: cap it before it overflows.
-      weight = (weight - work.lse[r]).min(A(0)).exp();
-      columns.hide(queries, r, A(0), weight.data());
+      View<A> weight(work.weights.data() + r * kScoreStride<A>, columns.columns());
+      View<A> dscore(work.dscores.data() + r * kScoreStride<A>, columns.columns());
+      columns.hide(queries, static_cast<std::size_t>(r), weight.data());
+      exp_row(weight.data(), columns.columns(), work.lse[r]);
       dscore = weight * (dscore - work.delta[r]);
     }
     for (const KeySegment& keys : columns.segments()) {
       const A* weights = work.weights.data() + keys.column;
       const A* dscores = work.dscores.data() + keys.column;
-      multiply<A>({dscores, kMaxColumns, 1}, work.keys.rows(keys.begin), queries.count, keys.count,
-                  width, true, {work.dquery.data(), row_width});
-      multiply<A>({dscores, 1, kMaxColumns}, {work.query.data(), row_width}, keys.count,
-                  queries.count, width, true,
+      multiply<A>({dscores, kScoreStride<A>, 1}, work.keys.rows(keys.begin), queries.count,
+                  keys.count, vectors, true, {work.dquery.data(), row_width});
+      multiply<A>({dscores, 1, kScoreStride<A>}, {work.query.data(), row_width}, keys.count,
+                  queries.count, vectors, true,
                   {work.dkeys.data() + keys.begin * row_width, row_width});
-      multiply<A>({weights, 1, kMaxColumns}, {work.dout.data(), row_width}, keys.count,
-                  queries.count, width, true,
+      multiply<A>({weights, 1, kScoreStride<A>}, {work.dout.data(), row_width}, keys.count,
+                  queries.count, vectors, true,
                   {work.dvalues.data() + keys.begin * row_width, row_width});
     }
   }
@@ -99,8 +106,10 @@ void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out
         const T* row_out = out.data<T>() + token * shape.out_width();
         const A* row_lse = lse.data<A>() + token * shape.heads;
         T* row_dqkv = dqkv.data<T>() + token * stride;
-        work.keys.gather(row_qkv + key_begin, stride, order, length, width, true, true);
-        work.values.gather(row_qkv + value_begin, stride, order, length, width, false, true);
+        work.keys.gather(row_qkv + key_begin, stride, order, length, width);
+        work.keys.transpose(length, width);
+        work.values.gather(row_qkv + value_begin, stride, order, length, width);
+        work.values.transpose(length, width);
         work.dkeys.setZero(length * row_width);
         work.dvalues.setZero(length * row_width);
         for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
@@ -109,6 +118,7 @@ void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out
             load_queries(row_qkv, stride, queries, width, scale, work.query);
             load_queries(row_dout, shape.out_width(), queries, width, A(1), work.dout);
             load_queries(row_out, shape.out_width(), queries, width, A(1), work.out);
+            prefetch_stores(queries, width, stride, row_dqkv);
             work.dquery.setZero(queries.count * row_width);
             work.lse.resize(queries.count);
             work.delta.resize(queries.count);
@@ -119,7 +129,8 @@ void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out
                                View<A>(work.out.data() + r * row_width, row_width))
                                   .sum();
             }
-            backward_block(work, KeyColumns(map, row, tile, Vector<A>::kLanes), width);
+            work.columns.start(map, row, tile);
+            backward_block(work, width);
             for (std::int64_t r = 0; r < queries.count; ++r) {
               store_query(work.dquery, r, scale, queries, width, stride, row_dqkv);
             }

@@ -9,28 +9,9 @@
 
 #include <cstdint>
 
+#include "gsa/cpu/vector.h"
+
 namespace unfold::gsa::kernels::cpu {
-
-#if defined(__AVX512F__)
-inline constexpr int kVectorBytes = 64;
-#elif defined(__AVX__)
-inline constexpr int kVectorBytes = 32;
-#else
-inline constexpr int kVectorBytes = 16;
-#endif
-
-template <typename A>
-struct Vector {
-  static constexpr std::int64_t kLanes = kVectorBytes / static_cast<int>(sizeof(A));
-  // Needs no more than the alignment of its elements.
-  typedef A Type __attribute__((vector_size(kVectorBytes), aligned(sizeof(A)), may_alias));
-};
-
-// The smallest number of whole vectors' lanes that holds `count` elements.
-template <typename A>
-constexpr std::int64_t padded(std::int64_t count) {
-  return (count + Vector<A>::kLanes - 1) / Vector<A>::kLanes * Vector<A>::kLanes;
-}
 
 // Element (i, k) is data[i * row_stride + k * depth_stride]: a matrix or its transpose.
 template <typename A>
@@ -40,55 +21,57 @@ struct Strided {
   std::int64_t depth_stride;
 };
 
-// Rows `stride` apart, each of whole vectors.
+// Vectors of whole lanes: the v-th of row i is at data + i * row_stride + v * vector_stride.
 template <typename A>
-struct Rows {
+struct Vectors {
   A* data;
-  std::int64_t stride;
+  std::int64_t row_stride;
+  std::int64_t vector_stride = Vector<A>::kLanes;
 };
 
 namespace detail {
 
 // Count rows x one vector of c. Eight rows hide the latency of the multiply-add in nine registers.
 template <typename A, int Count>
-void multiply_column(Strided<A> a, Rows<const A> b, std::int64_t depth, bool add, Rows<A> c) {
+void multiply_column(Strided<A> a, Vectors<const A> b, std::int64_t depth, bool add, Vectors<A> c) {
   using V = typename Vector<A>::Type;
   V sum[Count];
   for (int i = 0; i < Count; ++i) {
-    sum[i] = add ? *reinterpret_cast<const V*>(c.data + i * c.stride) : V{};
+    sum[i] = add ? *reinterpret_cast<const V*>(c.data + i * c.row_stride) : V{};
   }
   for (std::int64_t k = 0; k < depth; ++k) {
-    const V right = *reinterpret_cast<const V*>(b.data + k * b.stride);
+    const V right = *reinterpret_cast<const V*>(b.data + k * b.row_stride);
     for (int i = 0; i < Count; ++i) {
       sum[i] += a.data[i * a.row_stride + k * a.depth_stride] * right;
     }
   }
-  for (int i = 0; i < Count; ++i) *reinterpret_cast<V*>(c.data + i * c.stride) = sum[i];
+  for (int i = 0; i < Count; ++i) *reinterpret_cast<V*>(c.data + i * c.row_stride) = sum[i];
 }
 
 template <typename A, int Count>
-void multiply_rows(Strided<A> a, Rows<const A> b, std::int64_t depth, std::int64_t lanes, bool add,
-                   Rows<A> c) {
-  for (std::int64_t lane = 0; lane < lanes; lane += Vector<A>::kLanes) {
-    multiply_column<A, Count>(a, {b.data + lane, b.stride}, depth, add, {c.data + lane, c.stride});
+void multiply_rows(Strided<A> a, Vectors<const A> b, std::int64_t depth, std::int64_t vectors,
+                   bool add, Vectors<A> c) {
+  for (; vectors > 0; --vectors) {
+    multiply_column<A, Count>(a, b, depth, add, c);
+    b.data += b.vector_stride;
+    c.data += c.vector_stride;
   }
 }
 
 }  // namespace detail
 
-// c = a b, or c += a b: a (rows, depth), b (depth, lanes), c (rows, lanes). When lanes is not a
-// multiple of a vector's, the rest of the last vector is read and written too.
+// c = a b, or c += a b: a (rows, depth), b (depth, vectors), c (rows, vectors).
 template <typename A>
-void multiply(Strided<A> a, Rows<const A> b, std::int64_t rows, std::int64_t depth,
-              std::int64_t lanes, bool add, Rows<A> c) {
+void multiply(Strided<A> a, Vectors<const A> b, std::int64_t rows, std::int64_t depth,
+              std::int64_t vectors, bool add, Vectors<A> c) {
   const auto step = [&](std::int64_t count) {
     a.data += count * a.row_stride;
-    c.data += count * c.stride;
+    c.data += count * c.row_stride;
     rows -= count;
   };
-  for (; rows >= 8; step(8)) detail::multiply_rows<A, 8>(a, b, depth, lanes, add, c);
-  for (; rows >= 4; step(4)) detail::multiply_rows<A, 4>(a, b, depth, lanes, add, c);
-  for (; rows >= 1; step(1)) detail::multiply_rows<A, 1>(a, b, depth, lanes, add, c);
+  for (; rows >= 8; step(8)) detail::multiply_rows<A, 8>(a, b, depth, vectors, add, c);
+  for (; rows >= 4; step(4)) detail::multiply_rows<A, 4>(a, b, depth, vectors, add, c);
+  for (; rows >= 1; step(1)) detail::multiply_rows<A, 1>(a, b, depth, vectors, add, c);
 }
 
 }  // namespace unfold::gsa::kernels::cpu

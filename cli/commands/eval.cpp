@@ -1,0 +1,98 @@
+// unfold eval CONFIG|RUN: what a trained run can do, under each attention method.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/version.h"
+#include "core/error.h"
+#include "eval/report/terminal_table.h"
+#include "eval/runner.h"
+
+namespace unfold::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvalArguments {
+  std::string target;
+  std::vector<std::string> overrides;
+  std::string checkpoint = "last";
+};
+
+// The config that says what to evaluate; its run.dir is the run.
+Config load_target(const EvalArguments& arguments) {
+  std::error_code ignored;
+  core::require(fs::exists(arguments.target, ignored), "eval",
+                "{}: no such run folder or config file: check the path, or train first (unfold "
+                "train)",
+                arguments.target);
+  if (!fs::is_directory(arguments.target, ignored)) {
+    Config config = load_config(arguments.target, arguments.overrides);
+    eval::require_run(config.run.dir);
+    return config;
+  }
+  eval::require_run(arguments.target);
+  Config config = load_config(fs::path(arguments.target) / "config.yaml", arguments.overrides);
+  config.run.dir = arguments.target;  // the folder may have been moved since it was trained
+  return config;
+}
+
+// A config that describes another model than the checkpoint's would say wrong things about it.
+void require_same_model(const Config& config, const eval::LoadedRun& run) {
+  models::ModelDescription wanted = {config.model, config.gist,
+                                     run.description.tokenizer_fingerprint};
+  if (wanted.decoder.vocab_size == 0) {
+    wanted.decoder.vocab_size = run.description.decoder.vocab_size;
+  }
+  const std::string other = models::first_difference(run.description, wanted);
+  core::require(other.empty(), "eval",
+                "{}: its checkpoint does not fit this config: {}: use the config it was trained "
+                "with",
+                config.run.dir, other);
+}
+
+void run_eval(const EvalArguments& arguments) {
+  const Config config = load_target(arguments);
+  eval::LoadedRun run = eval::load_run(config.run.dir, arguments.checkpoint, config.train.dtype);
+  require_same_model(config, run);
+  const eval::EvalSettings settings = {config.eval, config.gist, config.data.val,
+                                       config.train.row_length, config.run.seed};
+  const eval::Results results =
+      eval::evaluate(run, settings, {to_yaml(config), std::string(version())});
+  print(eval::results_table(results));
+  print(fmt::format("step {}: {}\n", run.step, (run.folder / "results.json").string()));
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "eval", "Measure a trained run under each attention method; writes RUN/results.json");
+  command->group(kRunGroup);
+  const auto arguments = std::make_shared<EvalArguments>();
+  command
+      ->add_option("CONFIG|RUN", arguments->target,
+                   "config file (YAML) that a run was trained with, or the folder of the run")
+      ->required();
+  command
+      ->add_option("--set", arguments->overrides,
+                   "change a key of the config, such as eval.tasks; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--checkpoint", arguments->checkpoint,
+                   "last, best (lowest validation loss), or a step")
+      ->type_name("last|best|STEP")
+      ->capture_default_str();
+  command->footer(
+      "Example:\n  unfold eval runs/demo --set 'eval.tasks=[perplexity, recall]' --set "
+      "eval.samples=100");
+  command->callback([arguments] { run_eval(*arguments); });
+}
+
+}  // namespace unfold::cli

@@ -1,0 +1,190 @@
+// unfold generate RUN: continues a text, with or without a context to compress in front of it.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "data/text.h"
+#include "eval/loaded_run.h"
+#include "eval/method.h"
+#include "eval/prompt.h"
+#include "eval/utf8_stream.h"
+#include "models/generate.h"
+
+namespace unfold::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMostTokens = std::int64_t{1} << 20;  // the cache is made for all of them
+
+struct GenerateArguments {
+  std::string run;
+  std::string prompt;
+  std::string context_file;
+  std::string method;
+  std::string checkpoint = "last";
+  std::int64_t max_tokens = models::GenerateOptions{}.max_tokens;
+  std::int64_t seed = 42;  // signed: CLI11 would turn -1 into a large unsigned number
+  models::SamplingOptions sampling;
+};
+
+void check_numbers(const GenerateArguments& arguments) {
+  const models::SamplingOptions& sampling = arguments.sampling;
+  core::require(arguments.max_tokens >= 1 && arguments.max_tokens <= kMostTokens, "generate",
+                "--max-tokens {}: choose 1 to {}", arguments.max_tokens, kMostTokens);
+  core::require(std::isfinite(sampling.temperature) && sampling.temperature >= 0, "generate",
+                "--temperature {}: choose 0 (greedy) or more", sampling.temperature);
+  core::require(sampling.top_k >= 0, "generate", "--top-k {}: choose 0 (all) or more",
+                sampling.top_k);
+  core::require(sampling.top_p > 0 && sampling.top_p <= 1, "generate",
+                "--top-p {}: choose a share above 0 and up to 1", sampling.top_p);
+  core::require(arguments.seed >= 0, "generate", "--seed {}: choose 0 or more", arguments.seed);
+}
+
+// Tokenizers expect valid UTF-8; `where` names the text in the error.
+void check_utf8(const std::string& text, const std::string& where) {
+  const std::size_t bad = data::find_invalid_utf8(text);
+  core::require(bad == std::string::npos, "generate",
+                "{}: not UTF-8 at byte {}: convert the text to UTF-8", where, bad);
+}
+
+std::string read_context(const std::string& file) {
+  if (file.empty()) return "";
+  std::string text = core::read_text_file(file);
+  core::require(!text.empty(), "generate", "{}: is empty: leave --context out", file);
+  check_utf8(text, file);
+  return text;
+}
+
+// What the model was trained for, unless told.
+eval::Method choose_method(const std::string& name, const Config& config,
+                           const eval::LoadedRun& run) {
+  const bool trained_with_gists =
+      config.train.objective == train::Objective::cpt && run.decoder.gist_levels() > 0;
+  const eval::Method method = eval::method_from_name(!name.empty()        ? name
+                                                     : trained_with_gists ? "gist"
+                                                                          : "full");
+  core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
+                "{}: its model has no gist tokens (gist.chunks is []): use --method full",
+                run.folder.string());
+  return method;
+}
+
+// Writes tokens as text while they come, and keeps the time.
+class Writer {
+ public:
+  explicit Writer(const data::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  void write(data::TokenId token) {
+    if (!first_) first_ = Clock::now();
+    // A vocabulary may be wider than its tokenizer: such ids, if drawn, stand for no text.
+    const bool known = token < tokenizer_.vocab_size();
+    if (known && tokenizer_.is_special(token)) return;
+    print(stream_.push(known ? tokenizer_.token_bytes(token) : "\xef\xbf\xbd"));
+  }
+  void finish() { print(stream_.finish() + "\n"); }
+
+  double seconds_to_first() const { return seconds(began_, first_.value_or(Clock::now())); }
+  double seconds_since_first() const { return first_ ? seconds(*first_, Clock::now()) : 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static double seconds(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double>(to - from).count();
+  }
+
+  const data::Tokenizer& tokenizer_;
+  eval::Utf8Stream stream_;
+  Clock::time_point began_ = Clock::now();
+  std::optional<Clock::time_point> first_;
+};
+
+void run_generate(const GenerateArguments& arguments) {
+  check_numbers(arguments);
+  core::require(!arguments.prompt.empty() || !arguments.context_file.empty(), "generate",
+                "nothing to continue: give --prompt TEXT, --context FILE, or both");
+  check_utf8(arguments.prompt, "--prompt");
+  const std::string context = read_context(arguments.context_file);
+  eval::require_run(arguments.run);
+  const Config config = load_config(fs::path(arguments.run) / "config.yaml");
+  eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype);
+  const eval::Method method = choose_method(arguments.method, config, run);
+  const gsa::GistConfig& gist = run.description.gist;
+  const models::Prompt prompt = eval::PromptBuilder(run, gist).build(
+      method, run.tokenizer->encode(context), run.tokenizer->encode(arguments.prompt));
+
+  models::GenerateOptions options;
+  options.max_tokens = arguments.max_tokens;
+  options.eos = run.tokenizer->eos();
+  options.sampling = arguments.sampling;
+  options.sampling.seed = static_cast<std::uint64_t>(arguments.seed);
+  Writer writer(*run.tokenizer);
+  const models::Generated generated =
+      models::generate(run.decoder, prompt, gist, method.visibility, options,
+                       [&](data::TokenId token) { writer.write(token); });
+  writer.finish();
+  const auto more = static_cast<double>(generated.tokens.size()) - 1;
+  const std::string speed =
+      more > 0 ? fmt::format(" ({:.1f} tokens/s)", more / writer.seconds_since_first()) : "";
+  core::log::info(
+      "method {}: prompt of {} positions in {:.2f} s, then {} tokens{}; attended {} keys",
+      method.name, prompt.tokens.size(), writer.seconds_to_first(), generated.tokens.size(), speed,
+      generated.attended);
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("generate", "Continue a text with the model of a trained run");
+  command->group(kRunGroup);
+  const auto arguments = std::make_shared<GenerateArguments>();
+  command->add_option("RUN", arguments->run, "folder of the run (run.dir of its config)")
+      ->required();
+  command->add_option("--prompt", arguments->prompt, "text to continue; never holds gists")
+      ->type_name("TEXT");
+  command
+      ->add_option("--context", arguments->context_file,
+                   "text file put in front of the prompt; method gist compresses it")
+      ->type_name("FILE");
+  command
+      ->add_option("--method", arguments->method,
+                   "attention: full, or gist; default: what the run was trained with")
+      ->type_name("full|gist")
+      ->check(CLI::IsMember(eval::method_names()).description(""));
+  command
+      ->add_option("--checkpoint", arguments->checkpoint,
+                   "last, best (lowest validation loss), or a step")
+      ->type_name("last|best|STEP")
+      ->capture_default_str();
+  command->add_option("--max-tokens", arguments->max_tokens, "most tokens to generate")
+      ->capture_default_str();
+  command
+      ->add_option("--temperature", arguments->sampling.temperature,
+                   "0: always the likeliest token (greedy); higher: more random")
+      ->capture_default_str();
+  command->add_option("--top-k", arguments->sampling.top_k, "draw from the k likeliest; 0: all")
+      ->capture_default_str();
+  command
+      ->add_option("--top-p", arguments->sampling.top_p,
+                   "draw from the likeliest tokens that have this share together")
+      ->capture_default_str();
+  command->add_option("--seed", arguments->seed, "another seed, another text")
+      ->capture_default_str();
+  command->footer(
+      "Example:\n  unfold generate runs/demo --context notes.txt --prompt \"Recall Marlo\" "
+      "--max-tokens 20");
+  command->callback([arguments] { run_generate(*arguments); });
+}
+
+}  // namespace unfold::cli

@@ -1,0 +1,32 @@
+// Prompts: a compressible context with its gists, and a suffix that stays raw behind it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/tokenizer/tokenizer.h"
+#include "eval/loaded_run.h"
+#include "eval/method.h"
+#include "gsa/gist_config.h"
+#include "models/generate.h"
+
+namespace unfold::eval {
+
+class PromptBuilder {
+ public:
+  // gist: how gists are placed, with the levels the model has.
+  PromptBuilder(const LoadedRun& run, const gsa::GistConfig& gist);
+
+  // The context is one gisted segment if the method has gists; question, answer and whatever else
+  // is in the suffix never hold any (METHOD.md section 3). Either may be empty.
+  models::Prompt build(const Method& method, std::span<const data::TokenId> context,
+                       std::span<const data::TokenId> suffix) const;
+
+ private:
+  gsa::GistConfig gist_;
+  data::TokenId first_gist_;               // id of the level-0 gist, behind the model's vocabulary
+  std::vector<std::uint8_t> starts_word_;  // (vocab_size); empty for InsertionRule::count
+};
+
+}  // namespace unfold::eval

@@ -1,0 +1,49 @@
+// A task: something a model can be measured on, under any attention method.
+//
+// A new task is a class with a file of its own and a line in the table of task.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eval/eval_config.h"
+#include "eval/loaded_run.h"
+#include "eval/method.h"
+#include "eval/results.h"
+#include "gsa/gist_config.h"
+
+namespace unfold::eval {
+
+// What the config says about an evaluation.
+struct EvalSettings {
+  EvalConfig eval;
+  gsa::GistConfig gist;
+  std::vector<std::string> val;  // data.val
+  std::int64_t row_length = 0;   // train.row_length
+  std::uint64_t seed = 0;        // run.seed: of generated samples and resampling
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  // About how many positions measure() scores: the share of the progress bar.
+  virtual std::int64_t work() const = 0;
+  // Measures one method. Fills everything of a row but method and ratio. `advance` is told the
+  // positions done since its last call. A function of run, settings and method alone.
+  virtual std::vector<ResultRow> measure(
+      LoadedRun& run, const Method& method,
+      const std::function<void(std::int64_t positions)>& advance) const = 0;
+};
+
+// In the order they are listed.
+std::vector<std::string> task_names();
+// Opens what the task reads, so that a missing input is known before anything is measured.
+// Throws core::UserError for an unknown name (it lists the known ones) and for bad inputs.
+std::unique_ptr<Task> make_task(std::string_view name, const LoadedRun& run,
+                                const EvalSettings& settings);
+
+}  // namespace unfold::eval

@@ -1,0 +1,45 @@
+// The proofs of op cases as parameterised tests. Included by one file of a test program, which then
+// lists its cases:
+//   INSTANTIATE_TEST_SUITE_P(Attention, OpCaseTest, ::testing::ValuesIn(attention_cases()),
+//                            op_case_name);
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/error.h"
+#include "tests/autograd/op_case.h"
+
+namespace unfold::testing {
+
+class OpCaseTest : public ::testing::TestWithParam<OpCase> {};
+
+inline std::string op_case_name(const ::testing::TestParamInfo<OpCase>& info) {
+  return info.param.name;
+}
+
+TEST_P(OpCaseTest, GradientInFloat64) {
+  EXPECT_TRUE(gradient_is_right(GetParam()));
+  if (GetParam().composed) {
+    EXPECT_TRUE(equals_composition(GetParam()));
+  }
+}
+
+TEST_P(OpCaseTest, LowPrecision) {
+  EXPECT_TRUE(low_precision_is_close(GetParam(), DType::float32));
+  EXPECT_TRUE(low_precision_is_close(GetParam(), DType::bfloat16));
+}
+
+TEST_P(OpCaseTest, CudaAgreesWithCpu) {
+  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda();
+  try {
+    EXPECT_TRUE(devices_agree(GetParam(), core::Device{core::DeviceType::cuda, 0}));
+  } catch (const core::UserError& error) {
+    const std::string what = error.what();
+    if (what.find("has no CUDA kernel") == std::string::npos) throw;
+    GTEST_SKIP() << "not implemented on CUDA yet: " << what;
+  }
+}
+
+}  // namespace unfold::testing

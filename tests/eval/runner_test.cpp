@@ -1,0 +1,129 @@
+#include "eval/runner.h"
+
+#include <gtest/gtest.h>
+
+#include "core/file.h"
+#include "models/parameter_table.h"
+#include "tests/eval/tiny_run.h"
+#include "tests/support/temp_folder.h"
+
+namespace unfold::eval {
+namespace {
+
+using test::TempFolder;
+using test::user_error;
+
+EvalSettings settings_for(const LoadedRun& run, const std::string& shard) {
+  EvalSettings settings;
+  settings.gist = run.description.gist;
+  settings.val = {shard};
+  settings.row_length = 64;
+  settings.seed = 42;
+  settings.eval.tasks = {"perplexity", "passkey"};
+  settings.eval.samples = 5;
+  settings.eval.context = 120;
+  return settings;
+}
+
+void expect_equal(const std::vector<ResultRow>& left, const std::vector<ResultRow>& right) {
+  ASSERT_EQ(left.size(), right.size());
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    EXPECT_EQ(left[i].task, right[i].task);
+    EXPECT_EQ(left[i].method, right[i].method);
+    EXPECT_EQ(left[i].metric, right[i].metric);
+    EXPECT_EQ(left[i].ratio, right[i].ratio);
+    EXPECT_EQ(left[i].n, right[i].n);
+    // Bit for bit.
+    EXPECT_EQ(left[i].value, right[i].value);
+    EXPECT_EQ(left[i].low, right[i].low);
+    EXPECT_EQ(left[i].high, right[i].high);
+    EXPECT_EQ(left[i].attended, right[i].attended);
+  }
+}
+
+class Runner : public testing::Test {
+ protected:
+  std::string shard(const LoadedRun& run) {
+    const auto file = folder_ / "val.h5";
+    if (std::filesystem::exists(file)) return file.string();
+    const std::vector<std::string> texts(8, "It rained all night, and nobody came to the inn.");
+    return write_shard(file, *run.tokenizer, texts).string();
+  }
+  TempFolder folder_;
+};
+
+TEST_F(Runner, MeasuresEveryTaskUnderEveryMethodAndWritesIt) {
+  write_tiny_run(folder_ / "run", {.dtype = core::DType::float32, .steps = {3}});
+  LoadedRun run = load_run(folder_ / "run", "last", core::DType::float32);
+  const Results results =
+      evaluate(run, settings_for(run, shard(run)), {"run: {dir: x}\n", "1.2.3"});
+  std::vector<std::string> order;
+  for (const ResultRow& row : results.rows) {
+    order.push_back(row.task + " " + row.method + " " + row.metric);
+    EXPECT_EQ(row.ratio, row.method == "gist" ? 4.0 : 1.0);
+    EXPECT_LE(row.low, row.value);
+    EXPECT_GE(row.high, row.value);
+    EXPECT_GT(row.n, 0);
+    EXPECT_GT(row.attended, 1);
+  }
+  EXPECT_EQ(order, (std::vector<std::string>{
+                       "val full loss", "val full bits_per_byte", "val full perplexity",
+                       "val gist loss", "val gist bits_per_byte", "val gist perplexity",
+                       "passkey full exact_match", "passkey gist exact_match"}));
+  EXPECT_EQ(results.step, 3);
+  EXPECT_EQ(results.parameters, models::count_parameters(run.description.decoder, 1));
+  const Results stored = read_results(folder_ / "run" / "results.json");
+  expect_equal(stored.rows, results.rows);
+  EXPECT_EQ(stored.config_yaml, "run: {dir: x}\n");
+  EXPECT_EQ(stored.version, "1.2.3");
+  EXPECT_EQ(stored.step, 3);
+}
+
+TEST_F(Runner, GivesTheSameRowsAgain) {
+  write_tiny_run(folder_ / "run", {.dtype = core::DType::float32});
+  const auto rows = [&] {
+    LoadedRun run = load_run(folder_ / "run", "last", core::DType::float32);
+    return evaluate(run, settings_for(run, shard(run)), {}).rows;
+  };
+  expect_equal(rows(), rows());
+}
+
+TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  const std::string val = shard(run);
+  const auto error_of = [&](const std::function<void(EvalSettings&)>& change) {
+    EvalSettings settings = settings_for(run, val);
+    change(settings);
+    return user_error([&] { evaluate(run, settings, {}); });
+  };
+  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
+            "[eval] unknown task 'recal': choose one of perplexity, recall, passkey, multikey");
+  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.methods = {"gsa"}; }),
+            "[eval] unknown method 'gsa': choose one of full, gist");
+  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
+            "[eval] eval.tasks is empty: list some of perplexity, recall, passkey, multikey");
+  EXPECT_EQ(error_of([](EvalSettings& s) {
+              s.eval.methods = {"full", "full"};
+            }),
+            "[eval] eval.methods lists full twice");
+  EXPECT_NE(error_of([](EvalSettings& s) {
+              s.gist.chunks = {4, 4};
+            }).find("2 levels"),
+            std::string::npos);
+  EXPECT_NE(error_of([](EvalSettings& s) { s.val = {}; }).find("data.val"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "results.json"));
+}
+
+TEST_F(Runner, AModelWithoutGistsIsMeasuredUnderFull) {
+  LoadedRun run = make_tiny_run(folder_ / "run", {.gist = {.chunks = {}}});
+  EvalSettings settings = settings_for(run, shard(run));
+  EXPECT_NE(user_error([&] { evaluate(run, settings, {}); }).find("needs gist tokens"),
+            std::string::npos);
+  settings.eval.methods = {"full"};
+  const Results results = evaluate(run, settings, {});
+  ASSERT_EQ(results.rows.size(), 4u);
+  EXPECT_EQ(results.rows[0].ratio, 1.0);
+}
+
+}  // namespace
+}  // namespace unfold::eval

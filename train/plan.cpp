@@ -1,0 +1,146 @@
+#include "train/plan.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "data/row_format.h"
+#include "gsa/block_map.h"
+#include "gsa/insertion.h"
+#include "train/optimizer.h"
+#include "train/training_loss.h"
+
+namespace unfold::train {
+namespace {
+
+constexpr core::Device kMeta = {core::DeviceType::meta, 0};
+
+ParameterPlan plan_parameters(const std::vector<models::ParameterSpec>& table) {
+  ParameterPlan plan;
+  for (const models::ParameterSpec& spec : table) {
+    if (!spec.tied_to.empty()) continue;
+    const auto holds = [&](const char* word) { return spec.name.find(word) != std::string::npos; };
+    std::int64_t& kind = holds("norm")        ? plan.norm
+                         : holds("embedding") ? plan.embedding
+                         : holds("head")      ? plan.head
+                         : holds("attention") ? plan.attention
+                                              : plan.mlp;
+    kind += core::element_count(spec.shape);
+  }
+  return plan;
+}
+
+// Multiply-adds a position in the products of all blocks.
+double block_products(const std::vector<models::ParameterSpec>& table) {
+  double products = 0;
+  for (const models::ParameterSpec& spec : table) {
+    if (spec.name.starts_with("layers.") && spec.shape.size() == 2) {
+      products += static_cast<double>(core::element_count(spec.shape));
+    }
+  }
+  return products;
+}
+
+std::int64_t pairs_of(const data::Batch& batch, const gsa::GistConfig& gist,
+                      gsa::Visibility visibility) {
+  return gsa::count_visible_pairs(gsa::compute_reach(batch.layout, gist, visibility));
+}
+
+// Adds one forward and backward pass over each of `batches` batches. pairs: visible ones of a batch.
+void add_passes(const TrainerConfig& config, const data::Batch& batch, std::int64_t batches,
+                std::int64_t pairs, double products, Plan& plan) {
+  const models::DecoderConfig& model = config.model;
+  const double twice = 2 * static_cast<double>(batches);  // a multiply-add is two operations
+  const double blocks = twice * static_cast<double>(batch.layout.size()) * products;
+  const double head = twice * static_cast<double>(batch.valid_targets) *
+                      static_cast<double>(model.vocab_size) * static_cast<double>(model.width);
+  const double scores = twice * static_cast<double>(pairs) *
+                        static_cast<double>(model.layers * model.heads * model.head_width());
+  plan.forward.matmul += blocks + head;
+  plan.forward.attention += 2 * scores;
+  plan.backward.matmul += 2 * (blocks + head);
+  plan.backward.attention += 5 * scores;
+  if (config.train.activation_checkpointing) {
+    plan.recompute.matmul += blocks;
+    plan.recompute.attention += 2 * scores;
+  }
+}
+
+// One optimizer step on meta. Two micro-batches stand for any number of them.
+MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
+                       const data::Batch& batch, std::int64_t micro_batches) {
+  const core::MemoryStats before = core::memory_stats(kMeta);
+  core::check(before.current == 0, "plan", "{} bytes on meta before the plan", before.current);
+  models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, kMeta, 0);
+  AdamW optimizer(decoder, config.train.optimizer);
+  decoder.reserve_positions(
+      *std::max_element(batch.layout.rope.begin(), batch.layout.rope.end()) + 1);
+  core::reset_peak(kMeta);
+  models::ForwardOptions options;
+  options.training = true;
+  options.checkpoint_activations = config.train.activation_checkpointing;
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(2, micro_batches); ++i) {
+    loss.accumulate(decoder, batch, static_cast<double>(batch.valid_targets),
+                    static_cast<double>(count_raw_tokens(batch)), options);
+  }
+  optimizer.gradient_norm();
+  optimizer.step(config.train.optimizer.lr, 1.0);
+  const core::MemoryStats stats = core::memory_stats(kMeta);
+  return {stats.use_peak, stats.at_peak, stats.peak};
+}
+
+}  // namespace
+
+data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std::int64_t rows,
+                      std::int64_t row_length) {
+  data::RowFormat format;
+  format.gist = gist;
+  format.gist.rule = gsa::InsertionRule::count;
+  format.row_length = row_length;
+  format.vocab.vocab_size = vocab_size;
+  format.vocab.token_bytes.assign(static_cast<std::size_t>(vocab_size), 1);
+  const std::int64_t raw = gsa::longest_prefix(row_length, {}, format.gist, row_length);
+  const std::vector<data::TokenId> tokens(static_cast<std::size_t>(raw), 0);
+  const std::vector<gsa::Element> elements = gsa::insert_gists(raw, {}, format.gist);
+  data::BatchBuilder builder(format);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    builder.add(tokens, elements);
+    builder.end_row();
+  }
+  return std::move(builder).build();
+}
+
+Plan make_plan(const TrainerConfig& config) {
+  const TrainConfig& train = config.train;
+  const TrainingLoss loss(train, config.gist);
+  const std::int64_t micro_rows = train.micro_rows > 0 ? train.micro_rows : train.rows;
+  data::Batch batch =
+      full_rows(loss.row_gists(), config.model.vocab_size, micro_rows, train.row_length);
+  loss.prepare(batch);
+  core::require(batch.valid_targets > 0, "plan",
+                "no token of a row of {} positions carries a loss: raise train.row_length",
+                train.row_length);
+  const auto table = models::parameter_table(config.model, config.gist.levels());
+  Plan plan;
+  plan.parameters = plan_parameters(table);
+  plan.micro_batches = train.rows / micro_rows;
+  plan.positions = train.rows * train.row_length;
+  plan.raw_tokens = plan.micro_batches * count_raw_tokens(batch);
+  plan.targets = plan.micro_batches * batch.valid_targets;
+  plan.memory = plan_memory(config, loss, batch, plan.micro_batches);
+
+  const std::int64_t gist_pairs = pairs_of(batch, loss.row_gists(), gsa::Visibility::gist);
+  plan.visible_pairs = gist_pairs / micro_rows;
+  plan.causal_pairs = pairs_of(batch, loss.row_gists(), gsa::Visibility::causal) / micro_rows;
+  const double products = block_products(table);
+  add_passes(config, batch, plan.micro_batches, gist_pairs, products, plan);
+  if (train.cpt.two_branch) {
+    const std::int64_t raw_pairs = pairs_of(batch, loss.row_gists(), gsa::Visibility::full);
+    add_passes(config, batch, plan.micro_batches, raw_pairs, products, plan);
+  }
+  // Masters and both moments in the dtype sums are kept in; HDF5 adds a few KiB a tensor.
+  plan.checkpoint_bytes = 3 * plan.parameters.total() *
+                          static_cast<std::int64_t>(core::size_of(core::accumulator_of(train.dtype)));
+  return plan;
+}
+
+}  // namespace unfold::train
