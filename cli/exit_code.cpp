@@ -35,7 +35,8 @@ int exit_code_of(const std::function<int()>& body) {
 void print_error(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  fmt::print(stderr, "{}\n", text);
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);  // may fail: then the exit code has to say it
 }
 
 }  // namespace unfold::cli

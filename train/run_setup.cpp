@@ -64,9 +64,10 @@ models::ModelDescription describe_model(const TrainerConfig& config,
   models::ModelDescription description = {config.model, config.gist, tokenizer.fingerprint()};
   std::int64_t& vocabulary = description.decoder.vocab_size;
   if (vocabulary == 0) vocabulary = tokenizer.vocab_size();
-  core::require(vocabulary >= tokenizer.vocab_size(), "config",
-                "model.vocab_size is {}, the tokenizer {} has {} entries: set it to 0 to take those",
-                vocabulary, config.data.tokenizer, tokenizer.vocab_size());
+  core::require(
+      vocabulary >= tokenizer.vocab_size(), "config",
+      "model.vocab_size is {}, the tokenizer {} has {} entries: set it to 0 to take those",
+      vocabulary, config.data.tokenizer, tokenizer.vocab_size());
   return description;
 }
 

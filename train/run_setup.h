@@ -44,8 +44,8 @@ class NewRunFolder {
 models::ModelDescription describe_model(const TrainerConfig& config,
                                         const data::Tokenizer& tokenizer);
 
-// Copies weights of another run's newest checkpoint into the decoder. Gist levels that the other run
-// lacks keep their own rows, set to the mean of the raw rows.
+// Copies weights of another run's newest checkpoint into the decoder. Gist levels that the other
+// run lacks keep their own rows, set to the mean of the raw rows.
 void initialise_from(const std::filesystem::path& run, const models::ModelDescription& wanted,
                      models::Decoder& decoder);
 

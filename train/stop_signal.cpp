@@ -28,8 +28,12 @@ StopSignal::StopSignal() {
   set_handlers(remember_signal);
 }
 
-StopSignal::~StopSignal() { set_handlers(SIG_DFL); }
+StopSignal::~StopSignal() {
+  set_handlers(SIG_DFL);
+}
 
-int StopSignal::received() const { return g_received; }
+int StopSignal::received() const {
+  return g_received;
+}
 
 }  // namespace unfold::train

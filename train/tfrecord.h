@@ -12,8 +12,7 @@
 
 namespace unfold::train {
 
-// CRC-32C (Castagnoli): reflected polynomial 0x82f63b78, initial value and final xor 0xffffffff.
-std::uint32_t crc32c(std::string_view bytes);
+// CRC-32C (core/checksum.h), masked as above.
 std::uint32_t masked_crc32c(std::string_view bytes);
 
 // The record that holds `bytes`.

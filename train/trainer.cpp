@@ -173,7 +173,7 @@ void Trainer::stop_unfinite(const char* what, double value) const {
   core::fail("train",
              "{}: step {}: {} is {}: stopped before the update{}: start a new run with a lower "
              "optimizer.lr",
-             run_.string(), state_.step + 1, what, value,
+             run_.string(), state_.step + 1, what, std::isnan(value) ? "not a number" : "infinite",
              saved_step_ > 0 ? fmt::format(" (step {} is saved)", saved_step_) : "");
 }
 
@@ -228,8 +228,7 @@ void Trainer::validate_now() {
   ValidationRecord record;
   record.step = state_.step;
   record.losses = validate(decoder_, validation_, loss_.row_gists(), world_);
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   log_->write(record);
   std::string line = fmt::format("validation at step {}:", state_.step);
   for (const ValidationLoss& loss : record.losses) {

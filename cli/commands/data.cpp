@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
@@ -92,6 +94,24 @@ void run_train_tokenizer(const TrainTokenizerArguments& arguments) {
                     core::format_bytes(static_cast<double>(trained.bytes)), trained.documents));
 }
 
+// A folder that is not there yet: a command that fails and leaves it empty takes it away again.
+class NewFolder {
+ public:
+  explicit NewFolder(fs::path folder) : folder_(std::move(folder)), keep_(fs::exists(folder_)) {}
+  ~NewFolder() {
+    std::error_code ignored;
+    if (!keep_) fs::remove(folder_, ignored);
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+  void keep() { keep_ = true; }
+
+ private:
+  fs::path folder_;
+  bool keep_;
+};
+
 struct TokenizeArguments {
   TextInputs text;
   std::string out;
@@ -108,6 +128,7 @@ void run_tokenize(const TokenizeArguments& arguments) {
   options.reader.invalid_utf8 = arguments.text.policy();
   options.reader.json_field = arguments.text.field;
   std::unique_ptr<core::Progress> progress;
+  NewFolder folder(arguments.out);
   const data::CorpusStats stats = data::tokenize_corpus(
       arguments.text.paths(), *tokenizer, arguments.out, options,
       [&](const data::CorpusProgress& now) {
@@ -124,6 +145,7 @@ void run_tokenize(const TokenizeArguments& arguments) {
         progress->update(now.bytes_done, fields);
       });
   progress.reset();
+  folder.keep();
   print(fmt::format("{}: {} tokens from {} of text in {} documents, {} shards\n", arguments.out,
                     core::format_count(static_cast<double>(stats.tokens)),
                     core::format_bytes(static_cast<double>(stats.bytes)), stats.documents,

@@ -31,6 +31,7 @@ void require_same_config(const Config& config) {
     core::require(may_change(difference.key), "resume",
                   "{}: {} was {} and is now {}: resume with the same value, or start a new run",
                   file.string(), difference.key, difference.left, difference.right);
+    if (difference.key == "run.dir") continue;
     core::log::warning("{} was {} and is now {}", difference.key, difference.left,
                        difference.right);
   }

@@ -24,7 +24,9 @@ constexpr std::string_view kWriting = ".writing";    // ".step-N.writing": not f
 constexpr std::string_view kRemoving = ".removing";  // ".step-N.removing": no longer whole
 constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 10;  // file headers and the manifest
 
-fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
+fs::path folder_of(const fs::path& run) {
+  return run / "checkpoints";
+}
 
 // N of "step-N".
 std::optional<std::int64_t> step_of(const std::string& name) {

@@ -1,8 +1,8 @@
 // Checkpoints of a run: RUN/checkpoints/step-N/, each a set of files and a manifest.
 //
 // A checkpoint is written beside (".step-N.writing"), every file fsynced, and then renamed, so that
-// step-N is whole or absent. The manifest holds size and CRC-32C of each file: reading verifies them
-// first, so that damage anywhere is found before anything is loaded.
+// step-N is whole or absent. The manifest holds size and CRC-32C of each file: reading verifies
+// them first, so that damage anywhere is found before anything is loaded.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +21,14 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 // Steps with a finished checkpoint, ascending. Empty when there are none.
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& run);
 
-// Creates checkpoint step-N: `fill` writes its files into the folder it is given. An existing step-N
-// is replaced. A disk without room for about `bytes` is refused before anything is written. Throws
-// core::UserError (full disk, unwritable folder) and leaves nothing half-made.
+// Creates checkpoint step-N: `fill` writes its files into the folder it is given. An existing
+// step-N is replaced. A disk without room for about `bytes` is refused before anything is written.
+// Throws core::UserError (full disk, unwritable folder) and leaves nothing half-made.
 void write_checkpoint(const std::filesystem::path& run, std::int64_t step, std::uint64_t bytes,
                       const std::function<void(const std::filesystem::path& folder)>& fill);
 
-// Checks every file of a checkpoint against its manifest. Throws core::UserError naming the file that
-// is missing, truncated or damaged.
+// Checks every file of a checkpoint against its manifest. Throws core::UserError naming the file
+// that is missing, truncated or damaged.
 void verify_checkpoint(const std::filesystem::path& run, std::int64_t step);
 
 // The best checkpoint so far, by validation loss.

@@ -114,5 +114,11 @@ TEST(Program, FullStandardOutputIsAUserError) {
   EXPECT_EQ(result.err, "[output] standard output: cannot be written: No space left on device\n");
 }
 
+TEST(Program, StandardErrorThatCannotBeWrittenIsNoCrash) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  EXPECT_EQ(run_unfold("config show none.yaml 2>/dev/full").code, 2);
+  EXPECT_EQ(run_unfold("config show none.yaml 2>&-").code, 2);
+}
+
 }  // namespace
 }  // namespace unfold::cli

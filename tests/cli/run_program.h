@@ -52,15 +52,16 @@ class TestFolder {
 };
 
 // arguments: shell text behind the program's name; may redirect streams of its own.
-inline ProgramResult run_unfold(std::string_view arguments) {
+// before: shell commands in front of it, e.g. "ulimit -f 1;".
+inline ProgramResult run_unfold(std::string_view arguments, std::string_view before = "") {
   const TestFolder folder("program");
   const auto slurp = [&](const char* name) {
     std::ifstream in(folder.path() / name, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
   };
   const std::string command =
-      fmt::format("{{ '{}' {} ; }} >'{}/out' 2>'{}/err' </dev/null", UNFOLD_PROGRAM, arguments,
-                  folder.path().string(), folder.path().string());
+      fmt::format("{{ {} '{}' {} ; }} >'{}/out' 2>'{}/err' </dev/null", before, UNFOLD_PROGRAM,
+                  arguments, folder.path().string(), folder.path().string());
   const int status = std::system(command.c_str());
   ProgramResult result;
   result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

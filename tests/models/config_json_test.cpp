@@ -89,9 +89,9 @@ TEST(ConfigJson, EveryFieldMustBeThereAndOfItsType) {
 
 TEST(ConfigJson, ListsAreShortAndPositive) {
   const Json good = Json::parse(to_json(unusual_gist()));
-  for (const Json& chunks :
-       {Json({0}), Json({-3}), Json({1.5}), Json({"a"}), Json({Json::array()}),
-        Json({~std::uint64_t{0}}), Json(std::vector<int>(9, 2)), Json(std::vector<int>(100000, 2))}) {
+  for (const Json& chunks : {Json({0}), Json({-3}), Json({1.5}), Json({"a"}), Json({Json::array()}),
+                             Json({~std::uint64_t{0}}), Json(std::vector<int>(9, 2)),
+                             Json(std::vector<int>(100000, 2))}) {
     Json bad = good;
     bad["chunks"] = chunks;
     expect_refused(bad, "chunks", false);
@@ -109,9 +109,9 @@ TEST(ConfigJson, ImpossibleHeadsAreRefused) {
 
 TEST(ConfigJson, NotJsonIsRefused) {
   for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string("3"),
-        std::string("{\"a\""), std::string("\xff"), std::string(200000, '['),
-        std::string(1000, '\0'), to_json(unusual_decoder()).substr(1)}) {
+       {std::string(), std::string("{"), std::string("[]"), std::string("3"), std::string("{\"a\""),
+        std::string("\xff"), std::string(200000, '['), std::string(1000, '\0'),
+        to_json(unusual_decoder()).substr(1)}) {
     test::user_error([&] { decoder_from_json(text, "FILE"); });
     test::user_error([&] { gist_from_json(text, "FILE"); });
   }

@@ -128,8 +128,7 @@ TEST(ModelFile, WeightsOfAnotherArchitectureAreRefused) {
   other.decoder.layers = 3;
   Decoder decoder = make(other, DType::float32, 2);
   const auto before = values(decoder);
-  const std::string error =
-      test::user_error([&] { read_weights(folder / "model.h5", decoder); });
+  const std::string error = test::user_error([&] { read_weights(folder / "model.h5", decoder); });
   EXPECT_NE(error.find("model.layers is 2 there, 3 here"), std::string::npos) << error;
   EXPECT_EQ(values(decoder), before);
 }
@@ -182,8 +181,8 @@ TEST(ModelFile, AMissingOrMisshapenTensorIsNamed) {
   const auto refusal = [&](const auto& change) {
     fs::copy_file(folder / "good.h5", file, fs::copy_options::overwrite_existing);
     {
-      const hdf5::Handle handle = context.opened(
-          H5Fopen(file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose, "open it");
+      const hdf5::Handle handle =
+          context.opened(H5Fopen(file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose, "open it");
       context.checked(H5Ldelete(handle.get(), name.c_str(), H5P_DEFAULT), "delete");
       change(handle.get());
     }

@@ -53,8 +53,7 @@ struct Trained {
   std::vector<std::vector<double>> numbers() const {
     std::vector<std::vector<double>> all;
     for (const AdamW::State& state : optimizer.states()) {
-      for (const core::Tensor& tensor :
-           {state.parameter.value(), state.master, state.m, state.v}) {
+      for (const core::Tensor& tensor : {state.parameter.value(), state.master, state.m, state.v}) {
         all.push_back(tensor.to(core::DType::float64).to_vector<double>());
       }
     }

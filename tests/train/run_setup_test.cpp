@@ -63,8 +63,8 @@ TEST_P(InitialiseFrom, CopiesWeightsAndGistLevelsAndMakesNewOnesOfTheMean) {
     }
     const std::vector<double> from = values(source, "embedding.weight");
     const std::vector<double> to = values(decoder, "embedding.weight");
-    ASSERT_EQ(to.size(), static_cast<std::size_t>(
-                             (raw + static_cast<std::int64_t>(chunks.size())) * width));
+    ASSERT_EQ(to.size(),
+              static_cast<std::size_t>((raw + static_cast<std::int64_t>(chunks.size())) * width));
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(to.size()); ++i) {
       const auto at = static_cast<std::size_t>(i);
       if (i < (raw + 1) * width) {  // the raw rows and level 0

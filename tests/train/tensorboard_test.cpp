@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "core/checksum.h"
 #include "tests/support/temp_folder.h"
 #include "train/tfrecord.h"
 
@@ -103,10 +104,10 @@ std::vector<fs::path> files_in(const fs::path& folder) {
 
 TEST(Tfrecord, ChecksumsMatchPublishedVectors) {
   // RFC 3720, appendix B.4
-  EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
-  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);
-  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43u);
-  EXPECT_EQ(crc32c(""), 0u);
+  EXPECT_EQ(core::crc32c("123456789"), 0xe3069283u);
+  EXPECT_EQ(core::crc32c(std::string(32, '\0')), 0x8a9136aau);
+  EXPECT_EQ(core::crc32c(std::string(32, '\xff')), 0x62a8ab43u);
+  EXPECT_EQ(core::crc32c(""), 0u);
 }
 
 TEST(Tfrecord, FramesAnyBytes) {

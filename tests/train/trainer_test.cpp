@@ -92,8 +92,7 @@ TEST_F(TrainerTest, GradientsAreClippedByTheirGlobalNorm) {
   // The first moment after one step is (1 - beta1) times the gradient that was used.
   const auto moment_norm = [&](const fs::path& run) {
     const models::Decoder decoder(config_.model, 1, core::DType::float32, core::Device{}, 0);
-    const std::string file =
-        (models::checkpoint_path(run, 1) / models::kTrainerFile).string();
+    const std::string file = (models::checkpoint_path(run, 1) / models::kTrainerFile).string();
     const core::hdf5::Context context = {"test", file, ""};
     const core::hdf5::Handle handle = core::hdf5::open_file(context);
     double sum = 0;
@@ -158,16 +157,16 @@ TEST_F(TrainerTest, Bfloat16StaysCloseToFloat32AndStoresFloat32Masters) {
   for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(losses[i], exact[i], 0.03) << i;
   models::Decoder decoder(config_.model, 1, core::DType::bfloat16, core::Device{}, 0);
   int finer = 0;
-  models::read_weights(models::checkpoint_path(rounded, 12) / models::kModelFile, decoder,
-                       [&](const models::Parameter&, const core::Tensor& master) {
-                         EXPECT_EQ(master.dtype(), core::DType::float32);
-                         finer += master.to_vector<float>() !=
-                                          master.to(core::DType::bfloat16)
-                                              .to(core::DType::float32)
-                                              .to_vector<float>()
-                                      ? 1
-                                      : 0;
-                       });
+  models::read_weights(
+      models::checkpoint_path(rounded, 12) / models::kModelFile, decoder,
+      [&](const models::Parameter&, const core::Tensor& master) {
+        EXPECT_EQ(master.dtype(), core::DType::float32);
+        finer +=
+            master.to_vector<float>() !=
+                    master.to(core::DType::bfloat16).to(core::DType::float32).to_vector<float>()
+                ? 1
+                : 0;
+      });
   EXPECT_GT(finer, 5) << "masters hold more than bfloat16 can";
 }
 

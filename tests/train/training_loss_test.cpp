@@ -9,9 +9,9 @@
 
 #include "autograd/ops/cross_entropy.h"
 #include "core/random.h"
-#include "gsa/block_map.h"
 #include "data/row_format.h"
 #include "data/tokenizer/byte_tokenizer.h"
+#include "gsa/block_map.h"
 #include "gsa/cpt_objective.h"
 #include "gsa/insertion.h"
 #include "tests/support/temp_folder.h"
@@ -30,8 +30,8 @@ struct Branch {
 Branch run_branch(models::Decoder& decoder, const data::Batch& batch, const gsa::GistConfig& gist,
                   gsa::Visibility visibility) {
   const autograd::NoGrad no_grad;
-  models::BlockAttention attention(std::make_shared<const gsa::BlockMap>(
-      gsa::make_block_map(batch.layout, gist, visibility)));
+  models::BlockAttention attention(
+      std::make_shared<const gsa::BlockMap>(gsa::make_block_map(batch.layout, gist, visibility)));
   Branch branch;
   models::ForwardOptions options;
   options.block_outputs = &branch.blocks;
@@ -130,9 +130,8 @@ class TrainingLossTest : public ::testing::Test {
 
   std::vector<data::Batch> batches(const TrainConfig& config, const gsa::GistConfig& gist,
                                    std::int64_t rows, std::int64_t batch_rows) const {
-    return config.cpt.prefix_loss
-               ? testing::tiny_batches(folder_.path(), gist, rows, batch_rows)
-               : suffixed_batches(gist, rows, batch_rows);
+    return config.cpt.prefix_loss ? testing::tiny_batches(folder_.path(), gist, rows, batch_rows)
+                                  : suffixed_batches(gist, rows, batch_rows);
   }
 
   // Compares the value, and the gradient at 3 elements of every parameter.
@@ -262,8 +261,7 @@ TEST_F(TrainingLossTest, MicroBatchesGiveTheSameLossAndGradients) {
   TrainConfig aligned = objective(Objective::cpt);
   aligned.cpt.two_branch = true;
   aligned.cpt.alignment = 0.1;
-  for (const TrainConfig& config :
-       {objective(Objective::lm), objective(Objective::cpt), aligned}) {
+  for (const TrainConfig& config : {objective(Objective::lm), objective(Objective::cpt), aligned}) {
     const gsa::GistConfig gist = TrainingLoss(config, two_levels()).row_gists();
     const Accumulated whole =
         accumulate(config, gist, make_decoder(2), batches(config, gist, 4, 4));
@@ -295,8 +293,7 @@ TEST_F(TrainingLossTest, NormalisationIsByTokensNotByRows) {
     most = std::max(most, row.valid_targets);
   }
   ASSERT_LT(2 * least, most);
-  const Accumulated whole =
-      accumulate(config, gist, make_decoder(1), batches(config, gist, 4, 4));
+  const Accumulated whole = accumulate(config, gist, make_decoder(1), batches(config, gist, 4, 4));
   const Accumulated parts = accumulate(config, gist, make_decoder(1), rows);
   EXPECT_NEAR(parts.loss, whole.loss, 1e-12 * whole.loss);
   EXPECT_GT(std::abs(parts.mean_of_means - whole.loss), 1e-3);
