@@ -118,7 +118,8 @@ Plan make_plan(const TrainerConfig& config) {
       full_rows(loss.row_gists(), config.model.vocab_size, micro_rows, train.row_length);
   loss.prepare(batch);
   core::require(batch.valid_targets > 0, "plan",
-                "no token of a row of {} positions carries a loss: raise train.row_length",
+                "no token of a full row of {} positions carries a loss: set cpt.prefix_loss: true, "
+                "or raise train.row_length",
                 train.row_length);
   const auto table = models::parameter_table(config.model, config.gist.levels());
   Plan plan;
