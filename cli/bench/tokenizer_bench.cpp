@@ -85,8 +85,8 @@ Section tokenizer_section(const std::string& text, std::int64_t bytes, double se
       fastest_of(seconds, 2, [&] { tokens = trained.tokenizer->encode(content).size(); })[0];
   Section section;
   section.key = "tokenizer";
-  section.title = fmt::format("tokenizer, {} MB of {}", std::ceil(megabytes),
-                              text.empty() ? "invented words" : text);
+  section.title =
+      fmt::format("tokenizer, {:.1f} MB of {}", megabytes, text.empty() ? "invented words" : text);
   section.columns = {{"vocab_size", "vocabulary"},
                      {"train_seconds", "trained in s", 2},
                      {"bytes_per_token", "bytes/token", 2},
