@@ -41,8 +41,10 @@ bool raise(std::atomic<std::int64_t>& peak, std::int64_t value) {
 
 Counters& counters(Device device) {
   static std::array<Counters, kMaxDevices> all;
-  const int slot = device.is_cpu() ? 0 : device.is_meta() ? 1 : 2 + device.index;
-  check(slot >= 0 && slot < kMaxDevices, "memory", "device index {} out of range", device.index);
+  if (device.is_cpu()) return all[0];
+  if (device.is_meta()) return all[1];
+  const int slot = 2 + device.index;
+  check(slot >= 2 && slot < kMaxDevices, "memory", "device index {} out of range", device.index);
   return all[static_cast<std::size_t>(slot)];
 }
 

@@ -45,7 +45,8 @@ std::int64_t pairs_of(const data::Batch& batch, const gsa::GistConfig& gist,
   return gsa::count_visible_pairs(gsa::compute_reach(batch.layout, gist, visibility));
 }
 
-// Adds one forward and backward pass over each of `batches` batches. pairs: visible ones of a batch.
+// Adds one forward and backward pass over each of `batches` batches. pairs: visible ones of a
+// batch.
 void add_passes(const TrainerConfig& config, const data::Batch& batch, std::int64_t batches,
                 std::int64_t pairs, double products, Plan& plan) {
   const models::DecoderConfig& model = config.model;
@@ -72,8 +73,8 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   core::check(before.current == 0, "plan", "{} bytes on meta before the plan", before.current);
   models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, kMeta, 0);
   AdamW optimizer(decoder, config.train.optimizer);
-  decoder.reserve_positions(
-      *std::max_element(batch.layout.rope.begin(), batch.layout.rope.end()) + 1);
+  decoder.reserve_positions(*std::max_element(batch.layout.rope.begin(), batch.layout.rope.end()) +
+                            1);
   core::reset_peak(kMeta);
   models::ForwardOptions options;
   options.training = true;
@@ -117,7 +118,8 @@ Plan make_plan(const TrainerConfig& config) {
       full_rows(loss.row_gists(), config.model.vocab_size, micro_rows, train.row_length);
   loss.prepare(batch);
   core::require(batch.valid_targets > 0, "plan",
-                "no token of a row of {} positions carries a loss: raise train.row_length",
+                "no token of a full row of {} positions carries a loss: set cpt.prefix_loss: true, "
+                "or raise train.row_length",
                 train.row_length);
   const auto table = models::parameter_table(config.model, config.gist.levels());
   Plan plan;
@@ -138,8 +140,9 @@ Plan make_plan(const TrainerConfig& config) {
     add_passes(config, batch, plan.micro_batches, raw_pairs, products, plan);
   }
   // Masters and both moments in the dtype sums are kept in; HDF5 adds a few KiB a tensor.
-  plan.checkpoint_bytes = 3 * plan.parameters.total() *
-                          static_cast<std::int64_t>(core::size_of(core::accumulator_of(train.dtype)));
+  plan.checkpoint_bytes =
+      3 * plan.parameters.total() *
+      static_cast<std::int64_t>(core::size_of(core::accumulator_of(train.dtype)));
   return plan;
 }
 

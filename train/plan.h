@@ -1,8 +1,8 @@
 // What a training would need: parameters, memory, arithmetic, without running it.
 //
-// Memory is not estimated: one optimizer step runs on the meta device (core/device.h), where tensors
-// have no data and kernels do nothing, so the same code allocates and releases in the same order as
-// in training.
+// Memory is not estimated: one optimizer step runs on the meta device (core/device.h), where
+// tensors have no data and kernels do nothing, so the same code allocates and releases in the same
+// order as in training.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct ParameterPlan {
   std::int64_t total() const { return embedding + attention + mlp + norm + head; }
 };
 
-// Bytes. `most` is the most a use takes at any time of the step, which is not the same time for all;
-// what they take together when the step needs most is `at_peak`, and adds up to `peak`.
+// Bytes. `most` is the most a use takes at any time of the step, which is not the same time for
+// all; what they take together when the step needs most is `at_peak`, and adds up to `peak`.
 struct MemoryPlan {
   std::array<std::int64_t, core::kMemoryUses> most{};  // by core::MemoryUse
   std::array<std::int64_t, core::kMemoryUses> at_peak{};
@@ -42,14 +42,14 @@ struct Flops {
 struct Plan {
   ParameterPlan parameters;
   MemoryPlan memory;
-  // Of one optimizer step. The backward pass takes two products for each of the forward pass, and in
-  // attention one more to make the scores again; recompute: blocks run again for activation
+  // Of one optimizer step. The backward pass takes two products for each of the forward pass, and
+  // in attention one more to make the scores again; recompute: blocks run again for activation
   // checkpointing.
   Flops forward, backward, recompute;
   double flops() const { return forward.total() + backward.total() + recompute.total(); }
 
-  // Of one full row, a document from end to end: (query, key) pairs a head visits in the gist branch
-  // (for lm, which has no gists, all of them) and under plain causal attention.
+  // Of one full row, a document from end to end: (query, key) pairs a head visits in the gist
+  // branch (for lm, which has no gists, all of them) and under plain causal attention.
   std::int64_t visible_pairs = 0;
   std::int64_t causal_pairs = 0;
   double density() const {

@@ -31,8 +31,8 @@ bool is_words(const Section& section, std::size_t column) {
   });
 }
 
-void append_line(std::string& text, const Section& section,
-                 const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
+void append_line(std::string& text, const Section& section, const std::vector<std::string>& cells,
+                 const std::vector<std::size_t>& widths) {
   std::string line = " ";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     line += is_words(section, i) ? fmt::format(" {:<{}}", cells[i], widths[i])

@@ -23,7 +23,8 @@ data::Batch random_rows(const gsa::GistConfig& gist, std::int64_t vocab_size) {
   core::Random random(1, 0);
   for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
     if (batch.layout.level[i] >= 0) continue;
-    batch.tokens[i] = static_cast<data::TokenId>(random.below(static_cast<std::uint32_t>(vocab_size)));
+    batch.tokens[i] =
+        static_cast<data::TokenId>(random.below(static_cast<std::uint32_t>(vocab_size)));
   }
   for (std::size_t i = 0; i + 1 < batch.tokens.size(); ++i) {
     if (batch.targets[i] >= 0) batch.targets[i] = batch.tokens[i + 1];
@@ -105,9 +106,10 @@ Section step_section(const std::vector<StepTime>& steps) {
         seconds_in(step, {"attention", "attention_backward"}) / step.seconds * 100;
     const auto peak = static_cast<double>(step.peak_bytes);
     const auto planned = static_cast<double>(step.planned_bytes);
-    section.rows.push_back({step.attention, step.seconds * 1e3, step.cpu_seconds * 1e3, step.positions_per_second,
-                            step.gflops, matmul, attention, 100 - matmul - attention,
-                            peak / (1 << 20), planned / (1 << 20), (planned / peak - 1) * 100});
+    section.rows.push_back({step.attention, step.seconds * 1e3, step.cpu_seconds * 1e3,
+                            step.positions_per_second, step.gflops, matmul, attention,
+                            100 - matmul - attention, peak / (1 << 20), planned / (1 << 20),
+                            (planned / peak - 1) * 100});
   }
   return section;
 }

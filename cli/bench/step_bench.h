@@ -11,13 +11,13 @@
 namespace unfold::cli::bench {
 
 struct StepTime {
-  std::string attention;  // "causal" or "gist 8"
-  double seconds = 0;     // of the fastest step
+  std::string attention;   // "causal" or "gist 8"
+  double seconds = 0;      // of the fastest step
   double cpu_seconds = 0;  // of the step that took least, over all threads
   double positions_per_second = 0;
-  double gflops = 0;                       // of matrix products, a second, as the plan counts them
-  std::vector<core::KernelTime> kernels;   // of the fastest step
-  std::int64_t peak_bytes = 0;             // accounted
+  double gflops = 0;                      // of matrix products, a second, as the plan counts them
+  std::vector<core::KernelTime> kernels;  // of the fastest step
+  std::int64_t peak_bytes = 0;            // accounted
   std::int64_t planned_bytes = 0;
 };
 

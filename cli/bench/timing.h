@@ -26,8 +26,8 @@ double seconds_of(Action&& action) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// The fastest time of each action, in seconds. Every round runs all of them once, after a round that
-// is not counted; rounds go on for `seconds` and are at least `least`.
+// The fastest time of each action, in seconds. Every round runs all of them once, after a round
+// that is not counted; rounds go on for `seconds` and are at least `least`.
 template <typename... Actions>
 std::vector<double> fastest_of(double seconds, int least, Actions&&... actions) {
   (actions(), ...);

@@ -1,31 +1,107 @@
 // unfold bench cpu: how fast the kernels and the training step are on this machine.
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/bench/attention_bench.h"
 #include "cli/bench/matmul_bench.h"
 #include "cli/bench/section.h"
 #include "cli/bench/step_bench.h"
+#include "cli/bench/tokenizer_bench.h"
+#include "cli/bench/torch_peer.h"
 #include "cli/command.h"
+#include "core/log.h"
+#include "core/parallel.h"
 
 namespace unfold::cli {
 namespace {
 
 struct CpuBenchOptions {
   bool quick = false;
+  bool torch = true;
+  std::vector<std::string> parts;  // empty: all
+  std::string text;
   std::string format = "text";
+
+  bool wants(const std::string& part) const {
+    return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
+  }
 };
 
-void run_cpu_bench(const CpuBenchOptions& options) {
-  const double seconds = options.quick ? 1 : 5;
-  std::vector<bench::Section> sections;
-  sections.push_back(bench::matmul_section(seconds / 10));
+std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+void add_step_sections(const CpuBenchOptions& options, std::vector<bench::Section>& sections) {
+  const double seconds = options.quick ? 2 : 10;
+  const int least = options.quick ? 2 : 4;
+  std::optional<bench::TorchPeer> peer;
+  if (options.torch) peer.emplace();
   std::vector<bench::StepTime> steps;
-  for (const std::int64_t chunk : {0, 8}) steps.push_back(bench::time_step(chunk, seconds, 3));
+  std::vector<std::optional<bench::TorchStep>> torch;
+  for (const std::int64_t chunk : {0, 8}) {
+    steps.push_back(bench::time_step(chunk, seconds, least));
+    if (peer) torch.push_back(peer->time_step(chunk, seconds, least));
+  }
   sections.push_back(bench::step_section(steps));
   sections.push_back(bench::kernel_section(steps));
-  print(options.format == "json" ? bench::to_json("", sections) : bench::to_text(sections));
+  if (peer) sections.push_back(bench::torch_section(steps, torch, *peer));
+}
+
+void run_cpu_bench(const CpuBenchOptions& options) {
+  const double seconds = options.quick ? 0.2 : 1.0;  // for a single measurement
+  std::vector<bench::Section> sections;
+  if (options.wants("matmul")) {
+    core::log::info("matrix products");
+    sections.push_back(bench::matmul_section(seconds));
+  }
+  if (options.wants("attention")) {
+    core::log::info("attention");
+    sections.push_back(bench::attention_section(seconds));
+  }
+  if (options.wants("step")) {
+    core::log::info("training step");
+    add_step_sections(options, sections);
+  }
+  if (options.wants("tokenizer")) {
+    core::log::info("tokenizer");
+    sections.push_back(
+        bench::tokenizer_section(options.text, options.quick ? 1'000'000 : 10'000'000, seconds));
+  }
+  const std::string machine = fmt::format("{}, {} threads", processor(), core::thread_count());
+  print(options.format == "json" ? bench::to_json(machine, sections)
+                                 : machine + "\n\n" + bench::to_text(sections));
+}
+
+void add_cpu_bench(CLI::App& bench) {
+  CLI::App* cpu = bench.add_subcommand(
+      "cpu", "Matrix products, attention, a training step and the tokenizer on the CPU");
+  const auto options = std::make_shared<CpuBenchOptions>();
+  cpu->add_flag("--quick", options->quick, "Fewer repetitions, less text");
+  cpu->add_option("--only", options->parts, "parts to run: matmul, attention, step, tokenizer")
+      ->delimiter(',')
+      ->type_name("PART,...")
+      ->check(CLI::IsMember(std::vector<std::string>{"matmul", "attention", "step", "tokenizer"})
+                  .description(""));
+  cpu->add_flag("!--no-torch", options->torch, "Do not run the step in PyTorch");
+  cpu->add_option("--text", options->text, "text for the tokenizer (default: invented words)")
+      ->type_name("FILE");
+  add_choice(*cpu, "--format", options->format, {"text", "json"}, "how to write the figures");
+  cpu->footer(
+      "Times are the fastest of several: run it on an idle machine. OMP_NUM_THREADS sets the\n"
+      "threads. UNFOLD_TORCH_PYTHON names the interpreter with PyTorch, if it is not python3.");
+  cpu->callback([options] { run_cpu_bench(*options); });
 }
 
 }  // namespace
@@ -34,11 +110,7 @@ void add_bench_command(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "Measure the speed of this machine");
   bench->group(kLookGroup);
   bench->require_subcommand(1);
-  CLI::App* cpu = bench->add_subcommand("cpu", "kernels and training step on the CPU");
-  const auto options = std::make_shared<CpuBenchOptions>();
-  cpu->add_flag("--quick", options->quick, "Fewer repetitions");
-  add_choice(*cpu, "--format", options->format, {"text", "json"}, "how to write the figures");
-  cpu->callback([options] { run_cpu_bench(*options); });
+  add_cpu_bench(*bench);
 }
 
 }  // namespace unfold::cli

@@ -90,6 +90,8 @@ TEST(Matmul, SeveralTilesOfTheResult) {
     expect_product({400, 30, 390}, kTypes[1], (transposes & 1) != 0, (transposes & 2) != 0, 1.0,
                    0.5, transposes == 2);
   }
+  expect_product({400, 30, 390}, kTypes[2], false, true, 1.0, 0.5, true);
+  expect_product({300, 30, 600}, kTypes[3], true, false, 1.0, 1.0, false);
   expect_product({3, 20, 1000}, kTypes[1], false, true, 1.0, 0.0, false);
   expect_product({1000, 20, 3}, kTypes[2], true, false, 1.0, 1.0, false);
 }
