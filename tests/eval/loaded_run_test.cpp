@@ -116,7 +116,7 @@ TEST(LoadedRun, FindsDamageAnywhere) {
   core::write_file_atomically(manifest, "{\"files\": {");
   expect_error(load(), manifest, "damaged");
   core::write_file_atomically(manifest, "{\"files\": {}, \"step\": 10}");
-  expect_error(load(), file, "");
+  expect_error(load(), manifest, "damaged");
 }
 
 TEST(LoadedRun, ChecksTheTokenizer) {
