@@ -25,6 +25,10 @@ case ${1:-} in
     ;;
 esac
 
+# Threads that wait for work sleep instead of spinning: as fast on an idle machine, and steadier on one
+# that has other things to do.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+
 steps=0
 began=$SECONDS
 # step TITLE COMMAND...: a heading, the command as one would type it, and how long it took.
