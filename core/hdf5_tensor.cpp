@@ -18,13 +18,19 @@ constexpr std::size_t kTextLimit = std::size_t{16} << 20;
 
 hid_t storage_type(DType dtype) {
   switch (dtype) {
-    case DType::float64: return H5T_IEEE_F64LE;
-    case DType::float32: return H5T_IEEE_F32LE;
-    case DType::bfloat16: return H5T_STD_U16LE;
-    case DType::int64: return H5T_STD_I64LE;
-    case DType::int32: return H5T_STD_I32LE;
+    case DType::float64:
+      return H5T_IEEE_F64LE;
+    case DType::float32:
+      return H5T_IEEE_F32LE;
+    case DType::bfloat16:
+      return H5T_STD_U16LE;
+    case DType::int64:
+      return H5T_STD_I64LE;
+    case DType::int32:
+      return H5T_STD_I32LE;
     case DType::uint8:
-    case DType::boolean: return H5T_STD_U8LE;
+    case DType::boolean:
+      return H5T_STD_U8LE;
   }
   return H5I_INVALID_HID;
 }
@@ -82,9 +88,8 @@ Handle open_file(const Context& context) {
 
 Handle create_file(const Context& context) {
   silence();
-  return context.opened(
-      H5Fcreate(context.file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
-      "create it");
+  return context.opened(H5Fcreate(context.file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                        H5Fclose, "create it");
 }
 
 void finish_file(Handle file, const Context& context) {
@@ -102,9 +107,9 @@ void write_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
                   const Context& context) {
   const Tensor host = tensor.to(Device{}).contiguous();
   const std::vector<hsize_t> shape = extents(host);
-  const Handle space = context.opened(
-      H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose,
-      "write " + name);
+  const Handle space =
+      context.opened(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
+                     H5Sclose, "write " + name);
   const Handle link = context.opened(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "write " + name);
   context.checked(H5Pset_create_intermediate_group(link.get(), 1), "write " + name);
   const Handle layout = context.opened(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "write " + name);
@@ -117,28 +122,32 @@ void write_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
     context.checked(H5Pset_fletcher32(layout.get()), "write " + name);
   }
   const hid_t type = storage_type(host.dtype());
-  const Handle dataset =
-      context.opened(H5Dcreate2(parent, name.c_str(), type, space.get(), link.get(), layout.get(),
-                                H5P_DEFAULT),
-                     H5Dclose, "write " + name);
+  const Handle dataset = context.opened(
+      H5Dcreate2(parent, name.c_str(), type, space.get(), link.get(), layout.get(), H5P_DEFAULT),
+      H5Dclose, "write " + name);
   context.checked(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, host.raw()),
                   "write " + name);
 }
 
 void read_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
                  const Context& context) {
-  const Handle dataset = context.opened(H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose,
-                                        "find '" + name + "'");
+  const Handle dataset =
+      context.opened(H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose, "find '" + name + "'");
   const Handle space = context.opened(H5Dget_space(dataset.get()), H5Sclose, "read " + name);
   const int rank = H5Sget_simple_extent_ndims(space.get());
   std::vector<hsize_t> shape(static_cast<std::size_t>(std::max(rank, 0)));
   if (rank > 0) H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
   const Handle type = context.opened(H5Dget_type(dataset.get()), H5Tclose, "read " + name);
   const hid_t wanted = storage_type(tensor.dtype());
-  if (shape != extents(tensor) || H5Tequal(type.get(), wanted) <= 0) {
+  // float32 and float64 convert into each other as they are read.
+  const bool converts = tensor.dtype() == DType::float32 || tensor.dtype() == DType::float64;
+  const bool fits =
+      H5Tequal(type.get(), wanted) > 0 || (converts && H5Tget_class(type.get()) == H5T_FLOAT);
+  if (shape != extents(tensor) || !fits) {
     Shape found(shape.begin(), shape.end());
-    fail(context.tag, "{}: '{}' has shape {} where {} {} is expected: {}", context.file, name,
-         to_string(found), name_of(tensor.dtype()), to_string(tensor.shape()), context.advice);
+    fail(context.tag, "{}: '{}' has shape {}{} where {} {} is expected: {}", context.file, name,
+         to_string(found), fits ? "" : " of another type", name_of(tensor.dtype()),
+         to_string(tensor.shape()), context.advice);
   }
   const Tensor host = tensor.device().is_cpu() && tensor.is_contiguous()
                           ? tensor
@@ -169,16 +178,14 @@ void write_attribute(hid_t object, const std::string& name, double value, const 
 void write_attribute(hid_t object, const std::string& name, const std::string& value,
                      const Context& context) {
   const Handle type = context.opened(H5Tcopy(H5T_C_S1), H5Tclose, "write " + name);
-  context.checked(H5Tset_size(type.get(), std::max<std::size_t>(1, value.size())),
-                  "write " + name);
+  context.checked(H5Tset_size(type.get(), std::max<std::size_t>(1, value.size())), "write " + name);
   context.checked(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "write " + name);
   std::string padded = value;
   padded.resize(std::max<std::size_t>(1, value.size()));
   write_scalar(object, name, type.get(), padded.data(), context);
 }
 
-std::int64_t read_integer_attribute(hid_t object, const std::string& name,
-                                    const Context& context) {
+std::int64_t read_integer_attribute(hid_t object, const std::string& name, const Context& context) {
   const Handle attribute = open_attribute(object, name, H5T_INTEGER, context);
   std::int64_t value = 0;
   context.checked(H5Aread(attribute.get(), H5T_NATIVE_INT64, &value), "read " + name);

@@ -1,7 +1,8 @@
 // Tensors and small values in HDF5 files.
 //
 // Tensors are stored as chunked datasets with a Fletcher-32 checksum, so that a damaged block is an
-// error when it is read and never a wrong number. Errors are core::UserError naming file and dataset.
+// error when it is read and never a wrong number. Errors are core::UserError naming file and
+// dataset.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +21,12 @@ Handle create_file(const Context& context);
 // Flushes, closes and fsyncs a file that was written; reports a full disk.
 void finish_file(Handle file, const Context& context);
 
-// Writes a tensor of any device as dataset `name` ("group/name" makes the group). bfloat16 is stored
-// as uint16 bit patterns.
+// Writes a tensor of any device as dataset `name` ("group/name" makes the group). bfloat16 is
+// stored as uint16 bit patterns.
 void write_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
                   const Context& context);
-// Reads dataset `name` into a tensor whose shape and dtype it must have.
+// Reads dataset `name` into a tensor whose shape it must have, and whose dtype: only float32 and
+// float64 convert into each other.
 void read_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
                  const Context& context);
 bool has_dataset(hid_t parent, const std::string& name);

@@ -11,7 +11,7 @@ constexpr std::string_view kTag = "loader";
 }  // namespace
 
 RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gist,
-                          std::int64_t row_length) {
+                          std::int64_t row_length, std::int64_t model_vocab) {
   core::require(row_length >= 2, kTag,
                 "a row of {} positions holds no token and its target: raise train.row_length",
                 row_length);
@@ -32,6 +32,10 @@ RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gis
   format.gist = gist;
   format.row_length = row_length;
   format.vocab = describe_vocab(tokenizer);
+  const std::int64_t raw_rows = model_vocab > 0 ? model_vocab : format.vocab.vocab_size;
+  core::check(raw_rows >= format.vocab.vocab_size, kTag, "a model of {} rows for {} tokens",
+              raw_rows, format.vocab.vocab_size);
+  format.first_gist = static_cast<TokenId>(raw_rows);
   if (gist.rule == gsa::InsertionRule::word) format.starts_word = starts_word_table(tokenizer);
   return format;
 }
@@ -40,7 +44,7 @@ void BatchBuilder::add(std::span<const TokenId> tokens, std::span<const gsa::Ele
   for (const gsa::Element& element : elements) {
     const bool raw = element.level < 0;
     tokens_.push_back(raw ? tokens[static_cast<std::size_t>(element.raw)]
-                          : static_cast<TokenId>(format_.vocab.vocab_size + element.level));
+                          : static_cast<TokenId>(format_.first_gist + element.level));
     level_.push_back(element.level);
     documents_.push_back(document_);
   }

@@ -17,13 +17,15 @@ struct RowFormat {
   gsa::GistConfig gist;
   std::int64_t row_length = 0;            // positions a row, gists and padding included
   VocabInfo vocab;                        // of the tokenizer the model was built for
+  TokenId first_gist = 0;                 // id of the level-0 gist: the model's raw vocabulary size
   std::vector<std::uint8_t> starts_word;  // (vocab_size); may be empty for InsertionRule::count
 };
 
-// The format for a tokenizer. Throws core::UserError when no row can hold a chunk: a chunk longer
+// The format for a tokenizer and a model with model_vocab raw rows (0: as many as the tokenizer has
+// entries; never fewer). Throws core::UserError when no row can hold a chunk: a chunk longer
 // than the row, or a row too short for two tokens with their gists.
 RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gist,
-                          std::int64_t row_length);
+                          std::int64_t row_length, std::int64_t model_vocab = 0);
 
 // Collects rows piece by piece, then computes layout and targets.
 class BatchBuilder {

@@ -88,8 +88,8 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
   core::require(!config.data.train.empty(), "config",
                 "data.train is empty: name shards (.h5), or folders of them, made by `unfold data "
                 "tokenize`");
-  const data::RowFormat format =
-      data::make_row_format(*tokenizer_, loss_.row_gists(), config.train.row_length);
+  const data::RowFormat format = data::make_row_format(
+      *tokenizer_, loss_.row_gists(), config.train.row_length, description_.decoder.vocab_size);
   const std::int64_t local_rows = config.train.rows / world.world_size();
   const std::int64_t micro = config.train.micro_rows > 0 ? config.train.micro_rows : local_rows;
   if (config.train.val_every > 0 && !config.data.val.empty()) {

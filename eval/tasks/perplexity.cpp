@@ -44,14 +44,6 @@ void add_rows(const data::Batch& batch, const std::vector<float>& loss,
   }
 }
 
-// Gists stand behind the vocabulary of the model, which may be larger than the tokenizer's.
-void move_gists(data::Batch& batch, std::int64_t model_vocabulary) {
-  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-    const std::int8_t level = batch.layout.level[i];
-    if (level >= 0) batch.tokens[i] = static_cast<data::TokenId>(model_vocabulary + level);
-  }
-}
-
 }  // namespace
 
 PerplexityTask::PerplexityTask(const LoadedRun& run, const EvalSettings& settings)
@@ -59,16 +51,13 @@ PerplexityTask::PerplexityTask(const LoadedRun& run, const EvalSettings& setting
   core::require(!settings.val.empty(), "eval",
                 "task perplexity reads data.val, which is empty: name shards there (--set "
                 "data.val=[FOLDER]), or take perplexity out of eval.tasks");
-  const data::RowFormat format =
-      data::make_row_format(*run.tokenizer, settings.gist, settings.row_length);
+  const data::RowFormat format = data::make_row_format(
+      *run.tokenizer, settings.gist, settings.row_length, run.decoder.config().vocab_size);
   const std::int64_t batch_rows = std::max<std::int64_t>(1, kBatchPositions / settings.row_length);
   batches_ = data::validation_batches(data::find_shards(settings.val), format, settings.eval.rows,
                                       batch_rows);
   std::int64_t targets = 0;
-  for (data::Batch& batch : batches_) {
-    move_gists(batch, run.decoder.config().vocab_size);
-    targets += batch.valid_targets;
-  }
+  for (const data::Batch& batch : batches_) targets += batch.valid_targets;
   core::require(targets > 0, "eval", "{}: no token to predict in its rows: use a longer text",
                 settings.val.front());
   token_bytes_ = format.vocab.token_bytes;

@@ -81,6 +81,7 @@ class LoaderTest : public ::testing::Test {
     result.gist.rule = rule;
     result.row_length = row_length;
     result.vocab = describe_vocab(tokenizer_);
+    result.first_gist = 257;
     for (TokenId id = 0; id < 257; ++id) {
       result.starts_word.push_back(gsa::starts_word(tokenizer_.token_bytes(id)) ? 1 : 0);
     }
@@ -143,6 +144,19 @@ TEST_F(LoaderTest, RowsAreWellFormed) {
       }
     }
   }
+}
+
+// A model may have more raw rows than the tokenizer has entries: its gists stand behind all of them.
+TEST_F(LoaderTest, GistsStandBehindTheModelsVocabulary) {
+  const RowFormat row_format = make_row_format(tokenizer_, {.chunks = {4}}, 64, 300);
+  const Batch batch = Loader(shards_, row_format, {.seed = 3}, 0).next(2);
+  int gists = 0;
+  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
+    if (batch.layout.level[i] < 0) continue;
+    EXPECT_EQ(batch.tokens[i], 300);
+    ++gists;
+  }
+  EXPECT_GT(gists, 10);
 }
 
 // Each piece of a document must carry exactly the gists insertion gives it on its own.
