@@ -225,11 +225,15 @@ bool DocumentReader::State::next_json_piece(Document& document) {
       const std::string place = fmt::format("{}:{}", file.string(), line);
       std::string checked;
       put_checked(bytes, place, checked);
-      JsonText found = read_json_text(checked, options.json_field);
-      core::require(found.text.has_value(), kTag,
-                    "{}: {}: every line must be a JSON object with the text in \"{}\"", place,
-                    found.error, options.json_field);
-      long_text = std::move(*found.text);
+      if (options.whole_lines) {
+        long_text = std::move(checked);
+      } else {
+        JsonText found = read_json_text(checked, options.json_field);
+        core::require(found.text.has_value(), kTag,
+                      "{}: {}: every line must be a JSON object with the text in \"{}\"", place,
+                      found.error, options.json_field);
+        long_text = std::move(*found.text);
+      }
       long_begin = 0;
     }
     consume(line_bytes);

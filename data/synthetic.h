@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/records/record.h"
+
 namespace unfold::data {
 
 enum class SyntheticTask : std::uint8_t { recall, passkey, multikey };
@@ -42,12 +44,6 @@ struct SyntheticOptions {
   std::int64_t min_facts = 0;
   // recall: words a value.
   std::int64_t value_words = 2;
-};
-
-struct Question {
-  std::string question;  // ends without a space
-  std::string answer;    // what follows it, behind one space
-  bool operator==(const Question&) const = default;
 };
 
 // A context (it ends with a line end) and all questions on it, in random order.

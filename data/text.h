@@ -50,6 +50,7 @@ struct Document {
 struct DocumentReaderOptions {
   InvalidUtf8 invalid_utf8 = InvalidUtf8::error;
   std::string json_field = "text";                      // JSONL: string member that holds the text
+  bool whole_lines = false;                             // JSONL: the line itself is the text
   std::size_t piece_bytes = std::size_t{4} << 20;       // longer documents are yielded in pieces
   std::size_t max_line_bytes = std::size_t{256} << 20;  // a longer JSONL line is an error
 };
