@@ -213,7 +213,7 @@ TEST(Synthetic, TooSmallAContextIsAUserError) {
 TEST(SyntheticCorpus, OneJsonObjectALine) {
   const TemporaryFolder folder;
   const SyntheticOptions options{.task = SyntheticTask::recall, .seed = 9, .context = 200};
-  write_synthetic_corpus(folder / "a.jsonl", options, 3);
+  write_synthetic_corpus(folder / "a.jsonl", options, {.count = 3});
   std::istringstream lines(read_bytes(folder / "a.jsonl"));
   std::string line;
   for (std::int64_t i = 0; i < 3; ++i) {
@@ -230,13 +230,13 @@ TEST(SyntheticCorpus, OneJsonObjectALine) {
 TEST(SyntheticCorpus, KeepsAnExistingFileUnlessTold) {
   const TemporaryFolder folder;
   testing::write_bytes(folder / "a.jsonl", "mine\n");
-  EXPECT_THROW(write_synthetic_corpus(folder / "a.jsonl", {}, 1), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "a.jsonl", {}, {.count = 1}), core::UserError);
   EXPECT_EQ(read_bytes(folder / "a.jsonl"), "mine\n");
-  write_synthetic_corpus(folder / "a.jsonl", {}, 1, true);
+  write_synthetic_corpus(folder / "a.jsonl", {}, {.count = 1, .overwrite = true});
   EXPECT_TRUE(read_bytes(folder / "a.jsonl").starts_with("{\"text\":"));
-  EXPECT_THROW(write_synthetic_corpus(folder / "no/a.jsonl", {}, 1), core::UserError);
-  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {}, 0), core::UserError);
-  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {.context = 3}, 1), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "no/a.jsonl", {}, {.count = 1}), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {}, {.count = 0}), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {.context = 3}, {.count = 1}), core::UserError);
   EXPECT_FALSE(fs::exists(folder / "b.jsonl"));
   EXPECT_FALSE(fs::exists(folder / "b.jsonl.tmp"));
 }
