@@ -46,7 +46,9 @@ class RecordParser {
   Json read(std::string_view line) const {
     std::vector<std::set<std::string>> open;  // members of the objects around the place read
     std::string repeated;
-    const auto watch = [&](int, Json::parse_event_t event, Json& value) {
+    const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+      // No record is nested so deep; a hostile line must not cost the stack of a destructor.
+      require(depth <= 8, "lists or objects nested too deep: see the format of records");
       if (event == Json::parse_event_t::object_start) open.emplace_back();
       if (event == Json::parse_event_t::object_end) open.pop_back();
       if (event == Json::parse_event_t::key) {
