@@ -1,6 +1,5 @@
 #include "data/records/record_reader.h"
 
-#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
@@ -11,10 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kTag = "records";
-
-bool is_records(const fs::path& file) {
-  return file.extension() == ".jsonl" || file.extension() == ".JSONL";
-}
 
 DocumentReaderOptions whole_lines() {
   DocumentReaderOptions options;
@@ -27,21 +22,7 @@ DocumentReaderOptions whole_lines() {
 
 std::vector<fs::path> find_record_files(const std::vector<std::string>& inputs) {
   core::require(!inputs.empty(), kTag, "no files to read: name some in data.train and data.val");
-  std::vector<fs::path> files;
-  for (const std::string& input : inputs) {
-    std::vector<fs::path> found = list_text_files({input});
-    if (fs::is_directory(input)) {
-      std::erase_if(found, [](const fs::path& file) { return !is_records(file); });
-      core::require(!found.empty(), kTag, "{}: no .jsonl file in this folder: give another one",
-                    input);
-    } else {
-      core::require(is_records(found.front()), kTag,
-                    "{}: not a .jsonl file: data.format sft reads records, one JSON object a line",
-                    input);
-    }
-    files.insert(files.end(), found.begin(), found.end());
-  }
-  return files;
+  return list_text_files({inputs.begin(), inputs.end()}, {".jsonl"});
 }
 
 RecordReader::RecordReader(const fs::path& file) : lines_({file}, whole_lines()) {}
