@@ -16,11 +16,11 @@ enum Stream : std::uint64_t { kShardOrder = 1, kDocumentOrder = 2 };
 
 RowCursor::RowCursor(std::unique_ptr<RowShards> shards, const LoaderState& state, bool shuffle)
     : shards_(std::move(shards)), shuffle_(shuffle) {
-  core::check(format().gist.rule != gsa::InsertionRule::word ||
-                  static_cast<std::int64_t>(format().starts_word.size()) ==
-                      format().vocab.vocab_size,
-              kTag, "word table of {} entries for a vocabulary of {}", format().starts_word.size(),
-              format().vocab.vocab_size);
+  core::check(
+      format().gist.rule != gsa::InsertionRule::word ||
+          static_cast<std::int64_t>(format().starts_word.size()) == format().vocab.vocab_size,
+      kTag, "word table of {} entries for a vocabulary of {}", format().starts_word.size(),
+      format().vocab.vocab_size);
   seek(state);
 }
 

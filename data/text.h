@@ -31,9 +31,9 @@ std::string replace_invalid_utf8(std::string_view text);
 // hold (recursively, sorted by path) of these extensions, written in small letters. Others are
 // skipped in folders. Throws core::UserError: no inputs, a path that does not exist or cannot be
 // read, a given file of another extension or kind, a folder without such files.
-std::vector<std::filesystem::path> list_text_files(
-    const std::vector<std::filesystem::path>& inputs,
-    const std::vector<std::string>& extensions = {".txt", ".md", ".markdown", ".jsonl"});
+std::vector<std::filesystem::path> list_text_files(const std::vector<std::filesystem::path>& inputs,
+                                                   const std::vector<std::string>& extensions = {
+                                                       ".txt", ".md", ".markdown", ".jsonl"});
 
 // A document, or one piece of a long one. Tokens of the pieces, concatenated, are the tokens of the
 // document: a piece ends before a single space between two ASCII letters, where the pre-tokenizers

@@ -214,9 +214,10 @@ void add_synthesize(CLI::App& data) {
   command->add_option("--task", arguments->task, "recall, passkey or multikey")
       ->capture_default_str();
   command->add_option("--out", arguments->out, "JSONL file to write")->required();
-  add_choice(*command, "--format", arguments->format, {"text", "sft"},
-             "text: a document a line; sft: a record a line, context and questions, for data.format "
-             "sft");
+  add_choice(
+      *command, "--format", arguments->format, {"text", "sft"},
+      "text: a document a line; sft: a record a line, context and questions, for data.format "
+      "sft");
   command->add_option("--count", corpus.count, "documents")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -107,9 +107,10 @@ void add_data(Schema& schema) {
   Section data(
       schema, "data", "what the model reads; paths from the working directory",
       [](auto& config) -> auto& { return config.data; });
-  data.add("format", &DataConfig::format, {{"text", DataFormat::text}, {"sft", DataFormat::sft}},
-           "text: token shards, loss on every token; sft: JSONL records of a context with questions, "
-           "loss on the answers");
+  data.add(
+      "format", &DataConfig::format, {{"text", DataFormat::text}, {"sft", DataFormat::sft}},
+      "text: token shards, loss on every token; sft: JSONL records of a context with questions, "
+      "loss on the answers");
   data.add("train", &DataConfig::train,
            "training shards (.h5; sft: .jsonl files) or folders of them");
   data.add("val", &DataConfig::val,

@@ -76,8 +76,8 @@ class RecordParser {
     require(value.is_object(), "{} is {}, not an object", what, described(value));
     for (const auto& member : value.items()) {
       require(std::find(known.begin(), known.end(), member.key()) != known.end(),
-              "{} has an unknown member \"{}\": known are {}", what,
-              member.key().substr(0, 40), fmt::join(known, ", "));
+              "{} has an unknown member \"{}\": known are {}", what, member.key().substr(0, 40),
+              fmt::join(known, ", "));
     }
   }
 
@@ -138,8 +138,8 @@ class RecordParser {
 
   void add_questions(const Json& object, Record& record) const {
     if (!object.contains("questions")) {
-      record.questions.push_back({text(object, "question", "\"question\""),
-                                  text(object, "answer", "\"answer\"")});
+      record.questions.push_back(
+          {text(object, "question", "\"question\""), text(object, "answer", "\"answer\"")});
       return;
     }
     require(!object.contains("question") && !object.contains("answer"),

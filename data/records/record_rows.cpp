@@ -62,8 +62,8 @@ RecordElements lay_out_record(std::span<const TokenId> tokens, std::span<const R
     }
     starts_word.clear();
     if (format.gist.rule == gsa::InsertionRule::word) {
-      for (const TokenId token : tokens.subspan(static_cast<std::size_t>(first),
-                                                static_cast<std::size_t>(part.tokens))) {
+      for (const TokenId token :
+           tokens.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(part.tokens))) {
         starts_word.push_back(format.starts_word[static_cast<std::size_t>(token)]);
       }
     }

@@ -57,8 +57,8 @@ PerplexityTask::PerplexityTask(const LoadedRun& run, const EvalSettings& setting
   data::DataConfig data;
   data.format = settings.format;
   data.on_long = settings.on_long;
-  batches_ = data::validation_batches(
-      *data::open_rows(data, settings.val, *run.tokenizer, format), settings.eval.rows, batch_rows);
+  batches_ = data::validation_batches(*data::open_rows(data, settings.val, *run.tokenizer, format),
+                                      settings.eval.rows, batch_rows);
   std::int64_t targets = 0;
   for (const data::Batch& batch : batches_) targets += batch.valid_targets;
   core::require(targets > 0, "eval", "{}: no token to predict in its rows: use a longer text",

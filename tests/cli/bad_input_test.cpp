@@ -216,8 +216,8 @@ TEST_F(BadInput, Records) {
   refuse_line("{\"context\": \"c\", \"question\": \"q\", \"answer\": \"\"}", "is empty");
   refuse_line("{\"context\": \"c\", \"question\": 1, \"answer\": \"a\"}", "is a number");
   refuse_line("{\"context\": \"c\", \"qestion\": \"q\", \"answer\": \"a\"}", "\"qestion\"");
-  const std::string longer = "{\"context\": \"" + std::string(120, 'c') +
-                             "\", \"question\": \"q\", \"answer\": \"a\"}\n";
+  const std::string longer =
+      "{\"context\": \"" + std::string(120, 'c') + "\", \"question\": \"q\", \"answer\": \"a\"}\n";
   refuse_line(longer, "a row has 96");
   const ProgramResult skipped =
       files_->run_train("skipped", {"data.format=sft", "data.on_long=skip", "train.steps=4",

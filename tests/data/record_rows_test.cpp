@@ -203,10 +203,10 @@ TEST_F(RecordRowsTest, SegmentsKeepVisibilityReachAndChunksConsistent) {
     for (std::int64_t row = 0; row < layout.rows; ++row) {
       const auto counts = gsa::count_row(layout, row, row_format.gist);
       for (std::int64_t q = 0; q < layout.length; ++q) {
-        const int query_class = reach.query_class[static_cast<std::size_t>(row * layout.length + q)];
+        const int query_class =
+            reach.query_class[static_cast<std::size_t>(row * layout.length + q)];
         for (std::int64_t k = 0; k <= q; ++k) {
-          const bool seen =
-              gsa::visible(counts, q, k, row_format.gist, gsa::Visibility::gist);
+          const bool seen = gsa::visible(counts, q, k, row_format.gist, gsa::Visibility::gist);
           ASSERT_EQ(seen, q < reach.at(row, query_class, k)) << row << " " << q << " " << k;
           const auto at = [&](std::int64_t t) {
             return layout.document[static_cast<std::size_t>(row * layout.length + t)];
@@ -337,7 +337,9 @@ TEST_F(RecordRowsTest, LongRecordsAreAnErrorOrLeftOut) {
   const std::string file = (folder_ / "1.jsonl").string();
   std::string text = testing::read_bytes(file);
   const auto lines = std::count(text.begin(), text.end(), '\n');
-  text += R"({"context": ")" + std::string(200, 'x') + R"(", "question": "q", "answer": "a"})" "\n";
+  text += R"({"context": ")" + std::string(200, 'x') +
+          R"(", "question": "q", "answer": "a"})"
+          "\n";
   testing::write_bytes(file, text);
   const std::string error = test::user_error([&] { shards(format()); });
   EXPECT_NE(error.find(fmt::format("{}:{}: the record takes ", file, lines + 1)), std::string::npos)
@@ -358,15 +360,15 @@ TEST_F(RecordRowsTest, LongRecordsAreAnErrorOrLeftOut) {
   EXPECT_EQ(fewer->count(), 2);
   EXPECT_EQ(fewer->records(), 10 + 20);
   core::log::set_level(core::log::Level::warning);
-  const std::string none = test::user_error(
-      [&] { RecordShards({file}, tokenizer_, format(), OnLong::skip); });
+  const std::string none =
+      test::user_error([&] { RecordShards({file}, tokenizer_, format(), OnLong::skip); });
   EXPECT_NE(none.find("every record is longer"), std::string::npos) << none;
 
   // Questions and answers that fill more than a row are wrong under either choice.
   testing::write_bytes(file, record_json("c", {{std::string(160, 'q'), "a"}}) + "\n");
   for (const OnLong on_long : {OnLong::error, OnLong::skip}) {
-    const std::string asked = test::user_error(
-        [&] { RecordShards({file}, tokenizer_, format(), on_long); });
+    const std::string asked =
+        test::user_error([&] { RecordShards({file}, tokenizer_, format(), on_long); });
     EXPECT_NE(asked.find(file + ":1: questions and answers take 163 tokens"), std::string::npos)
         << asked;
   }
@@ -380,9 +382,9 @@ TEST_F(RecordRowsTest, ARecordMayFillItsRowExactly) {
   RecordShards fits({file}, tokenizer_, exact, OnLong::error);
   EXPECT_EQ(validation_batches(fits, 5, 5).front().tokens,
             (std::vector<TokenId>{'a', 'b', 'c', 'd', kGist, 'q', ' ', 'a', kEos}));
-  EXPECT_THROW(RecordShards({file}, tokenizer_, format({4}, 8, gsa::InsertionRule::count),
-                            OnLong::error),
-               core::UserError);
+  EXPECT_THROW(
+      RecordShards({file}, tokenizer_, format({4}, 8, gsa::InsertionRule::count), OnLong::error),
+      core::UserError);
 }
 
 TEST_F(RecordRowsTest, TheConfigChoosesTheFormat) {

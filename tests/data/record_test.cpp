@@ -17,7 +17,8 @@ using testing::TemporaryFolder;
 using testing::write_bytes;
 using Texts = std::vector<std::string>;
 
-constexpr const char* kGood = R"({"context": "Sky is blue.", "question": "Sky?", "answer": "blue"})";
+constexpr const char* kGood =
+    R"({"context": "Sky is blue.", "question": "Sky?", "answer": "blue"})";
 
 std::string error_of(std::string_view line) {
   return test::user_error([&] { parse_record(line, "a.jsonl:7"); });
@@ -28,7 +29,8 @@ TEST(Record, ContextIsOneSegmentOrAList) {
   EXPECT_EQ(one.segments, Texts{"Sky is blue."});
   EXPECT_EQ(one.questions, (std::vector<Question>{{"Sky?", "blue"}}));
   const Record many = parse_record(
-      R"({"system": "Be brief.\n", "context": ["one", " two"], "question": "q", "answer": "a"})", "");
+      R"({"system": "Be brief.\n", "context": ["one", " two"], "question": "q", "answer": "a"})",
+      "");
   EXPECT_EQ(many.segments, (Texts{"Be brief.\n", "one", " two"}));
 }
 
@@ -80,7 +82,8 @@ TEST(Record, EveryBadLineIsAUserErrorThatNamesItsPlace) {
       {R"({"system": "", "context": "c", "question": "q", "answer": "a"})", "\"system\" is empty"},
       {R"({"system": false, "context": "c", "question": "q", "answer": "a"})",
        "\"system\" is a boolean, not text"},
-      {R"({"documents": "d", "question": "q", "answer": "a"})", "\"documents\" is text, not a list"},
+      {R"({"documents": "d", "question": "q", "answer": "a"})",
+       "\"documents\" is text, not a list"},
       {R"({"documents": [], "question": "q", "answer": "a"})", "empty list"},
       {R"({"documents": ["d"], "question": "q", "answer": "a"})",
        "\"documents\" entry 1 is text, not an object"},
@@ -88,7 +91,8 @@ TEST(Record, EveryBadLineIsAUserErrorThatNamesItsPlace) {
        "the text of \"documents\" entry 1 is missing"},
       {R"({"documents": [{"text": ""}], "question": "q", "answer": "a"})",
        "the text of \"documents\" entry 1 is empty"},
-      {R"({"documents": [{"text": "t", "title": 1}], "question": "q", "answer": "a"})", "the title"},
+      {R"({"documents": [{"text": "t", "title": 1}], "question": "q", "answer": "a"})",
+       "the title"},
       {R"({"documents": [{"text": "t", "body": "b"}], "question": "q", "answer": "a"})",
        "unknown member \"body\": known are title, text"},
       {R"({"context": "c", "question": "q"})", "\"answer\" is missing"},
