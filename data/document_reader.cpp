@@ -38,7 +38,8 @@ bool is_one_of(const Extensions& extensions, const fs::path& file) {
 std::string spell(const Extensions& extensions) {
   std::string text = extensions.front();
   for (std::size_t i = 1; i < extensions.size(); ++i) {
-    text += (i + 1 == extensions.size() ? " or " : ", ") + extensions[i];
+    text += i + 1 == extensions.size() ? " or " : ", ";
+    text += extensions[i];
   }
   return text;
 }
