@@ -76,7 +76,7 @@ TEST_F(TrainerTest, TwoRunsAreEqualAndAnotherSeedIsNot) {
 TEST_F(TrainerTest, OverfitsOneBatch) {
   config_.train.overfit_one_batch = true;
   config_.train.rows = 1;
-  config_.train.steps = 120;
+  config_.train.steps = 300;
   config_.train.optimizer.lr = 2e-2;
   config_.train.val_every = 0;
   config_.checkpoint.every = 0;
