@@ -1,6 +1,7 @@
 #include "gsa/selection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -8,8 +9,8 @@
 namespace unfold::gsa {
 
 std::int64_t pick_count(const SelectionConfig& config, std::int64_t entries, std::int64_t n_rep,
-                        std::int64_t gists) {
-  std::int64_t count = gists;
+                        std::int64_t gists, std::int64_t mass) {
+  std::int64_t count = 0;
   switch (config.budget) {
     case Budget::paper: count = entries / config.rho / n_rep / config.chunk + 1; break;
     case Budget::ratio: {
@@ -18,10 +19,13 @@ std::int64_t pick_count(const SelectionConfig& config, std::int64_t entries, std
       break;
     }
     case Budget::fixed: count = config.chunks; break;
-    case Budget::top_p: break;
+    case Budget::top_p: count = mass; break;
   }
   if (config.quarter_cap) count = std::min(count, std::max<std::int64_t>(1, gists / 4));
-  return std::min(count, gists);
+  count = std::min(count, gists);
+  if (config.anneal == 0) return count;
+  const auto relief = config.anneal * static_cast<double>(gists - count);
+  return count + static_cast<std::int64_t>(std::llround(relief));
 }
 
 std::span<const std::int32_t> Selection::of(std::int64_t query, std::int64_t kv_head,

@@ -31,11 +31,11 @@ void select_chunks(T, const AttentionShape&, const ChunkTable&, std::int64_t,
                    const SelectionConfig&, Selection&) {
   without_cuda("select_chunks");
 }
-void unfolding(T, const AttentionShape&, const ChunkTable&, std::int64_t, const KeyLists&, T, T) {
+void unfolding(T, const AttentionShape&, const ChunkTable&, std::int64_t, const KeySpans&, T, T) {
   without_cuda("unfolding");
 }
 void unfolding_backward(T, T, T, T, const AttentionShape&, const ChunkTable&, std::int64_t,
-                        const KeyLists&, T) {
+                        const KeySpans&, T) {
   without_cuda("unfolding_backward");
 }
 

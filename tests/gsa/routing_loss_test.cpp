@@ -137,7 +137,9 @@ TEST(RoutingLoss, TouchesQueriesAndGistKeysAlone) {
     const auto column = static_cast<std::int64_t>(i) % one.shape.qkv_width();
     const bool may = column < queries ? selects[token] : column < keys && one.layout.level[token] >= 0;
     touched += std::abs(gradient[i]);
-    if (!may) EXPECT_EQ(gradient[i], 0) << "token " << token << " column " << column;
+    if (!may) {
+      EXPECT_EQ(gradient[i], 0) << "token " << token << " column " << column;
+    }
   }
   EXPECT_GT(touched, 0.1);
 }
