@@ -219,8 +219,7 @@ BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibili
     }
     map.query_offsets.push_back(static_cast<std::int64_t>(map.queries.size()));
     const std::int64_t count = map.query_offsets.back() - map.query_offsets.end()[-2];
-    map.tiles_per_row =
-        std::max(map.tiles_per_row, count == 0 ? 0 : (count - 1) / query_tile + 1);
+    map.tiles_per_row = std::max(map.tiles_per_row, count == 0 ? 0 : (count - 1) / query_tile + 1);
   }
   map.order.resize(static_cast<std::size_t>(layout.size()));
   map.range_offsets.push_back(0);
@@ -265,9 +264,10 @@ std::int64_t count_visible_pairs(const BlockMap& map) {
   for (std::int64_t row = 0; row < map.rows(); ++row) {
     const auto begin = map.query_offsets[static_cast<std::size_t>(row)];
     const auto end = map.query_offsets[static_cast<std::size_t>(row) + 1];
-    total += count_pairs(map.reach, row,
-                         std::span(map.queries).subspan(static_cast<std::size_t>(begin),
-                                                        static_cast<std::size_t>(end - begin)));
+    total += count_pairs(
+        map.reach, row,
+        std::span(map.queries)
+            .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
   }
   return total;
 }

@@ -1,5 +1,5 @@
-// Chunk table: which tokens every gist stands for, document by document. Built once a batch from the
-// layout; selection descends it, unfolding reads chunks through it.
+// Chunk table: which tokens every gist stands for, document by document. Built once a batch from
+// the layout; selection descends it, unfolding reads chunks through it.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,19 @@ namespace unfold::gsa {
 struct ChunkLevel {
   std::vector<std::int32_t> gist;         // positions in the row, ascending
   std::vector<std::int32_t> first_child;  // (gists + 1) gist j covers children [first_child[j],
-                                          // first_child[j + 1]) of the level below; level 0: indices
-                                          // into DocumentChunks::raw
+                                          // first_child[j + 1]) of the level below; level 0:
+                                          // indices into DocumentChunks::raw
 };
 
 struct DocumentChunks {
   std::int32_t row = 0;
-  std::int32_t begin = 0;          // positions [begin, end) of the row
+  std::int32_t begin = 0;  // positions [begin, end) of the row
   std::int32_t end = 0;
-  std::int32_t suffix_begin = 0;   // first position behind the last top-level gist; end without one
-  std::vector<ChunkLevel> levels;  // [0] chunks ... [L - 1] top; empty gists without a top-level gist
-  std::vector<std::int32_t> raw;   // positions of all raw tokens, in order: those of the chunks
-                                   // first, then the suffix
+  std::int32_t suffix_begin = 0;  // first position behind the last top-level gist; end without one
+  std::vector<ChunkLevel>
+      levels;  // [0] chunks ... [L - 1] top; empty gists without a top-level gist
+  std::vector<std::int32_t> raw;  // positions of all raw tokens, in order: those of the chunks
+                                  // first, then the suffix
 
   std::int64_t chunks() const {
     return levels.empty() ? 0 : static_cast<std::int64_t>(levels[0].gist.size());

@@ -82,8 +82,7 @@ std::int64_t KeySpans::keys() const {
 
 KeySpans make_key_spans(const Reach& reach, const ChunkTable& table, Unfold unfold,
                         const Selection& selection) {
-  const std::int64_t pairs =
-      static_cast<std::int64_t>(table.suffix.size()) * selection.kv_heads;
+  const std::int64_t pairs = static_cast<std::int64_t>(table.suffix.size()) * selection.kv_heads;
   std::vector<std::vector<KeySpan>> found(static_cast<std::size_t>(pairs));
   core::parallel_for(pairs, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

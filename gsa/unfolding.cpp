@@ -45,10 +45,10 @@ Variable unfolding_attention(const Variable& qkv, const AttentionShape& shape,
                   qkv.dim(0) == rows.rows() * length,
               "unfolding", "qkv {} for {} rows of {}", core::to_string(qkv.shape()), rows.rows(),
               length);
-  core::check(rows.queries.size() + context.table->suffix.size() ==
-                  static_cast<std::size_t>(qkv.dim(0)),
-              "unfolding", "{} queries attend under section 5 and {} select, of {}",
-              rows.queries.size(), context.table->suffix.size(), qkv.dim(0));
+  core::check(
+      rows.queries.size() + context.table->suffix.size() == static_cast<std::size_t>(qkv.dim(0)),
+      "unfolding", "{} queries attend under section 5 and {} select, of {}", rows.queries.size(),
+      context.table->suffix.size(), qkv.dim(0));
   const auto spans = std::make_shared<const KeySpans>(
       make_key_spans(rows.reach, *context.table, context.config.unfold, selection));
   const Tensor out = Tensor::empty({qkv.dim(0), shape.out_width()}, qkv.dtype(), device);
@@ -67,12 +67,11 @@ Variable unfolding_attention(const Variable& qkv, const AttentionShape& shape,
       });
 }
 
-std::vector<std::int32_t> unfolded_keys(const UnfoldingContext& context,
-                                        const Selection& selection, std::int64_t query,
-                                        std::int64_t kv_head) {
+std::vector<std::int32_t> unfolded_keys(const UnfoldingContext& context, const Selection& selection,
+                                        std::int64_t query, std::int64_t kv_head) {
   std::vector<std::int32_t> keys;
-  for (const KeySpan& span : key_spans_of(context.map->reach, *context.table,
-                                          context.config.unfold, selection, query, kv_head)) {
+  for (const KeySpan& span : key_spans_of(context.map->reach, *context.table, context.config.unfold,
+                                          selection, query, kv_head)) {
     for (std::int32_t key = span.begin; key < span.end; ++key) keys.push_back(key);
   }
   return keys;
@@ -81,13 +80,12 @@ std::vector<std::int32_t> unfolded_keys(const UnfoldingContext& context,
 AttendedKeys count_attended(const UnfoldingContext& context, const Layout& layout,
                             const Selection& selection) {
   const auto padding = std::count(layout.document.begin(), layout.document.end(), -1);
-  const KeySpans spans = make_key_spans(context.map->reach, *context.table, context.config.unfold,
-                                        selection);
+  const KeySpans spans =
+      make_key_spans(context.map->reach, *context.table, context.config.unfold, selection);
   AttendedKeys attended;
   attended.suffix_queries = static_cast<std::int64_t>(context.table->suffix.size());
-  attended.suffix_keys =
-      static_cast<double>(spans.keys()) / static_cast<double>(std::max<std::int64_t>(
-                                              1, selection.kv_heads));
+  attended.suffix_keys = static_cast<double>(spans.keys()) /
+                         static_cast<double>(std::max<std::int64_t>(1, selection.kv_heads));
   attended.prefix_queries = static_cast<std::int64_t>(context.map->queries.size()) - padding;
   attended.prefix_keys = count_visible_pairs(*context.map) - padding;  // padding sees itself
   return attended;

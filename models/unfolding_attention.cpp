@@ -28,12 +28,10 @@ Variable UnfoldingAttention::attend(std::int64_t layer, const Variable& qkv,
     selections_.resize(std::max(selections_.size(), static_cast<std::size_t>(layer) + 1));
   }
   if (!selects(layer)) return gsa::attention(qkv, shape, all_queries_);
-  const std::shared_ptr<const gsa::Selection> selection =
-      gsa::select(qkv.value(), shape, context_);
+  const std::shared_ptr<const gsa::Selection> selection = gsa::select(qkv.value(), shape, context_);
   if (options_.keep_selections) selections_[static_cast<std::size_t>(layer)] = selection;
   if (options_.routing_loss) {
-    losses_.push_back(
-        gsa::routing_loss(qkv, shape, *context_.table, context_.map->length()));
+    losses_.push_back(gsa::routing_loss(qkv, shape, *context_.table, context_.map->length()));
   }
   return gsa::unfolding_attention(qkv, shape, context_, *selection);
 }

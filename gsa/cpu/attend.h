@@ -48,8 +48,8 @@ void weigh(AttendWorkspace<A, Columns>& work, std::int64_t r, std::int64_t row_w
   }
 }
 
-// The queries in work, over all keys of their columns. Leaves log-sum-exp in `largest`, and in `out`
-// the sums to multiply by `total`.
+// The queries in work, over all keys of their columns. Leaves log-sum-exp in `largest`, and in
+// `out` the sums to multiply by `total`.
 template <typename A, typename Columns>
 void attend(AttendWorkspace<A, Columns>& work, std::int64_t width) {
   const std::int64_t queries = work.queries.count;
@@ -68,7 +68,8 @@ void attend(AttendWorkspace<A, Columns>& work, std::int64_t width) {
                   work.values.rows(keys.begin), queries, keys.count, row_width / Vector<A>::kLanes,
                   true, {work.out.data(), row_width});
     }
-  }  work.largest += work.total.log();
+  }
+  work.largest += work.total.log();
   work.total = work.total.inverse();
 }
 

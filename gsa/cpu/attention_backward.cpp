@@ -45,10 +45,9 @@ void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out
         const std::int32_t* order = map.order.data() + token;
         const std::int64_t key_begin = (shape.heads + kv_head) * width;
         const std::int64_t value_begin = key_begin + shape.kv_heads * width;
-        const BackwardRow<T, A> operands{qkv.data<T>() + token * stride,
-                                         out.data<T>() + token * shape.out_width(),
-                                         dout.data<T>() + token * shape.out_width(),
-                                         lse.data<A>() + token * shape.heads};
+        const BackwardRow<T, A> operands{
+            qkv.data<T>() + token * stride, out.data<T>() + token * shape.out_width(),
+            dout.data<T>() + token * shape.out_width(), lse.data<A>() + token * shape.heads};
         T* row_dqkv = dqkv.data<T>() + token * stride;
         load_keys(work, operands, shape, kv_head, order, length);
         for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {

@@ -82,8 +82,8 @@ class Pivots {
 
   std::int64_t width() const { return width_; }
 
-  // scores (rows, between): queries (rows, padded width) against the first `count` top-level pivots,
-  // rounded up to whole vectors.
+  // scores (rows, between): queries (rows, padded width) against the first `count` top-level
+  // pivots, rounded up to whole vectors.
   void score_tops(const A* queries, std::int64_t rows, std::int64_t count, A* scores,
                   std::int64_t between) const {
     multiply<A>({queries, padded<A>(width_), 1}, levels_.back().panels(0), rows, width_,

@@ -20,13 +20,13 @@ using core::kernels::cpu::on_float;
 // Scores of a block of queries: this many elements stay in the second-level cache.
 constexpr std::int64_t kBlockScores = 1 << 16;
 
-// The queries of one document with the heads of one key/value head. They are stacked query by query,
-// so that a block holds all heads of its queries, over which the target is a mean.
+// The queries of one document with the heads of one key/value head. They are stacked query by
+// query, so that a block holds all heads of its queries, over which the target is a mean.
 template <typename T, typename A>
 class Task {
  public:
-  Task(const Tensor& qkv, const AttentionShape& shape, const ChunkTable& table,
-       std::int64_t length, const Tensor& dqkv)
+  Task(const Tensor& qkv, const AttentionShape& shape, const ChunkTable& table, std::int64_t length,
+       const Tensor& dqkv)
       : qkv_(qkv.data<T>()),
         dqkv_(dqkv.defined() ? dqkv.data<A>() : nullptr),
         shape_(shape),
@@ -39,8 +39,9 @@ class Task {
     document_ = &table_.documents[d];
     kv_head_ = kv_head;
     const auto first = static_cast<std::size_t>(table_.first_query[d]);
-    const auto all = std::span(table_.suffix)
-                         .subspan(first, static_cast<std::size_t>(table_.first_query[d + 1]) - first);
+    const auto all =
+        std::span(table_.suffix)
+            .subspan(first, static_cast<std::size_t>(table_.first_query[d + 1]) - first);
     if (all.empty()) return 0;
     const std::int64_t keys_begin = (shape_.heads + kv_head) * shape_.width;
     const T* section = qkv_ + document_->row * length_ * stride() + keys_begin;
@@ -162,14 +163,14 @@ class Task {
 
   // The terms of one level, and their gradients: d term / d score = mass r - p.
   double score_level(std::span<const ChunkTable::SuffixQuery> queries, std::size_t level) {
-    const std::int64_t most = document_->covered_gists(static_cast<int>(level), queries.back().tops);
+    const std::int64_t most =
+        document_->covered_gists(static_cast<int>(level), queries.back().tops);
     const std::int64_t columns = padded<A>(most);
     const std::int64_t between = score(gist_keys_[level], most);
     double loss = 0;
     target_.resize(columns);
     for (std::size_t i = 0; i < queries.size(); ++i) {
-      const std::int64_t count =
-          document_->covered_gists(static_cast<int>(level), queries[i].tops);
+      const std::int64_t count = document_->covered_gists(static_cast<int>(level), queries[i].tops);
       const A mass = cover(i, level, count);
       for (std::int64_t h = 0; h < shape_.group(); ++h) {
         A* scores = scores_.data() + (static_cast<std::int64_t>(i) * shape_.group() + h) * between;

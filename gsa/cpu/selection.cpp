@@ -32,7 +32,7 @@ std::int64_t count_for_mass(std::vector<double> scores, double scale, double top
   return count;
 }
 
-// The picks of one (query, key/value head): `of` a level follow one another, level 0 first.
+// The picks of one (query, key/value head), level 0 first.
 struct Picks {
   std::vector<std::int32_t> all;
   std::vector<std::int32_t> counts;  // a level
@@ -54,7 +54,8 @@ class Descent {
     if (pivots_ != nullptr) score_tops(first, last, kv_head);
     for (std::int64_t q = first; q < last; ++q) {
       const ChunkTable::SuffixQuery& query = table_.suffix[static_cast<std::size_t>(q)];
-      united_.assign(document_->levels.size(), {});
+      united_.resize(document_->levels.size());
+      for (std::vector<std::int32_t>& level : united_) level.clear();
       for (std::int64_t h = 0; h < shape_.group(); ++h) {
         row_ = (q - first) * shape_.group() + h;
         head_ = kv_head * shape_.group() + h;
@@ -123,7 +124,8 @@ class Descent {
           pick_count(config_, entries, shape_.group(),
                      document_->covered_gists(static_cast<int>(level), query.tops), mass);
       next_.clear();
-      for (const std::int32_t at : top_indices(scores_, count)) {
+      top_indices(scores_, count, best_);
+      for (const std::int32_t at : best_) {
         const std::int32_t picked = candidates_[static_cast<std::size_t>(at)];
         united_[level].push_back(picked);
         if (level == 0) continue;
@@ -152,7 +154,7 @@ class Descent {
   std::int64_t between_ = 0;
   std::vector<std::vector<std::int32_t>> united_;
   std::vector<double> scores_;
-  std::vector<std::int32_t> candidates_, next_;
+  std::vector<std::int32_t> best_, candidates_, next_;
 };
 
 void collect(const std::vector<Picks>& picks, Selection& selection) {
@@ -195,8 +197,7 @@ void select_chunks(const Tensor& qkv, const AttentionShape& shape, const ChunkTa
           for (std::int64_t i = begin; i < end; ++i) {
             const auto d = static_cast<std::size_t>(i / shape.kv_heads);
             const DocumentChunks& document = table.documents[d];
-            if (config.pivot == Pivot::random ||
-                table.first_query[d] == table.first_query[d + 1]) {
+            if (config.pivot == Pivot::random || table.first_query[d] == table.first_query[d + 1]) {
               continue;
             }
             const T* keys = qkv.data<T>() + document.row * length * stride +

@@ -7,8 +7,8 @@
 namespace unfold::gsa::kernels::cpu {
 namespace {
 
-// Scores of a panel cost about an eighth of loading it for one query alone, so that a block may make
-// a few times what it needs before smaller blocks would be faster.
+// The scores that a block makes, over those that its queries need. A key serves all rows of a block
+// once it is loaded, so a few scores too many are cheaper than more blocks.
 constexpr std::int64_t kMostWaste = 3;
 
 std::int64_t size_of(const std::vector<KeySpan>& panels) {
@@ -58,8 +58,8 @@ std::vector<UnfoldedBlock> plan_blocks(const ChunkTable& table, const AttentionS
       std::int64_t needed = 0;
       UnfoldedBlock block;
       for (std::int32_t q = table.first_query[d]; q < table.first_query[d + 1]; ++q) {
-        std::vector<KeySpan> own = to_panels(spans.of(q * shape.kv_heads + kv_head),
-                                             table.documents[d].begin, lanes);
+        std::vector<KeySpan> own =
+            to_panels(spans.of(q * shape.kv_heads + kv_head), table.documents[d].begin, lanes);
         const std::int64_t own_size = size_of(own);
         std::vector<KeySpan> united = unite(block.panels, own);
         const bool full = (block.count + 1) * shape.group() > kMaxQueries ||

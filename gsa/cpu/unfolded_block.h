@@ -10,8 +10,8 @@
 
 namespace unfold::gsa::kernels::cpu {
 
-// Some suffix queries of one document, with the heads of one key/value head. A block makes the scores
-// of all its queries against every panel of keys that one of them visits.
+// Some suffix queries of one document, with the heads of one key/value head. A block makes the
+// scores of all its queries against every panel of keys that one of them visits.
 struct UnfoldedBlock {
   std::int32_t document = 0;
   std::int32_t kv_head = 0;

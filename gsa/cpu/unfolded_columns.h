@@ -38,8 +38,8 @@ class UnfoldedColumns {
       const std::int32_t left = panels_.front().end - panel;
       const std::int32_t count = std::min(left, (kMaxColumns - columns_) / kLanes);
       const std::int32_t keys = std::min(count * kLanes, length_ - panel * kLanes);
-      segments_.push_back({panel * kLanes, keys, columns_, columns_, count, columns_,
-                           columns_ + count * kLanes});
+      segments_.push_back(
+          {panel * kLanes, keys, columns_, columns_, count, columns_, columns_ + count * kLanes});
       columns_ += count * kLanes;
       used_ += count;
       if (count == left) {
@@ -93,8 +93,8 @@ class UnfoldedColumns {
   const KeySpans* spans_ = nullptr;
   std::size_t group_ = 1;
   std::int64_t kv_heads_ = 1;
-  std::int32_t begin_ = 0;   // of the document
-  std::int32_t length_ = 0;  // its tokens
+  std::int32_t begin_ = 0;           // of the document
+  std::int32_t length_ = 0;          // its tokens
   std::span<const KeySpan> panels_;  // still to visit
   std::int32_t used_ = 0;            // panels of the first of them that are done
 

@@ -44,17 +44,17 @@ void unfolding(const Tensor& qkv, const AttentionShape& shape, const ChunkTable&
     const std::int64_t stride = shape.qkv_width();
     const std::vector<UnfoldedBlock> blocks =
         plan_blocks(table, shape, spans, static_cast<std::int32_t>(Vector<A>::kLanes));
-    core::parallel_for(static_cast<std::int64_t>(blocks.size()), 1,
-                       [&](std::int64_t begin, std::int64_t end) {
+    const auto tasks = static_cast<std::int64_t>(blocks.size());
+    core::parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
       AttendWorkspace<A, UnfoldedColumns<A>> work;
+      const UnfoldedBlock* before = nullptr;  // whose keys work holds
       for (std::int64_t i = begin; i < end; ++i) {
         const UnfoldedBlock& block = blocks[static_cast<std::size_t>(i)];
         const DocumentChunks& document = table.documents[static_cast<std::size_t>(block.document)];
         const std::int64_t token = document.row * length;
         const T* row = qkv.data<T>() + token * stride;
-        const bool same = i > begin && (&block)[-1].document == block.document &&
-                          (&block)[-1].kv_head == block.kv_head;
-        if (!same) {
+        if (before == nullptr || before->document != block.document ||
+            before->kv_head != block.kv_head) {
           const std::vector<std::int32_t> order = positions_of(document);
           const auto count = static_cast<std::int64_t>(order.size());
           const T* keys = row + (shape.heads + block.kv_head) * shape.width;
@@ -63,6 +63,7 @@ void unfolding(const Tensor& qkv, const AttentionShape& shape, const ChunkTable&
           work.values.gather(keys + shape.kv_heads * shape.width, stride, order.data(), count,
                              shape.width);
         }
+        before = &block;
         take(block, table, shape, work.queries);
         load_queries(row, stride, work.queries, shape.width, scale, work.query);
         work.columns.start(block, document, shape, spans);
@@ -74,11 +75,11 @@ void unfolding(const Tensor& qkv, const AttentionShape& shape, const ChunkTable&
   });
 }
 
-// One task a (document, key/value head): it owns the key and value gradients it adds to, so sums are
-// taken in the order of the blocks whatever the thread count.
-void unfolding_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out,
-                        const Tensor& lse, const AttentionShape& shape, const ChunkTable& table,
-                        std::int64_t length, const KeySpans& spans, const Tensor& dqkv) {
+// One task a (document, key/value head): it owns the key and value gradients it adds to, so sums
+// are taken in the order of the blocks whatever the thread count.
+void unfolding_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out, const Tensor& lse,
+                        const AttentionShape& shape, const ChunkTable& table, std::int64_t length,
+                        const KeySpans& spans, const Tensor& dqkv) {
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
@@ -87,31 +88,30 @@ void unfolding_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out
     const std::int64_t stride = shape.qkv_width();
     const std::vector<UnfoldedBlock> blocks =
         plan_blocks(table, shape, spans, static_cast<std::int32_t>(Vector<A>::kLanes));
-    std::vector<std::size_t> tasks;  // first blocks
+    std::vector<std::size_t> first_blocks;  // of every task
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       if (i == 0 || blocks[i].document != blocks[i - 1].document ||
           blocks[i].kv_head != blocks[i - 1].kv_head) {
-        tasks.push_back(i);
+        first_blocks.push_back(i);
       }
     }
-    tasks.push_back(blocks.size());
-    core::parallel_for(static_cast<std::int64_t>(tasks.size()) - 1, 1,
-                       [&](std::int64_t begin, std::int64_t end) {
+    first_blocks.push_back(blocks.size());
+    const auto tasks = static_cast<std::int64_t>(first_blocks.size()) - 1;
+    core::parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
       BackwardWorkspace<A, UnfoldedColumns<A>> work;
       for (auto task = static_cast<std::size_t>(begin); task < static_cast<std::size_t>(end);
            ++task) {
-        const UnfoldedBlock& first = blocks[tasks[task]];
+        const UnfoldedBlock& first = blocks[first_blocks[task]];
         const DocumentChunks& document = table.documents[static_cast<std::size_t>(first.document)];
         const std::vector<std::int32_t> order = positions_of(document);
         const std::int64_t token = document.row * length;
-        const BackwardRow<T, A> operands{qkv.data<T>() + token * stride,
-                                         out.data<T>() + token * shape.out_width(),
-                                         dout.data<T>() + token * shape.out_width(),
-                                         lse.data<A>() + token * shape.heads};
+        const BackwardRow<T, A> operands{
+            qkv.data<T>() + token * stride, out.data<T>() + token * shape.out_width(),
+            dout.data<T>() + token * shape.out_width(), lse.data<A>() + token * shape.heads};
         A* row_dqkv = dqkv.data<A>() + token * stride;
         load_keys(work, operands, shape, first.kv_head, order.data(),
                   static_cast<std::int64_t>(order.size()));
-        for (std::size_t i = tasks[task]; i < tasks[task + 1]; ++i) {
+        for (std::size_t i = first_blocks[task]; i < first_blocks[task + 1]; ++i) {
           take(blocks[i], table, shape, work.queries);
           load_query_operands(work, operands, shape);
           work.columns.start(blocks[i], document, shape, spans);

@@ -18,8 +18,8 @@ using core::Tensor;
 UNFOLD_KERNEL(attention, const Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
               const Tensor& out, const Tensor& lse);
 
-// dqkv is written: gradients of the query, key and value sections. The query sections of tokens that
-// are no queries of the map are not touched.
+// dqkv is written: gradients of the query, key and value sections. The query sections of tokens
+// that are no queries of the map are not touched.
 UNFOLD_KERNEL(attention_backward, const Tensor& dout, const Tensor& qkv, const Tensor& out,
               const Tensor& lse, const AttentionShape& shape, const BlockMap& map,
               const Tensor& dqkv);

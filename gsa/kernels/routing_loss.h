@@ -12,8 +12,7 @@ using core::Tensor;
 // loss: a scalar in the accumulator dtype, written. dqkv: undefined, or (rows * length,
 // shape.qkv_width()) in the accumulator dtype, to which the gradient of the loss is added.
 // Scores are made for one block of queries at a time, against the raw tokens of their document.
-UNFOLD_KERNEL(routing_loss, const Tensor& qkv, const AttentionShape& shape,
-              const ChunkTable& table, std::int64_t length, const Tensor& loss,
-              const Tensor& dqkv);
+UNFOLD_KERNEL(routing_loss, const Tensor& qkv, const AttentionShape& shape, const ChunkTable& table,
+              std::int64_t length, const Tensor& loss, const Tensor& dqkv);
 
 }  // namespace unfold::gsa::kernels

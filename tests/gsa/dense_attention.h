@@ -31,7 +31,6 @@ using SeesKey =
     std::function<bool(std::int64_t row, std::int64_t head, std::int64_t q, std::int64_t k)>;
 DenseAttention dense_attention(const std::vector<double>& qkv, const std::vector<double>& dout,
                                const AttentionShape& shape, const Layout& layout,
-                               const SeesKey& sees,
-                               core::DType precision = core::DType::float64);
+                               const SeesKey& sees, core::DType precision = core::DType::float64);
 
 }  // namespace unfold::gsa

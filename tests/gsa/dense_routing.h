@@ -1,5 +1,5 @@
-// The routing loss by the definition (METHOD.md section 13), for tests: plain loops in double, every
-// score of a query in memory.
+// The routing loss by the definition (METHOD.md section 13), for tests: plain loops in double,
+// every score of a query in memory.
 #pragma once
 
 #include <cmath>

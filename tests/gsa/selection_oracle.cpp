@@ -90,9 +90,9 @@ class Oracle {
     if (config_.pivot == Pivot::random) {
       const auto number =
           static_cast<std::uint64_t>((row_ * layout_.length + q_) * shape_.heads + head);
-      const std::uint32_t bits = core::philox(
-          config_.seed, number * 64 + static_cast<std::uint64_t>(l),
-          static_cast<std::uint64_t>(index))[0];
+      const std::uint32_t bits =
+          core::philox(config_.seed, number * 64 + static_cast<std::uint64_t>(l),
+                       static_cast<std::uint64_t>(index))[0];
       return static_cast<double>(bits / 256) / 16777216.0;
     }
     double sum = 0;
@@ -131,9 +131,15 @@ class Oracle {
     };
     std::int64_t k = 0;
     switch (config_.budget) {
-      case Budget::paper: k = of_ratio(static_cast<double>(config_.rho)); break;
-      case Budget::ratio: k = of_ratio(config_.ratio); break;
-      case Budget::fixed: k = config_.chunks; break;
+      case Budget::paper:
+        k = of_ratio(static_cast<double>(config_.rho));
+        break;
+      case Budget::ratio:
+        k = of_ratio(config_.ratio);
+        break;
+      case Budget::fixed:
+        k = config_.chunks;
+        break;
       case Budget::top_p: {
         std::vector<double> weights;
         double total = 0;

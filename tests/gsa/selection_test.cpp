@@ -13,8 +13,7 @@ namespace {
 using core::DType;
 using core::Tensor;
 
-std::shared_ptr<const Selection> select_of(const UnfoldingCase& one,
-                                           DType dtype = DType::float64) {
+std::shared_ptr<const Selection> select_of(const UnfoldingCase& one, DType dtype = DType::float64) {
   const core::Shape shape = {one.layout.size(), one.shape.qkv_width()};
   return select(Tensor::from(one.qkv, shape).to(dtype), one.shape, one.context());
 }
@@ -32,8 +31,8 @@ std::vector<std::int32_t> positions(const DocumentChunks& document, int level,
 
 // Compares every query with the oracle; returns their number.
 std::int64_t check(const UnfoldingCase& one) {
-  const std::vector<OracleQuery> expected = selection_oracle(
-      one.qkv, one.shape, one.layout, one.gist, one.select_from, one.config);
+  const std::vector<OracleQuery> expected =
+      selection_oracle(one.qkv, one.shape, one.layout, one.gist, one.select_from, one.config);
   const UnfoldingContext context = one.context();
   const std::shared_ptr<const Selection> selection = select_of(one);
   EXPECT_EQ(context.table->suffix.size(), expected.size());
@@ -60,8 +59,8 @@ std::int64_t check(const UnfoldingCase& one) {
         before = key;
         sees[static_cast<std::size_t>(key)] = true;
       }
-      EXPECT_EQ(sees, expected[i].sees[head]) << "row " << document.row << " query "
-                                              << query.position;
+      EXPECT_EQ(sees, expected[i].sees[head])
+          << "row " << document.row << " query " << query.position;
     }
     scores += expected[i].scores;
     most += expected[i].most_scores;
@@ -77,7 +76,8 @@ class SelectionOfLevels : public testing::TestWithParam<int> {};
 TEST_P(SelectionOfLevels, PicksWhatTheOraclePicks) {
   std::int64_t queries = 0;
   for (std::uint64_t seed = 0; seed < 3334; ++seed) {
-    queries += check(make_unfolding_case(seed, GetParam(), 30 + static_cast<std::int64_t>(seed % 40)));
+    queries +=
+        check(make_unfolding_case(seed, GetParam(), 30 + static_cast<std::int64_t>(seed % 40)));
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
   }
   EXPECT_GE(queries, 20000);
@@ -196,8 +196,8 @@ TEST(ChunkTable, StreamingQueriesSeeTheChunksClosedBeforeThem) {
   EXPECT_EQ(table.documents[0].behind(2), 6);
   EXPECT_EQ(table.documents[0].suffix_begin, 9);
   EXPECT_THROW(make_chunk_table(layout, std::vector<std::int32_t>{1, 2}), core::InternalError);
-  const Layout two = make_layout(2, 1, 1, std::vector<std::int8_t>{-1, -1},
-                                 std::vector<std::int32_t>{0, 0});
+  const Layout two =
+      make_layout(2, 1, 1, std::vector<std::int8_t>{-1, -1}, std::vector<std::int32_t>{0, 0});
   EXPECT_THROW(make_chunk_table(two, std::vector<std::int32_t>{0}), core::InternalError);
 }
 

@@ -23,9 +23,9 @@ struct UnfoldingCase {
   }
 };
 
-// Everything varies with the seed: groups of 1, 2, 4 and 7, budgets, pivots, the cap, annealing, what
-// is unfolded, where documents select from. Keys are of a few values in half of the cases, so that
-// scores tie, but for mean pivots, whose ties depend on rounding.
+// Everything varies with the seed: groups of 1, 2, 4 and 7, budgets, pivots, the cap, annealing,
+// what is unfolded, where documents select from. Keys are of a few values in half of the cases, so
+// that scores tie, but for mean pivots, whose ties depend on rounding.
 inline UnfoldingCase make_unfolding_case(std::uint64_t seed, int levels, std::int64_t length,
                                          std::int64_t rows = 2) {
   constexpr AttentionShape kShapes[] = {{2, 2, 3}, {4, 2, 5}, {4, 1, 8}, {7, 1, 4}, {2, 1, 12}};

@@ -49,8 +49,8 @@ DenseAttention run_op(const UnfoldingCase& one, DType dtype, std::int64_t tile =
 }
 
 DenseAttention run_dense(const UnfoldingCase& one, DType precision = DType::float64) {
-  const std::vector<OracleQuery> queries = selection_oracle(
-      one.qkv, one.shape, one.layout, one.gist, one.select_from, one.config);
+  const std::vector<OracleQuery> queries =
+      selection_oracle(one.qkv, one.shape, one.layout, one.gist, one.select_from, one.config);
   std::vector<const OracleQuery*> selects(static_cast<std::size_t>(one.layout.size()), nullptr);
   for (const OracleQuery& query : queries) {
     selects[static_cast<std::size_t>(query.row * one.layout.length + query.position)] = &query;
@@ -124,8 +124,7 @@ TEST_P(UnfoldingOfLevels, GradientByDifferences) {
     const UnfoldingContext context = one.context();
     const Tensor base = qkv_of(one, DType::float64).value();
     const auto selection = select(base, one.shape, context);
-    const Variable weight(
-        Tensor::from(dout_of(one), {one.layout.size(), one.shape.out_width()}));
+    const Variable weight(Tensor::from(dout_of(one), {one.layout.size(), one.shape.out_width()}));
     const autograd::GradientCheck check = autograd::check_gradient(
         [&](const std::vector<Variable>& inputs) {
           return autograd::sum(autograd::multiply(
@@ -196,11 +195,10 @@ TEST_P(UnfoldingOfLevels, EverythingPickedIsCausal) {
     const Tensor out =
         unfolding_attention(qkv, one.shape, context, *select(qkv.value(), one.shape, context))
             .value();
-    const Tensor causal =
-        attention(qkv, one.shape,
-                  std::make_shared<const BlockMap>(
-                      make_block_map(one.layout, one.gist, Visibility::causal)))
-            .value();
+    const Tensor causal = attention(qkv, one.shape,
+                                    std::make_shared<const BlockMap>(
+                                        make_block_map(one.layout, one.gist, Visibility::causal)))
+                              .value();
     for (const ChunkTable::SuffixQuery& query : context.table->suffix) {
       const std::int64_t token =
           context.table->document_of(query).row * one.layout.length + query.position;
@@ -227,16 +225,16 @@ TEST(Unfolding, ManyPreviousChunksAreCausal) {
     const Tensor out =
         unfolding_attention(qkv, one.shape, context, *select(qkv.value(), one.shape, context))
             .value();
-    const Tensor causal =
-        attention(qkv, one.shape,
-                  std::make_shared<const BlockMap>(
-                      make_block_map(one.layout, one.gist, Visibility::causal)))
-            .value();
+    const Tensor causal = attention(qkv, one.shape,
+                                    std::make_shared<const BlockMap>(
+                                        make_block_map(one.layout, one.gist, Visibility::causal)))
+                              .value();
     EXPECT_LE(largest_error(out.to_vector<double>(), causal.to_vector<double>()), 1e-14) << seed;
   }
 }
 
-// Limit (c): two levels with all chunks under one top-level gist: prefix rows are those of one level.
+// Limit (c): two levels with all chunks under one top-level gist: prefix rows are those of one
+// level.
 TEST(Unfolding, OneGroupOfChunksIsASingleLevel) {
   for (const std::int64_t raw : {7, 20, 33}) {
     const GistConfig two{.chunks = {4, 20}, .sinks = 2, .rule = InsertionRule::count};
@@ -252,13 +250,11 @@ TEST(Unfolding, OneGroupOfChunksIsASingleLevel) {
     const auto length = static_cast<std::int64_t>(level.size());
     std::vector<double> qkv = random_values(length * shape.qkv_width(), 8);
     const auto run = [&](const std::vector<std::int8_t>& levels_of, const GistConfig& gist) {
-      const Layout layout =
-          make_layout(1, std::ssize(levels_of), gist.levels(), levels_of,
-                      std::vector<std::int32_t>(levels_of.size(), 0));
+      const Layout layout = make_layout(1, std::ssize(levels_of), gist.levels(), levels_of,
+                                        std::vector<std::int32_t>(levels_of.size(), 0));
       const UnfoldingContext context = make_unfolding_context(layout, gist, {});
       const Variable values(Tensor::from(qkv, {std::ssize(levels_of), shape.qkv_width()}));
-      return unfolding_attention(values, shape, context,
-                                 *select(values.value(), shape, context))
+      return unfolding_attention(values, shape, context, *select(values.value(), shape, context))
           .value()
           .slice(0, 0, top)
           .to_vector<double>();
@@ -274,13 +270,12 @@ TEST(Unfolding, CountsWhatIsAttended) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const UnfoldingCase one = make_unfolding_case(seed, 1 + static_cast<int>(seed % 3), 60);
     const UnfoldingContext context = one.context();
-    const auto selection =
-        select(qkv_of(one, DType::float64).value(), one.shape, context);
+    const auto selection = select(qkv_of(one, DType::float64).value(), one.shape, context);
     const AttendedKeys attended = count_attended(context, one.layout, *selection);
     double suffix_keys = 0;
     std::vector<bool> selects(static_cast<std::size_t>(one.layout.size()), false);
-    for (const OracleQuery& query : selection_oracle(one.qkv, one.shape, one.layout, one.gist,
-                                                     one.select_from, one.config)) {
+    for (const OracleQuery& query :
+         selection_oracle(one.qkv, one.shape, one.layout, one.gist, one.select_from, one.config)) {
       selects[static_cast<std::size_t>(query.row * one.layout.length + query.position)] = true;
       for (const std::vector<bool>& sees : query.sees) {
         suffix_keys += static_cast<double>(std::count(sees.begin(), sees.end(), true)) /
@@ -315,8 +310,8 @@ TEST(Unfolding, RefusesAContextThatDoesNotFit) {
   ASSERT_FALSE(context.table->suffix.empty());
   EXPECT_THROW(unfolding_attention(qkv, {1, 1, 8}, context, *selection), core::InternalError);
   // A map of all queries would compute those that select twice.
-  context.map = std::make_shared<const BlockMap>(
-      make_block_map(one.layout, one.gist, Visibility::gist));
+  context.map =
+      std::make_shared<const BlockMap>(make_block_map(one.layout, one.gist, Visibility::gist));
   EXPECT_THROW(unfolding_attention(qkv, one.shape, context, *selection), core::InternalError);
 }
 

@@ -28,33 +28,34 @@ DecoderConfig three_layers() {
   return config;
 }
 
-struct Run {
+struct Pass {
   Variable cross_entropy;
   std::vector<Variable> losses;
 };
 
-Run run_decoder(Decoder& decoder, const TinyBatch& batch, AttentionContext& attention,
-                ForwardOptions options = {}) {
-  Run run;
+Pass run_decoder(Decoder& decoder, const TinyBatch& batch, AttentionContext& attention,
+                 ForwardOptions options = {}) {
+  Pass run;
   options.attention_losses = &run.losses;
   const core::Shape shape = {batch.layout.size()};
-  const Variable hidden = decoder.hidden(Tensor::from(batch.tokens, shape),
-                                         Tensor::from(batch.layout.rope, shape), attention, options);
-  run.cross_entropy =
-      autograd::linear_cross_entropy(hidden, decoder.head(), decoder.config().vocab_size,
-                                     Tensor::from(batch.targets, shape));
+  const Variable hidden =
+      decoder.hidden(Tensor::from(batch.tokens, shape), Tensor::from(batch.layout.rope, shape),
+                     attention, options);
+  run.cross_entropy = autograd::linear_cross_entropy(
+      hidden, decoder.head(), decoder.config().vocab_size, Tensor::from(batch.targets, shape));
   return run;
 }
 
 // Cross-entropy and 0.3 times the routing losses.
-Variable total_of(const Run& run) {
+Variable total_of(const Pass& run) {
   Variable total = run.cross_entropy;
   for (const Variable& loss : run.losses) total = autograd::add(total, autograd::scale(loss, 0.3));
   return total;
 }
 
 // What UnfoldingAttention computes with all that is constant for the gradient held: the selections,
-// and the routing targets, which the first pass of a layer fills. The routing loss is the definition.
+// and the routing targets, which the first pass of a layer fills. The routing loss is the
+// definition.
 class HeldUnfolding : public AttentionContext {
  public:
   HeldUnfolding(const gsa::Layout& layout, const gsa::GistConfig& gist,
@@ -68,8 +69,8 @@ class HeldUnfolding : public AttentionContext {
                   const gsa::AttentionShape& shape) override {
     if (!original_.selects(layer)) return gsa::attention(qkv, shape, map_);
     const auto at = static_cast<std::size_t>(layer);
-    routing += gsa::dense_routing_loss(qkv.value().to_vector<double>(), shape, layout_, {},
-                                       targets_[at]);
+    routing +=
+        gsa::dense_routing_loss(qkv.value().to_vector<double>(), shape, layout_, {}, targets_[at]);
     return gsa::unfolding_attention(qkv, shape, original_.context(), *original_.selections()[at]);
   }
 
@@ -89,7 +90,7 @@ TEST(UnfoldingAttention, GradientOfAnswerAndRoutingLossByDifferences) {
     const TinyBatch batch = tiny_batch(2, 34, gist, 9);
     UnfoldingAttention attention(batch.layout, gist, kSelection,
                                  {.routing_loss = true, .keep_selections = true});
-    const Run run = run_decoder(decoder, batch, attention);
+    const Pass run = run_decoder(decoder, batch, attention);
     ASSERT_EQ(run.losses.size(), 2u);
     autograd::backward(total_of(run));
 
@@ -97,8 +98,7 @@ TEST(UnfoldingAttention, GradientOfAnswerAndRoutingLossByDifferences) {
     const auto value = [&] {
       const autograd::NoGrad no_grad;
       held.routing = 0;
-      const double cross_entropy =
-          run_decoder(decoder, batch, held).cross_entropy.value().item();
+      const double cross_entropy = run_decoder(decoder, batch, held).cross_entropy.value().item();
       return cross_entropy + 0.3 * held.routing;
     };
     EXPECT_NEAR(value(), total_of(run).value().item(), 1e-9);
@@ -137,7 +137,7 @@ TEST(UnfoldingAttention, CheckpointingChangesNoBit) {
                                  {.routing_loss = true, .keep_selections = true});
     const auto run = [&](bool checkpoint) {
       std::vector<std::vector<double>> result;
-      const Run pass = run_decoder(
+      const Pass pass = run_decoder(
           decoder, batch, attention,
           {.training = true, .checkpoint_activations = checkpoint, .seed = 5, .stream = 6});
       EXPECT_EQ(pass.losses.size(), 2u);
@@ -170,8 +170,7 @@ TEST(UnfoldingAttention, RoutingLossesNobodyAsksForChangeNothing) {
   const TinyBatch batch = tiny_batch(2, 40, gist, 4);
   const auto gradients = [&](bool routing, bool checkpoint) {
     UnfoldingAttention attention(batch.layout, gist, kSelection, {.routing_loss = routing});
-    const Run run =
-        run_decoder(decoder, batch, attention, {.checkpoint_activations = checkpoint});
+    const Pass run = run_decoder(decoder, batch, attention, {.checkpoint_activations = checkpoint});
     autograd::backward(run.cross_entropy);
     std::vector<double> all;
     for (Parameter& parameter : decoder.parameters()) {
@@ -200,7 +199,7 @@ TEST(UnfoldingAttention, FirstLayerSaysWhoSelects) {
   for (const std::int64_t first : {0, 1, 2, 3}) {
     UnfoldingAttention attention(batch.layout, gist, kSelection,
                                  {.first_layer = first, .routing_loss = true});
-    const Run run = run_decoder(decoder, batch, attention);
+    const Pass run = run_decoder(decoder, batch, attention);
     EXPECT_EQ(run.losses.size(), static_cast<std::size_t>(3 - first));
     values.push_back(run.cross_entropy.value().item());
   }
@@ -214,7 +213,7 @@ TEST(UnfoldingAttention, RoutingTermsNormaliseTheLoss) {
   Decoder decoder(three_layers(), 1, DType::float64, {}, 3);
   const TinyBatch batch = tiny_batch(2, 40, gist, 4);
   UnfoldingAttention attention(batch.layout, gist, kSelection, {.routing_loss = true});
-  const Run run = run_decoder(decoder, batch, attention);
+  const Pass run = run_decoder(decoder, batch, attention);
   const auto terms = static_cast<double>(
       gsa::routing_terms(*attention.context().table, decoder.attention_shape()));
   ASSERT_GT(terms, 0);
