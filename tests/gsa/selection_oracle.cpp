@@ -65,12 +65,11 @@ class Oracle {
                                          column)];
   }
 
-  // Whether a level-l gist covers position k: no level-l gist stands between them.
+  // Whether a level-l gist covers position k: k stands before it, with no level-l gist from k on.
   bool covers(int l, std::int32_t gist, std::int32_t k) const {
     if (k >= gist || k < document_.begin) return false;
     for (std::int32_t t = k; t < gist; ++t) {
-      if (level(t) == l && t != k) return false;
-      if (level(t) == l && t == k) return false;
+      if (level(t) == l) return false;
     }
     return true;
   }

@@ -225,5 +225,26 @@ TEST(UnfoldingAttention, RoutingTermsNormaliseTheLoss) {
   }
 }
 
+// Plans run a step on the meta device, where nothing is computed: no picks, all shapes.
+TEST(UnfoldingAttention, RunsOnMeta) {
+  const gsa::GistConfig gist{.chunks = {2, 2}};
+  const core::Device meta = {core::DeviceType::meta, 0};
+  Decoder decoder(three_layers(), 2, DType::float32, meta, 3);
+  const TinyBatch batch = tiny_batch(2, 40, gist, 4);
+  decoder.reserve_positions(40);
+  UnfoldingAttention attention(batch.layout, gist, kSelection, {.routing_loss = true});
+  const core::Shape shape = {batch.layout.size()};
+  for (const bool checkpoint : {false, true}) {
+    std::vector<Variable> losses;
+    const Variable hidden = decoder.hidden(
+        Tensor::from(batch.tokens, shape, meta), Tensor::from(batch.layout.rope, shape, meta),
+        attention, {.checkpoint_activations = checkpoint, .attention_losses = &losses});
+    ASSERT_EQ(losses.size(), 2u);
+    autograd::backward(autograd::add(autograd::sum(hidden), autograd::add(losses[0], losses[1])));
+    EXPECT_EQ(hidden.shape(), (core::Shape{80, 16}));
+    EXPECT_TRUE(decoder.parameter("layers.2.attention.qkv.weight").variable.gradient().defined());
+  }
+}
+
 }  // namespace
 }  // namespace unfold::models
