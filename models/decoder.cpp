@@ -31,8 +31,8 @@ Decoder::Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype
     return initial_value(spec, seed, parameters_.size()).to(dtype).to(device);
   };
   for (ParameterSpec& spec : parameter_table(config, gist_levels)) {
-    Variable variable = spec.tied_to.empty() ? Variable(make(spec), true)
-                                             : parameter(spec.tied_to).variable;
+    Variable variable =
+        spec.tied_to.empty() ? Variable(make(spec), true) : parameter(spec.tied_to).variable;
     parameters_.push_back({std::move(spec), std::move(variable)});
   }
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
@@ -63,8 +63,9 @@ std::vector<Variable> Decoder::Block::all() const {
   return result;
 }
 
-Variable Decoder::run_block(std::int64_t layer, const Variable& x, const Tensor& positions,
-                            AttentionContext& attention, const ForwardOptions& options) const {
+std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
+                                         const Tensor& positions, AttentionContext& attention,
+                                         const ForwardOptions& options) const {
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   const gsa::AttentionShape shape = attention_shape();
   const double dropout = options.training ? config_.dropout : 0.0;
@@ -76,11 +77,13 @@ Variable Decoder::run_block(std::int64_t layer, const Variable& x, const Tensor&
                                   block.qkv, block.qkv_bias);
   qkv = autograd::rope(qkv, positions, rope_, shape.heads + shape.kv_heads);
   const Variable attended = autograd::linear(attention.attend(layer, qkv, shape), block.out);
+  std::vector<Variable> losses = attention.take_losses();
   const Variable middle = autograd::add(x, drop(attended, 0));
   const Variable gate_up =
       autograd::linear(autograd::rms_norm(middle, block.mlp_norm, config_.norm_eps), block.gate_up);
   const Variable mlp = autograd::linear(autograd::swiglu(gate_up), block.down);
-  return autograd::add(middle, drop(mlp, 1));
+  losses.insert(losses.begin(), autograd::add(middle, drop(mlp, 1)));
+  return losses;
 }
 
 Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, AttentionContext& attention,
@@ -91,15 +94,20 @@ Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, Attentio
   }
   Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+    std::vector<Variable> outputs;
     if (options.checkpoint_activations && autograd::grad_enabled()) {
-      x = autograd::checkpoint(
+      outputs = autograd::checkpoint(
           [this, layer, positions, &attention, options](const std::vector<Variable>& inputs) {
-            return std::vector<Variable>{
-                run_block(layer, inputs[0], positions, attention, options)};
+            return run_block(layer, inputs[0], positions, attention, options);
           },
-          {x}, blocks_[static_cast<std::size_t>(layer)].all())[0];
+          {x}, blocks_[static_cast<std::size_t>(layer)].all());
     } else {
-      x = run_block(layer, x, positions, attention, options);
+      outputs = run_block(layer, x, positions, attention, options);
+    }
+    x = outputs[0];
+    if (options.attention_losses != nullptr) {
+      options.attention_losses->insert(options.attention_losses->end(), outputs.begin() + 1,
+                                       outputs.end());
     }
     if (options.block_outputs != nullptr) options.block_outputs->push_back(x);
   }
