@@ -8,6 +8,12 @@
 
 namespace unfold::gsa {
 
+SelectionConfig for_gists(SelectionConfig selection, const GistConfig& gist) {
+  selection.chunk = gist.chunks.empty() ? 1 : gist.chunks.front();
+  selection.rho = gist.ratio();
+  return selection;
+}
+
 std::int64_t pick_count(const SelectionConfig& config, std::int64_t entries, std::int64_t n_rep,
                         std::int64_t gists, std::int64_t mass) {
   std::int64_t count = 0;

@@ -14,6 +14,7 @@
 #include "core/tensor.h"
 #include "gsa/attention_shape.h"
 #include "gsa/chunk_table.h"
+#include "gsa/gist_config.h"
 
 namespace unfold::gsa {
 
@@ -43,14 +44,20 @@ struct SelectionConfig {
   double ratio = 8;         // Budget::ratio
   double top_p = 0.9;       // Budget::top_p
   bool quarter_cap = true;  // at most a quarter of a level's gists (at least 1) are picked
+  // Layers below it attend under section 5 alone: in layer 0 all gists have the same input, and so
+  // nothing to select by.
+  std::int64_t first_layer = 1;
   double anneal = 0;        // 0: the budget; 1: all gists; between: linearly between the counts
   Pivot pivot = Pivot::gist;
   Unfold unfold = Unfold::picked_gists;
   std::uint64_t seed = 0;  // Pivot::random
-  // Nominal geometry of the gists: c, and rho = c * m_1 * ... * m_top.
+  // Nominal geometry of the gists: c, and rho = c * m_1 * ... * m_top (for_gists() fills them in).
   std::int64_t chunk = 8;
   std::int64_t rho = 8;
 };
+
+// The same selection over gists of this geometry.
+SelectionConfig for_gists(SelectionConfig selection, const GistConfig& gist);
 
 // Gists a head picks at a level of `gists` gists, before the number of candidates limits it: the
 // budget, capped, annealed. entries: KV entries of the document at or before the query. mass: what

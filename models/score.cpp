@@ -33,6 +33,21 @@ std::vector<std::int32_t> likeliest(const Decoder& decoder, const Tensor& hidden
 
 }  // namespace
 
+std::vector<float> score_tokens(Decoder& decoder, const gsa::Layout& layout,
+                                std::span<const std::int32_t> tokens,
+                                std::span<const std::int32_t> targets,
+                                AttentionContext& attention) {
+  const autograd::NoGrad no_grad;
+  const std::int64_t count = layout.size();
+  const Tensor hidden = decoder
+                            .hidden(Tensor::from(tokens, {count}, decoder.device()),
+                                    Tensor::from(layout.rope, {count}, decoder.device()), attention)
+                            .value();
+  return autograd::token_losses(hidden, decoder.head().value(), decoder.config().vocab_size,
+                                Tensor::from(targets, {count}))
+      .to_vector<float>();
+}
+
 RowScores score_rows(Decoder& decoder, const gsa::Layout& layout,
                      std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
                      const gsa::GistConfig& gist, gsa::Visibility visibility, bool want_best) {

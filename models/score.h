@@ -25,4 +25,9 @@ RowScores score_rows(Decoder& decoder, const gsa::Layout& layout,
                      const gsa::GistConfig& gist, gsa::Visibility visibility,
                      bool want_best = false);
 
+// The losses alone, under any attention.
+std::vector<float> score_tokens(Decoder& decoder, const gsa::Layout& layout,
+                                std::span<const std::int32_t> tokens,
+                                std::span<const std::int32_t> targets, AttentionContext& attention);
+
 }  // namespace unfold::models

@@ -16,7 +16,7 @@ UnfoldingAttention::UnfoldingAttention(const gsa::Layout& layout, const gsa::Gis
                                        std::span<const std::int32_t> select_from)
     : options_(options),
       context_(gsa::make_unfolding_context(layout, gist, selection, select_from)) {
-  if (options.first_layer <= 0) return;
+  if (selection.first_layer <= 0) return;
   all_queries_ = std::make_shared<const gsa::BlockMap>(
       gsa::make_block_map(layout, gist, gsa::Visibility::gist));
 }

@@ -14,9 +14,6 @@
 namespace unfold::models {
 
 struct UnfoldingOptions {
-  // Layers below it attend under section 5 alone. In layer 0 all gists have the same input, and so
-  // nothing to select by.
-  std::int64_t first_layer = 1;
   // Every layer that selects leaves its routing loss (gsa/routing_loss.h) for take_losses().
   bool routing_loss = false;
   bool keep_selections = false;
@@ -37,7 +34,7 @@ class UnfoldingAttention : public AttentionContext {
   std::vector<autograd::Variable> take_losses() override;
 
   const gsa::UnfoldingContext& context() const { return context_; }
-  bool selects(std::int64_t layer) const { return layer >= options_.first_layer; }
+  bool selects(std::int64_t layer) const { return layer >= context_.config.first_layer; }
   // With keep_selections: what every layer attended so far selected; null for those that do not.
   const std::vector<std::shared_ptr<const gsa::Selection>>& selections() const {
     return selections_;

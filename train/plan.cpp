@@ -5,6 +5,7 @@
 
 #include "data/row_format.h"
 #include "gsa/block_map.h"
+#include "gsa/cpt_objective.h"
 #include "gsa/insertion.h"
 #include "train/optimizer.h"
 #include "train/training_loss.h"
@@ -80,8 +81,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   options.training = true;
   options.checkpoint_activations = config.train.activation_checkpointing;
   for (std::int64_t i = 0; i < std::min<std::int64_t>(2, micro_batches); ++i) {
-    loss.accumulate(decoder, batch, static_cast<double>(batch.valid_targets),
-                    static_cast<double>(count_raw_tokens(batch)), options);
+    loss.accumulate(decoder, batch, loss.count(batch), 0, options);
   }
   optimizer.gradient_norm();
   optimizer.step(config.train.optimizer.lr, 1.0);
@@ -89,19 +89,30 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   return {stats.use_peak, stats.at_peak, stats.peak};
 }
 
+// Leaves targets behind the last top-level gist alone.
+void drop_prefix_targets(data::Batch& batch) {
+  gsa::drop_prefix_targets(batch.layout, batch.targets, data::kIgnoredTarget);
+  batch.valid_targets = std::count_if(batch.targets.begin(), batch.targets.end(),
+                                      [](data::TokenId target) { return target >= 0; });
+}
+
 }  // namespace
 
 data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std::int64_t rows,
-                      std::int64_t row_length) {
+                      std::int64_t row_length, std::int64_t suffix) {
   data::RowFormat format;
   format.gist = gist;
   format.gist.rule = gsa::InsertionRule::count;
   format.row_length = row_length;
   format.vocab.vocab_size = vocab_size;
   format.vocab.token_bytes.assign(static_cast<std::size_t>(vocab_size), 1);
-  const std::int64_t raw = gsa::longest_prefix(row_length, {}, format.gist, row_length);
-  const std::vector<data::TokenId> tokens(static_cast<std::size_t>(raw), 0);
-  const std::vector<gsa::Element> elements = gsa::insert_gists(raw, {}, format.gist);
+  const std::int64_t room = row_length - suffix;
+  const std::int64_t raw = gsa::longest_prefix(room, {}, format.gist, room);
+  std::vector<gsa::Element> elements = gsa::insert_gists(raw, {}, format.gist);
+  for (std::int64_t i = raw; i < raw + suffix; ++i) {
+    elements.push_back({static_cast<std::int32_t>(i), -1});
+  }
+  const std::vector<data::TokenId> tokens(static_cast<std::size_t>(raw + suffix), 0);
   data::BatchBuilder builder(format);
   for (std::int64_t row = 0; row < rows; ++row) {
     builder.add(tokens, elements);
@@ -112,10 +123,12 @@ data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std:
 
 Plan make_plan(const TrainerConfig& config) {
   const TrainConfig& train = config.train;
-  const TrainingLoss loss(train, config.gist);
+  const TrainingLoss loss(train, config.gist, config.selection);
   const std::int64_t micro_rows = train.micro_rows > 0 ? train.micro_rows : train.rows;
-  data::Batch batch =
-      full_rows(loss.row_gists(), config.model.vocab_size, micro_rows, train.row_length);
+  const bool sft = train.objective == Objective::sft;
+  data::Batch batch = full_rows(loss.row_gists(), config.model.vocab_size, micro_rows,
+                                train.row_length, sft ? train.row_length / 8 : 0);
+  if (sft) drop_prefix_targets(batch);
   loss.prepare(batch);
   core::require(batch.valid_targets > 0, "plan",
                 "no token of a full row of {} positions carries a loss: set cpt.prefix_loss: true, "

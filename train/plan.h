@@ -65,10 +65,13 @@ struct Plan {
   std::int64_t checkpoint_bytes = 0;  // on disk, of one checkpoint
 };
 
-// Full rows: one document from end to end, gists inserted by count, all raw tokens 0.
+// Full rows: one document from end to end, gists inserted by count, all raw tokens 0. The last
+// `suffix` positions are raw tokens behind the last gist.
 data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std::int64_t rows,
-                      std::int64_t row_length);
+                      std::int64_t row_length, std::int64_t suffix = 0);
 
+// For sft the last eighth of a row stands for question and answers, which alone have targets; the
+// arithmetic of its attention counts every query under the gist mask, the selected keys left out.
 // config.model.vocab_size must be set. Throws core::UserError when a row holds no target.
 Plan make_plan(const TrainerConfig& config);
 

@@ -9,7 +9,8 @@
 namespace unfold::train {
 
 // lm: plain full attention. cpt: continued pretraining under the gist mask (METHOD.md section 6).
-enum class Objective { lm, cpt };
+// sft: selective finetuning, suffix queries unfold what they select (METHOD.md section 7).
+enum class Objective { lm, cpt, sft };
 enum class ScheduleKind { constant, cosine, wsd };
 
 struct OptimizerConfig {
@@ -59,6 +60,9 @@ struct TrainConfig {
   std::int64_t log_every = 10;     // plain progress line when output is not a terminal
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
+  double routing_weight = 0;  // sft: of the routing loss (METHOD.md section 13); 0: the paper's rule
+  double budget_anneal = 0;   // sft: first part of the steps over which the budget falls from all
+                              // gists to what SelectionConfig says
   CptConfig cpt;
 };
 

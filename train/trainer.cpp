@@ -41,8 +41,7 @@ class Trainer {
   // Micro-batches of one optimizer step and what their losses are divided by.
   struct StepBatches {
     std::vector<data::Batch> micro;
-    double targets = 0;
-    double raw_tokens = 0;
+    StepTotals totals;
     data::LoaderState after;  // where the next step begins
   };
 
@@ -84,7 +83,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       decoder_(description_.decoder, config.gist.levels(), config.train.dtype, core::Device{},
                config.run.seed),
       optimizer_(decoder_, config.train.optimizer),
-      loss_(config.train, config.gist) {
+      loss_(config.train, config.gist, config.selection) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
   core::require(!config.data.train.empty(), "config", "data.train is empty: name {}",
                 config.data.format == data::DataFormat::sft
@@ -152,18 +151,19 @@ Trainer::StepBatches Trainer::next_batches() {
   const std::int64_t local = config_.train.rows / ranks;
   const std::int64_t micro = config_.train.micro_rows > 0 ? config_.train.micro_rows : local;
   StepBatches step;
-  std::array<double, 2> counts = {0, 0};
+  std::array<double, 3> counts = {0, 0, 0};
   for (std::int64_t done = 0; done < local; done += micro) {
     data::Batch batch = loader_->next(micro * ranks, world_.rank() * micro, micro);
     loss_.prepare(batch);
-    counts[0] += static_cast<double>(batch.valid_targets);
-    counts[1] += static_cast<double>(count_raw_tokens(batch));
+    const StepTotals part = loss_.count(batch);
+    counts[0] += part.targets;
+    counts[1] += part.raw_tokens;
+    counts[2] += part.suffix_queries;
     step.micro.push_back(std::move(batch));
   }
   world_.all_reduce_sum(std::span<double>(counts));
-  step.targets = counts[0];
-  step.raw_tokens = counts[1];
-  core::require(step.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
+  step.totals = {counts[0], counts[1], counts[2]};
+  core::require(step.totals.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
                 state_.step + 1,
                 config_.train.cpt.prefix_loss
                     ? ": check data.train"
@@ -195,13 +195,15 @@ StepRecord Trainer::take_step() {
                          static_cast<std::uint64_t>(world_.world_size()) +
                      static_cast<std::uint64_t>(world_.rank());
     const LossTerms part =
-        loss_.accumulate(decoder_, step.micro[i], step.targets, step.raw_tokens, options);
+        loss_.accumulate(decoder_, step.micro[i], step.totals, state_.step, options);
     terms.cross_entropy += part.cross_entropy;
     terms.alignment += part.alignment;
+    terms.routing += part.routing;
   }
-  std::array<double, 2> sums = {terms.cross_entropy, terms.alignment};
+  std::array<double, 3> sums = {terms.cross_entropy, terms.alignment, terms.routing};
   world_.all_reduce_sum(std::span<double>(sums));
-  const double loss = loss_.loss({sums[0], sums[1]}, step.targets, step.raw_tokens);
+  terms = {sums[0], sums[1], sums[2]};
+  const double loss = loss_.loss(terms, step.totals, decoder_.config());
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss)) stop_unfinite("the loss", loss);
   if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm);
@@ -211,7 +213,7 @@ StepRecord Trainer::take_step() {
                     schedule_factor(config_.train.schedule, state_.step, config_.train.steps);
   optimizer_.step(lr, scale);
   ++state_.step;
-  state_.tokens += static_cast<std::int64_t>(step.targets);
+  state_.tokens += static_cast<std::int64_t>(step.totals.targets);
   state_.loader = step.after;
   StepRecord record;
   record.step = state_.step;
@@ -220,9 +222,12 @@ StepRecord Trainer::take_step() {
   record.lr = lr;
   record.tokens = state_.tokens;
   if (config_.train.cpt.alignment > 0) {
-    record.more.emplace_back("alignment", sums[1] / std::max(1.0, step.raw_tokens));
+    record.more.emplace_back("alignment", terms.alignment / std::max(1.0, step.totals.raw_tokens));
   }
-  record.time = progress_->end_step(static_cast<std::int64_t>(step.targets));
+  if (config_.train.routing_weight > 0) {
+    record.more.emplace_back("routing", loss_.mean_routing(terms, step.totals, decoder_.config()));
+  }
+  record.time = progress_->end_step(static_cast<std::int64_t>(step.totals.targets));
   return record;
 }
 
@@ -231,7 +236,7 @@ void Trainer::validate_now() {
   const auto begin = std::chrono::steady_clock::now();
   ValidationRecord record;
   record.step = state_.step;
-  record.losses = validate(decoder_, validation_, loss_.row_gists(), world_);
+  record.losses = validate(decoder_, validation_, loss_.row_gists(), loss_.selection(), world_);
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   log_->write(record);
   std::string line = fmt::format("validation at step {}:", state_.step);

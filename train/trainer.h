@@ -8,6 +8,7 @@
 #include "core/comm/communicator.h"
 #include "data/data_config.h"
 #include "gsa/gist_config.h"
+#include "gsa/selection.h"
 #include "models/decoder_config.h"
 #include "train/metrics_log.h"
 #include "train/train_config.h"
@@ -18,6 +19,7 @@ struct TrainerConfig {
   RunConfig run;
   models::DecoderConfig model;  // vocab_size 0: the tokenizer's
   gsa::GistConfig gist;
+  gsa::SelectionConfig selection;  // of sft
   data::DataConfig data;
   TrainConfig train;
   CheckpointConfig checkpoint;

@@ -8,6 +8,7 @@
 #include "autograd/ops/cross_entropy.h"
 #include "gsa/block_map.h"
 #include "gsa/cpt_objective.h"
+#include "models/unfolding_attention.h"
 
 namespace unfold::train {
 namespace {
@@ -52,6 +53,13 @@ models::BlockAttention attention_of(const data::Batch& batch, const gsa::GistCon
       gsa::make_block_map(batch.layout, gist, visibility)));
 }
 
+// Terms of the routing loss of a step: a query, query head and selecting layer each.
+double count_routing_terms(const StepTotals& totals, const gsa::SelectionConfig& selection,
+                           const models::DecoderConfig& model) {
+  const std::int64_t layers = std::max<std::int64_t>(0, model.layers - selection.first_layer);
+  return totals.suffix_queries * static_cast<double>(model.heads * layers);
+}
+
 }  // namespace
 
 std::int64_t count_raw_tokens(const data::Batch& batch) {
@@ -62,8 +70,9 @@ std::int64_t count_raw_tokens(const data::Batch& batch) {
   return count;
 }
 
-TrainingLoss::TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gist)
-    : config_(config), gist_(gist) {
+TrainingLoss::TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gist,
+                           const gsa::SelectionConfig& selection)
+    : config_(config), gist_(gist), selection_(gsa::for_gists(selection, gist)) {
   if (config.objective == Objective::lm) gist_.chunks.clear();
 }
 
@@ -74,9 +83,36 @@ void TrainingLoss::prepare(data::Batch& batch) const {
   for (const data::TokenId target : batch.targets) batch.valid_targets += target >= 0 ? 1 : 0;
 }
 
+StepTotals TrainingLoss::count(const data::Batch& batch) const {
+  StepTotals totals;
+  totals.targets = static_cast<double>(batch.valid_targets);
+  totals.raw_tokens = static_cast<double>(count_raw_tokens(batch));
+  if (config_.objective == Objective::sft) {
+    totals.suffix_queries = static_cast<double>(gsa::make_chunk_table(batch.layout).suffix.size());
+  }
+  return totals;
+}
+
+std::optional<gsa::SelectionConfig> TrainingLoss::selection() const {
+  if (config_.objective != Objective::sft) return std::nullopt;
+  return selection_;
+}
+
+gsa::SelectionConfig TrainingLoss::selection_at(std::int64_t step) const {
+  gsa::SelectionConfig selection = selection_;
+  const double falls_for = config_.budget_anneal * static_cast<double>(config_.steps);
+  if (falls_for > 0) {
+    selection.anneal = std::max(0.0, 1.0 - static_cast<double>(step) / falls_for);
+  }
+  return selection;
+}
+
 LossTerms TrainingLoss::accumulate(models::Decoder& decoder, const data::Batch& batch,
-                                double all_targets, double all_raw_tokens,
-                                const models::ForwardOptions& options) const {
+                                   const StepTotals& totals, std::int64_t step,
+                                   const models::ForwardOptions& options) const {
+  if (config_.objective == Objective::sft) {
+    return accumulate_sft(decoder, batch, totals, step, options);
+  }
   LossTerms terms;
   const bool two_branch = config_.cpt.two_branch;
   const bool align = two_branch && config_.cpt.alignment > 0;
@@ -87,26 +123,55 @@ LossTerms TrainingLoss::accumulate(models::Decoder& decoder, const data::Batch& 
     const Pass raw = run_pass(decoder, batch, full, options, align);
     for (const Variable& block : raw.blocks) raw_blocks.push_back(block.value());
     terms.cross_entropy += share * raw.cross_entropy.value().item();
-    autograd::backward(raw.cross_entropy, share / all_targets);
+    autograd::backward(raw.cross_entropy, share / totals.targets);
   }
   models::BlockAttention gist = attention_of(batch, gist_, gsa::Visibility::gist);
   const Pass pass = run_pass(decoder, batch, gist, options, align);
   terms.cross_entropy += share * pass.cross_entropy.value().item();
-  Variable total = autograd::scale(pass.cross_entropy, share / all_targets);
+  Variable total = autograd::scale(pass.cross_entropy, share / totals.targets);
   if (align) {
     const Variable alignment =
         gsa::alignment_sum(pass.blocks, raw_blocks, raw_rows(batch, decoder.device()));
     terms.alignment = alignment.value().item();
     total = autograd::add(total,
-                          autograd::scale(alignment, config_.cpt.alignment / all_raw_tokens));
+                          autograd::scale(alignment, config_.cpt.alignment / totals.raw_tokens));
   }
   autograd::backward(total);
   return terms;
 }
 
-double TrainingLoss::loss(const LossTerms& sum, double all_targets, double all_raw_tokens) const {
-  return sum.cross_entropy / all_targets +
-         config_.cpt.alignment * sum.alignment / std::max(1.0, all_raw_tokens);
+LossTerms TrainingLoss::accumulate_sft(models::Decoder& decoder, const data::Batch& batch,
+                                       const StepTotals& totals, std::int64_t step,
+                                       const models::ForwardOptions& options) const {
+  const double weight = config_.routing_weight;
+  models::UnfoldingAttention unfolding(batch.layout, gist_, selection_at(step),
+                                       {.routing_loss = weight > 0});
+  std::vector<Variable> routing;
+  models::ForwardOptions with_losses = options;
+  with_losses.attention_losses = &routing;
+  const Pass pass = run_pass(decoder, batch, unfolding, with_losses, false);
+  LossTerms terms;
+  terms.cross_entropy = pass.cross_entropy.value().item();
+  Variable total = autograd::scale(pass.cross_entropy, 1.0 / totals.targets);
+  const double routing_terms = count_routing_terms(totals, selection_, decoder.config());
+  for (const Variable& layer : routing) {
+    terms.routing += layer.value().item();
+    if (routing_terms > 0) total = autograd::add(total, autograd::scale(layer, weight / routing_terms));
+  }
+  autograd::backward(total);
+  return terms;
+}
+
+double TrainingLoss::mean_routing(const LossTerms& sum, const StepTotals& totals,
+                                  const models::DecoderConfig& model) const {
+  return sum.routing / std::max(1.0, count_routing_terms(totals, selection_, model));
+}
+
+double TrainingLoss::loss(const LossTerms& sum, const StepTotals& totals,
+                          const models::DecoderConfig& model) const {
+  return sum.cross_entropy / totals.targets +
+         config_.cpt.alignment * sum.alignment / std::max(1.0, totals.raw_tokens) +
+         config_.routing_weight * mean_routing(sum, totals, model);
 }
 
 }  // namespace unfold::train

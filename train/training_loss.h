@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "data/batch.h"
 #include "gsa/gist_config.h"
+#include "gsa/selection.h"
 #include "models/decoder.h"
 #include "train/train_config.h"
 
@@ -14,29 +16,57 @@ namespace unfold::train {
 struct LossTerms {
   double cross_entropy = 0;  // sum over targets, nats; mean of both branches with two_branch
   double alignment = 0;      // sum over raw tokens, unweighted; 0 without the option
+  double routing = 0;        // sum over selecting layers, queries and heads, unweighted; 0 without
+};
+
+// What the terms of a whole optimizer step are divided by, over all micro-batches and ranks.
+struct StepTotals {
+  double targets = 0;
+  double raw_tokens = 0;
+  double suffix_queries = 0;  // queries that select (sft)
 };
 
 class TrainingLoss {
  public:
-  TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gist);
+  // selection: for sft; the geometry of the gists is filled in.
+  TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gist,
+               const gsa::SelectionConfig& selection);
 
   // The gists its rows have: none for lm, where gist visibility is plain causal attention.
   const gsa::GistConfig& row_gists() const { return gist_; }
   // Applies the options that change targets (prefix without loss). Call before counting targets.
   void prepare(data::Batch& batch) const;
 
-  // Forward and backward of one micro-batch. Gradients of
-  //   cross_entropy / all_targets + alignment_weight * alignment / all_raw_tokens
-  // are added to the parameters; all_* count the whole optimizer step, over all ranks.
-  LossTerms accumulate(models::Decoder& decoder, const data::Batch& batch, double all_targets,
-                       double all_raw_tokens, const models::ForwardOptions& options) const;
+  // This batch's part of the totals.
+  StepTotals count(const data::Batch& batch) const;
+
+  // The selection of sft when training ends; nothing for the other objectives.
+  std::optional<gsa::SelectionConfig> selection() const;
+  // The selection of sft at a step of training: its budget falls as budget_anneal says.
+  gsa::SelectionConfig selection_at(std::int64_t step) const;
+
+  // Forward and backward of one micro-batch of the step with this index (from 0). Gradients of
+  //   cross_entropy / targets + cpt.alignment * alignment / raw_tokens
+  //     + routing_weight * routing / (suffix_queries * heads * selecting layers)
+  // are added to the parameters.
+  LossTerms accumulate(models::Decoder& decoder, const data::Batch& batch, const StepTotals& totals,
+                       std::int64_t step, const models::ForwardOptions& options) const;
 
   // Loss of the step from its summed terms.
-  double loss(const LossTerms& sum, double all_targets, double all_raw_tokens) const;
+  double loss(const LossTerms& sum, const StepTotals& totals,
+              const models::DecoderConfig& model) const;
+  // Mean routing loss a query, head and selecting layer.
+  double mean_routing(const LossTerms& sum, const StepTotals& totals,
+                      const models::DecoderConfig& model) const;
 
  private:
+  LossTerms accumulate_sft(models::Decoder& decoder, const data::Batch& batch,
+                           const StepTotals& totals, std::int64_t step,
+                           const models::ForwardOptions& options) const;
+
   TrainConfig config_;
   gsa::GistConfig gist_;
+  gsa::SelectionConfig selection_;
 };
 
 // Raw tokens of a batch, padding left out.

@@ -2,35 +2,36 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <numbers>
+#include <string>
+#include <utility>
 
+#include "gsa/block_map.h"
 #include "models/score.h"
+#include "models/unfolding_attention.h"
 
 namespace unfold::train {
 namespace {
 
-ValidationLoss validate_under(models::Decoder& decoder, std::span<const data::Batch> batches,
-                              const gsa::GistConfig& gist, gsa::Visibility visibility,
-                              core::Communicator& world) {
+// score(batch): the loss of every token of the batch.
+template <typename Score>
+ValidationLoss validate_under(std::string name, std::span<const data::Batch> batches,
+                              core::Communicator& world, Score&& score) {
   double nats = 0;
   std::array<std::int64_t, 2> counts = {0, 0};  // targets, bytes
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (static_cast<int>(i % static_cast<std::size_t>(world.world_size())) != world.rank()) continue;
-    const data::Batch stripped =
-        visibility == gsa::Visibility::full ? data::without_gists(batches[i]) : data::Batch{};
-    const data::Batch& batch = visibility == gsa::Visibility::full ? stripped : batches[i];
-    const models::RowScores scores =
-        models::score_rows(decoder, batch.layout, batch.tokens, batch.targets, gist, visibility);
     double sum = 0;
-    for (const float loss : scores.loss) sum += loss;
+    for (const float loss : score(batches[i])) sum += loss;
     nats += sum;
-    counts[0] += batch.valid_targets;
-    counts[1] += batch.target_bytes;
+    counts[0] += batches[i].valid_targets;
+    counts[1] += batches[i].target_bytes;
   }
   world.all_reduce_sum(std::span<double>(&nats, 1));
   world.all_reduce_sum(std::span<std::int64_t>(counts));
   ValidationLoss result;
-  result.visibility = visibility == gsa::Visibility::full ? "full" : "gist";
+  result.visibility = std::move(name);
   result.loss = nats / static_cast<double>(std::max<std::int64_t>(1, counts[0]));
   result.bits_per_byte =
       nats / std::numbers::ln2 / static_cast<double>(std::max<std::int64_t>(1, counts[1]));
@@ -48,12 +49,30 @@ bool has_gists(std::span<const data::Batch> batches) {
 }  // namespace
 
 std::vector<ValidationLoss> validate(models::Decoder& decoder, std::span<const data::Batch> batches,
-                                     const gsa::GistConfig& gist, core::Communicator& world) {
+                                     const gsa::GistConfig& gist,
+                                     const std::optional<gsa::SelectionConfig>& selection,
+                                     core::Communicator& world) {
+  const auto score = [&](const data::Batch& batch, models::AttentionContext& attention) {
+    return models::score_tokens(decoder, batch.layout, batch.tokens, batch.targets, attention);
+  };
+  const auto score_under = [&](const data::Batch& batch, gsa::Visibility visibility) {
+    models::BlockAttention attention(std::make_shared<const gsa::BlockMap>(
+        gsa::make_block_map(batch.layout, gist, visibility)));
+    return score(batch, attention);
+  };
   std::vector<ValidationLoss> losses = {
-      validate_under(decoder, batches, gist, gsa::Visibility::full, world)};
-  if (has_gists(batches)) {
-    losses.push_back(validate_under(decoder, batches, gist, gsa::Visibility::gist, world));
-  }
+      validate_under("full", batches, world, [&](const data::Batch& batch) {
+        return score_under(data::without_gists(batch), gsa::Visibility::full);
+      })};
+  if (!has_gists(batches)) return losses;
+  losses.push_back(validate_under("gist", batches, world, [&](const data::Batch& batch) {
+    return score_under(batch, gsa::Visibility::gist);
+  }));
+  if (!selection) return losses;
+  losses.push_back(validate_under("gsa", batches, world, [&](const data::Batch& batch) {
+    models::UnfoldingAttention attention(batch.layout, gist, *selection);
+    return score(batch, attention);
+  }));
   return losses;
 }
 

@@ -46,7 +46,7 @@ double seconds_in(const StepTime& step, const std::vector<std::string>& names) {
 
 StepTime time_step(std::int64_t chunk, double seconds, int least) {
   const train::TrainerConfig config = training_config(chunk);
-  const train::TrainingLoss loss(config.train, config.gist);
+  const train::TrainingLoss loss(config.train, config.gist, config.selection);
   const data::Batch batch = random_rows(loss.row_gists(), config.model.vocab_size);
   const std::int64_t before = core::memory_stats({}).current;
   models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, core::Device{},
@@ -54,8 +54,7 @@ StepTime time_step(std::int64_t chunk, double seconds, int least) {
   train::AdamW optimizer(decoder, config.train.optimizer);
   const models::ForwardOptions options = {.training = true};
   const auto take_step = [&] {
-    loss.accumulate(decoder, batch, static_cast<double>(batch.valid_targets),
-                    static_cast<double>(train::count_raw_tokens(batch)), options);
+    loss.accumulate(decoder, batch, loss.count(batch), 0, options);
     const double norm = optimizer.gradient_norm();
     optimizer.step(config.train.optimizer.lr, 1.0 / std::max(1.0, norm));
   };

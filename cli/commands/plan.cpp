@@ -147,8 +147,8 @@ std::string to_json(const Plan& plan) {
 }
 
 void run_plan(const Config& config, const std::string& format) {
-  train::TrainerConfig trainer = {config.run,   config.model,      config.gist, config.data,
-                                  config.train, config.checkpoint, ""};
+  train::TrainerConfig trainer = {config.run,  config.model, config.gist,       config.selection,
+                                  config.data, config.train, config.checkpoint, ""};
   fill_in_vocabulary(config, trainer.model);
   const Plan plan = train::make_plan(trainer);
   print(format == "json" ? to_json(plan) : to_text(config, plan));

@@ -39,9 +39,9 @@ void require_same_config(const Config& config) {
 
 void run_train(const Config& config, bool resume) {
   if (resume) require_same_config(config);
-  const train::TrainerConfig trainer = {config.run,     config.model, config.gist,
-                                        config.data,    config.train, config.checkpoint,
-                                        to_yaml(config)};
+  const train::TrainerConfig trainer = {config.run,        config.model, config.gist,
+                                        config.selection,  config.data,  config.train,
+                                        config.checkpoint, to_yaml(config)};
   const auto world = core::make_single_process();
   const train::TrainSummary summary = train::train(trainer, resume, *world);
   print(fmt::format("trained {} parameters for {} steps in {}: {}\n",

@@ -18,6 +18,7 @@
 #include "data/data_config.h"
 #include "eval/eval_config.h"
 #include "gsa/gist_config.h"
+#include "gsa/selection.h"
 #include "models/decoder_config.h"
 #include "train/train_config.h"
 
@@ -27,6 +28,7 @@ struct Config {
   train::RunConfig run;
   models::DecoderConfig model;
   gsa::GistConfig gist;
+  gsa::SelectionConfig selection;
   data::DataConfig data;
   train::TrainConfig train;
   train::CheckpointConfig checkpoint;

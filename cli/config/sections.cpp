@@ -10,8 +10,11 @@ using data::DataConfig;
 using data::DataFormat;
 using data::OnLong;
 using eval::EvalConfig;
+using gsa::Budget;
 using gsa::GistConfig;
 using gsa::InsertionRule;
+using gsa::SelectionConfig;
+using gsa::Unfold;
 using models::Architecture;
 using models::DecoderConfig;
 using models::RopeConfig;
@@ -103,6 +106,33 @@ void add_gist(Schema& schema) {
            "word: shift a gist to the next word start when one is near; count: never shift");
 }
 
+void add_selection(Schema& schema) {
+  Section selection(
+      schema, "selection", "which chunks a suffix query unfolds (sft, and methods that unfold)",
+      [](auto& config) -> auto& { return config.selection; });
+  selection.add("budget", &SelectionConfig::budget,
+                {{"paper", Budget::paper},
+                 {"fixed", Budget::fixed},
+                 {"ratio", Budget::ratio},
+                 {"top_p", Budget::top_p}},
+                "chunks a query head picks: paper: as many as the ratio of the gists leaves; fixed: "
+                "selection.chunks; ratio: as paper for selection.ratio; top_p: by attention mass");
+  selection.add("chunks", &SelectionConfig::chunks, between(1, 1e6), "budget fixed: chunks a head");
+  selection.add("ratio", &SelectionConfig::ratio, at_least(1),
+                "budget ratio: context / attended tokens");
+  selection.add("top_p", &SelectionConfig::top_p, above(0),
+                "budget top_p: share of the gists' softmax mass to reach; at most 1");
+  selection.add("quarter_cap", &SelectionConfig::quarter_cap,
+                "never pick more than a quarter of a level's gists");
+  selection.add("first_layer", &SelectionConfig::first_layer, between(0, 1000),
+                "layers below it attend under the gist mask alone");
+  selection.add("unfold", &SelectionConfig::unfold,
+                {{"picked_gists", Unfold::picked_gists},
+                 {"no_gists", Unfold::no_gists},
+                 {"all_gists", Unfold::all_gists}},
+                "gists a query sees besides the raw tokens of picked chunks");
+}
+
 void add_data(Schema& schema) {
   Section data(
       schema, "data", "what the model reads; paths from the working directory",
@@ -128,8 +158,9 @@ void add_train(Schema& schema) {
   Section train(
       schema, "train", "length, size and objective of training",
       [](auto& config) -> auto& { return config.train; });
-  train.add("objective", &TrainConfig::objective, {{"lm", Objective::lm}, {"cpt", Objective::cpt}},
-            "lm: plain full attention; cpt: next-token loss under the gist mask");
+  train.add("objective", &TrainConfig::objective, {{"lm", Objective::lm}, {"cpt", Objective::cpt}, {"sft", Objective::sft}},
+            "lm: plain full attention; cpt: next-token loss under the gist mask; sft: loss on "
+            "answers, whose queries unfold the chunks they select");
   train.add("init_from", &TrainConfig::init_from,
             "run whose last checkpoint gives the initial weights; \"\": random");
   train.add("steps", &TrainConfig::steps, between(1, kMostSteps), "optimizer steps");
@@ -150,6 +181,10 @@ void add_train(Schema& schema) {
             "recompute activations in the backward pass: less memory, more time");
   train.add("overfit_one_batch", &TrainConfig::overfit_one_batch,
             "train on the first batch for ever (a test of the set-up)");
+  train.add("routing_weight", &TrainConfig::routing_weight, at_least(0),
+            "sft: weight of the routing loss, which teaches gists where full attention looks");
+  train.add("budget_anneal", &TrainConfig::budget_anneal, between(0, 1),
+            "sft: first part of the steps over which the budget falls from all gists; 0: none");
   train.add("log_every", &TrainConfig::log_every, between(1, kMostSteps),
             "steps between progress lines when the output is not a terminal");
 }
@@ -225,6 +260,7 @@ void add_all_sections(Schema& schema) {
   add_run(schema);
   add_model(schema);
   add_gist(schema);
+  add_selection(schema);
   add_data(schema);
   add_train(schema);
   add_optimizer(schema);

@@ -19,6 +19,7 @@ class Rules {
     check_model();
     check_rope();
     check_gist();
+    check_selection();
     check_train();
     check_schedule();
     check_eval();
@@ -92,16 +93,40 @@ class Rules {
     }
   }
 
+  void check_selection() const {
+    const gsa::SelectionConfig& selection = config_.selection;
+    rule(selection.top_p <= 1, {"selection.top_p"}, "selection.top_p = {} is above 1: choose a share",
+         selection.top_p);
+    rule(config_.train.objective != train::Objective::sft ||
+             selection.first_layer < config_.model.layers,
+         {"selection.first_layer", "model.layers"},
+         "selection.first_layer = {} leaves none of the {} layers to select: lower it",
+         selection.first_layer, config_.model.layers);
+  }
+
   void check_train() const {
     const auto& train = config_.train;
     rule(train.micro_rows == 0 || train.rows % train.micro_rows == 0,
          {"train.micro_rows", "train.rows"},
          "train.rows = {} is not a multiple of train.micro_rows = {}: change one of them",
          train.rows, train.micro_rows);
-    rule(train.objective != train::Objective::cpt || !config_.gist.chunks.empty(),
+    rule(train.objective == train::Objective::lm || !config_.gist.chunks.empty(),
          {"train.objective", "gist.chunks"},
-         "train.objective = cpt needs gist tokens, but gist.chunks is []: set gist.chunks, for "
-         "example [8], or train.objective: lm");
+         "train.objective = {} needs gist tokens, but gist.chunks is []: set gist.chunks, for "
+         "example [8], or train.objective: lm",
+         train.objective == train::Objective::cpt ? "cpt" : "sft");
+    const bool sft = train.objective == train::Objective::sft;
+    rule(!sft || config_.data.format == data::DataFormat::sft, {"train.objective", "data.format"},
+         "train.objective = sft needs records with answers: set data.format: sft, or "
+         "train.objective: cpt");
+    rule(!sft || (!train.cpt.two_branch && train.cpt.prefix_loss), {"cpt.two_branch", "cpt.prefix_loss"},
+         "options of cpt do nothing with train.objective = sft: remove them");
+    rule(sft || train.routing_weight == 0.0, {"train.routing_weight"},
+         "train.routing_weight = {} belongs to train.objective: sft: set the objective, or 0",
+         train.routing_weight);
+    rule(sft || train.budget_anneal == 0.0, {"train.budget_anneal"},
+         "train.budget_anneal = {} belongs to train.objective: sft: set the objective, or 0",
+         train.budget_anneal);
     rule(train.cpt.alignment == 0.0 || train.cpt.two_branch, {"cpt.alignment", "cpt.two_branch"},
          "cpt.alignment = {} compares the two branches: set cpt.two_branch: true, or "
          "cpt.alignment: 0",

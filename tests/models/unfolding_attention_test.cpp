@@ -197,8 +197,9 @@ TEST(UnfoldingAttention, FirstLayerSaysWhoSelects) {
   const double gist_only = run_decoder(decoder, batch, blocks).cross_entropy.value().item();
   std::vector<double> values;
   for (const std::int64_t first : {0, 1, 2, 3}) {
-    UnfoldingAttention attention(batch.layout, gist, kSelection,
-                                 {.first_layer = first, .routing_loss = true});
+    gsa::SelectionConfig selection = kSelection;
+    selection.first_layer = first;
+    UnfoldingAttention attention(batch.layout, gist, selection, {.routing_loss = true});
     const Pass run = run_decoder(decoder, batch, attention);
     EXPECT_EQ(run.losses.size(), static_cast<std::size_t>(3 - first));
     values.push_back(run.cross_entropy.value().item());

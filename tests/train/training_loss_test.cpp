@@ -14,6 +14,7 @@
 #include "gsa/block_map.h"
 #include "gsa/cpt_objective.h"
 #include "gsa/insertion.h"
+#include "models/unfolding_attention.h"
 #include "tests/support/temp_folder.h"
 #include "tests/train/tiny_run.h"
 
@@ -21,6 +22,34 @@ namespace unfold::train {
 namespace {
 
 using core::Tensor;
+
+// Selective finetuning: the answers' cross-entropy, and the routing losses of the layers.
+struct Unfolded {
+  double cross_entropy = 0;
+  double routing = 0;
+};
+
+Unfolded run_unfolding(models::Decoder& decoder, const data::Batch& batch,
+                       const gsa::GistConfig& gist, const gsa::SelectionConfig& selection) {
+  const autograd::NoGrad no_grad;
+  models::UnfoldingAttention attention(batch.layout, gist, gsa::for_gists(selection, gist),
+                                       {.routing_loss = true});
+  std::vector<autograd::Variable> routing;
+  models::ForwardOptions options;
+  options.attention_losses = &routing;
+  const std::int64_t n = batch.layout.size();
+  const autograd::Variable hidden = decoder.hidden(
+      Tensor::from(batch.tokens, {n}), Tensor::from(batch.layout.rope, {n}), attention, options);
+  Unfolded result;
+  for (const double loss :
+       autograd::token_losses(hidden.value(), decoder.head().value(), decoder.config().vocab_size,
+                              Tensor::from(batch.targets, {n}))
+           .to_vector<double>()) {
+    result.cross_entropy += loss;
+  }
+  for (const autograd::Variable& layer : routing) result.routing += layer.value().item();
+  return result;
+}
 
 struct Branch {
   double cross_entropy = 0;  // sum, nats
@@ -54,6 +83,9 @@ struct Reference {
 
   double operator()(models::Decoder& decoder, const data::Batch& batch) {
     const auto targets = static_cast<double>(batch.valid_targets);
+    if (config.objective == Objective::sft) {
+      return run_unfolding(decoder, batch, gist, {}).cross_entropy / targets;
+    }
     const Branch branch = run_branch(decoder, batch, gist, gsa::Visibility::gist);
     if (!config.cpt.two_branch) return branch.cross_entropy / targets;
     const Branch raw = run_branch(decoder, batch, gist, gsa::Visibility::full);
@@ -130,23 +162,23 @@ class TrainingLossTest : public ::testing::Test {
 
   std::vector<data::Batch> batches(const TrainConfig& config, const gsa::GistConfig& gist,
                                    std::int64_t rows, std::int64_t batch_rows) const {
-    return config.cpt.prefix_loss ? testing::tiny_batches(folder_.path(), gist, rows, batch_rows)
+    return config.cpt.prefix_loss && config.objective != Objective::sft
+              ? testing::tiny_batches(folder_.path(), gist, rows, batch_rows)
                                   : suffixed_batches(gist, rows, batch_rows);
   }
 
   // Compares the value, and the gradient at 3 elements of every parameter.
   void check(const TrainConfig& config, const gsa::GistConfig& gist) {
-    const TrainingLoss loss(config, gist);
+    const TrainingLoss loss(config, gist, {});
     models::Decoder decoder = make_decoder(gist.levels());
     data::Batch batch = batches(config, loss.row_gists(), 2, 2).front();
     loss.prepare(batch);
     ASSERT_GT(batch.valid_targets, 10);
     Reference reference = {config, loss.row_gists(), {}};
-    const auto targets = static_cast<double>(batch.valid_targets);
-    const auto raw = static_cast<double>(count_raw_tokens(batch));
-    const LossTerms terms = loss.accumulate(decoder, batch, targets, raw, {});
+    const StepTotals totals = loss.count(batch);
+    const LossTerms terms = loss.accumulate(decoder, batch, totals, 0, {});
     const double expected = reference(decoder, batch);
-    EXPECT_NEAR(loss.loss(terms, targets, raw), expected, 1e-12 * expected);
+    EXPECT_NEAR(loss.loss(terms, totals, decoder.config()), expected, 1e-12 * expected);
     core::Random random(5);
     int large = 0;
     for (models::Parameter& parameter : decoder.parameters()) {
@@ -223,6 +255,58 @@ TEST_F(TrainingLossTest, GradientOfTwoAlignedBranches) {
   check(config, two_levels());
 }
 
+TEST_F(TrainingLossTest, GradientOfSelectiveFinetuning) {
+  check(objective(Objective::sft), one_level());
+  check(objective(Objective::sft), two_levels());
+}
+
+// The gradient itself: tests/models/unfolding_attention_test.cpp.
+TEST_F(TrainingLossTest, RoutingLossIsAMeanOverLayersHeadsAndQueries) {
+  TrainConfig config = objective(Objective::sft);
+  const gsa::GistConfig gist = two_levels();
+  models::Decoder decoder = make_decoder(2);
+  std::vector<std::vector<double>> gradients;
+  for (const double weight : {0.0, 0.5, 1.0}) {
+    config.routing_weight = weight;
+    const TrainingLoss loss(config, gist, {});
+    const data::Batch batch = suffixed_batches(gist, 2, 2).front();
+    clear(decoder);
+    const StepTotals totals = loss.count(batch);
+    const LossTerms terms = loss.accumulate(decoder, batch, totals, 0, {});
+    const Unfolded expected = run_unfolding(decoder, batch, gist, {});
+    EXPECT_NEAR(terms.cross_entropy, expected.cross_entropy, 1e-9);
+    const double mean = expected.routing /
+                        (totals.suffix_queries * static_cast<double>(decoder.config().heads) *
+                         static_cast<double>(decoder.config().layers - 1));
+    EXPECT_GT(mean, 0.1);
+    EXPECT_NEAR(loss.mean_routing(terms, totals, decoder.config()), weight > 0 ? mean : 0, 1e-9);
+    EXPECT_NEAR(loss.loss(terms, totals, decoder.config()),
+                expected.cross_entropy / totals.targets + weight * mean, 1e-9);
+    gradients.push_back(
+        decoder.parameter("layers.1.attention.qkv.weight").variable.gradient().to_vector<double>());
+  }
+  double largest = 0;
+  for (std::size_t i = 0; i < gradients[0].size(); ++i) {
+    EXPECT_NEAR(gradients[1][i], (gradients[0][i] + gradients[2][i]) / 2, 1e-12);
+    largest = std::max(largest, std::abs(gradients[2][i] - gradients[0][i]));
+  }
+  EXPECT_GT(largest, 1e-4) << "the routing loss reaches queries and keys";
+}
+
+TEST(TrainingLoss, TheBudgetFallsFromAllGistsOverTheFirstPartOfTraining) {
+  TrainConfig config = objective(Objective::sft);
+  config.steps = 200;
+  config.budget_anneal = 0.5;
+  const TrainingLoss loss(config, one_level(), {});
+  EXPECT_EQ(loss.selection_at(0).anneal, 1.0);
+  EXPECT_EQ(loss.selection_at(25).anneal, 0.75);
+  EXPECT_EQ(loss.selection_at(100).anneal, 0.0);
+  EXPECT_EQ(loss.selection_at(199).anneal, 0.0);
+  EXPECT_EQ(loss.selection_at(0).chunk, 5);
+  config.budget_anneal = 0;
+  EXPECT_EQ(TrainingLoss(config, one_level(), {}).selection_at(0).anneal, 0.0);
+}
+
 // Loss and gradients of four rows taken `batch_rows` at a time.
 struct Accumulated {
   double loss = 0;
@@ -232,23 +316,26 @@ struct Accumulated {
 
 Accumulated accumulate(const TrainConfig& config, const gsa::GistConfig& gist,
                        models::Decoder decoder, std::vector<data::Batch> batches) {
-  const TrainingLoss loss(config, gist);
-  double targets = 0, raw = 0;
+  const TrainingLoss loss(config, gist, {});
+  StepTotals totals;
   for (data::Batch& batch : batches) {
     loss.prepare(batch);
-    targets += static_cast<double>(batch.valid_targets);
-    raw += static_cast<double>(count_raw_tokens(batch));
+    const StepTotals part = loss.count(batch);
+    totals.targets += part.targets;
+    totals.raw_tokens += part.raw_tokens;
+    totals.suffix_queries += part.suffix_queries;
   }
   Accumulated result;
   LossTerms sum;
   for (const data::Batch& batch : batches) {
-    const LossTerms part = loss.accumulate(decoder, batch, targets, raw, {});
+    const LossTerms part = loss.accumulate(decoder, batch, totals, 3, {});
     sum.cross_entropy += part.cross_entropy;
     sum.alignment += part.alignment;
+    sum.routing += part.routing;
     result.mean_of_means += part.cross_entropy / static_cast<double>(batch.valid_targets) /
                             static_cast<double>(batches.size());
   }
-  result.loss = loss.loss(sum, targets, raw);
+  result.loss = loss.loss(sum, totals, decoder.config());
   for (const models::Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;
     const auto values = parameter.variable.gradient().to_vector<double>();
@@ -261,8 +348,11 @@ TEST_F(TrainingLossTest, MicroBatchesGiveTheSameLossAndGradients) {
   TrainConfig aligned = objective(Objective::cpt);
   aligned.cpt.two_branch = true;
   aligned.cpt.alignment = 0.1;
-  for (const TrainConfig& config : {objective(Objective::lm), objective(Objective::cpt), aligned}) {
-    const gsa::GistConfig gist = TrainingLoss(config, two_levels()).row_gists();
+  TrainConfig unfolding = objective(Objective::sft);
+  unfolding.routing_weight = 0.7;
+  unfolding.budget_anneal = 0.5;
+  for (const TrainConfig& config : {objective(Objective::lm), objective(Objective::cpt), aligned, unfolding}) {
+    const gsa::GistConfig gist = TrainingLoss(config, two_levels(), {}).row_gists();
     const Accumulated whole =
         accumulate(config, gist, make_decoder(2), batches(config, gist, 4, 4));
     for (const std::int64_t rows : {1, 2}) {
@@ -284,7 +374,7 @@ TEST_F(TrainingLossTest, NormalisationIsByTokensNotByRows) {
   TrainConfig config = objective(Objective::cpt);
   config.cpt.prefix_loss = false;  // leaves very different numbers of targets
   const gsa::GistConfig gist = one_level();
-  const TrainingLoss loss(config, gist);
+  const TrainingLoss loss(config, gist, {});
   std::vector<data::Batch> rows = batches(config, gist, 4, 1);
   std::int64_t least = 1000, most = 0;
   for (data::Batch& row : rows) {
@@ -304,10 +394,10 @@ TEST_F(TrainingLossTest, PrepareDropsThePrefixOnly) {
   const gsa::GistConfig gist = two_levels();
   const data::Batch before = suffixed_batches(gist, 4, 4).front();
   data::Batch batch = before;
-  TrainingLoss(config, gist).prepare(batch);
+  TrainingLoss(config, gist, {}).prepare(batch);
   EXPECT_EQ(batch.targets, before.targets) << "nothing to drop with a loss on the prefix";
   config.cpt.prefix_loss = false;
-  TrainingLoss(config, gist).prepare(batch);
+  TrainingLoss(config, gist, {}).prepare(batch);
   std::int64_t kept = 0;
   for (std::size_t i = 0; i < batch.targets.size(); ++i) {
     bool top_gist_follows = false;  // behind i in the row
@@ -324,9 +414,9 @@ TEST_F(TrainingLossTest, PrepareDropsThePrefixOnly) {
 }
 
 TEST_F(TrainingLossTest, LanguageModellingHasNoGistsInItsRows) {
-  const TrainingLoss loss(objective(Objective::lm), two_levels());
+  const TrainingLoss loss(objective(Objective::lm), two_levels(), {});
   EXPECT_EQ(loss.row_gists().levels(), 0);
-  EXPECT_EQ(TrainingLoss(objective(Objective::cpt), two_levels()).row_gists().levels(), 2);
+  EXPECT_EQ(TrainingLoss(objective(Objective::cpt), two_levels(), {}).row_gists().levels(), 2);
 }
 
 }  // namespace

@@ -37,9 +37,9 @@ class ValidationTest : public ::testing::Test {
                               const gsa::GistConfig& gist, Objective objective) {
     TrainConfig config;
     config.objective = objective;
-    const TrainingLoss loss(config, gist);
-    const auto targets = static_cast<double>(batch.valid_targets);
-    return loss.loss(loss.accumulate(decoder, batch, targets, 1, {}), targets, 1);
+    const TrainingLoss loss(config, gist, {});
+    const StepTotals totals = loss.count(batch);
+    return loss.loss(loss.accumulate(decoder, batch, totals, 0, {}), totals, decoder.config());
   }
 
   test::TempFolder folder_;
@@ -51,7 +51,7 @@ TEST_F(ValidationTest, FullIsPlainAttentionAndGistIsTheGistMask) {
     const gsa::GistConfig gist = gists(chunks);
     models::Decoder decoder = make_decoder(gist.levels(), 0);
     const std::vector<data::Batch> rows = batches(gist, 4);
-    const auto losses = validate(decoder, rows, gist, *world_);
+    const auto losses = validate(decoder, rows, gist, std::nullopt, *world_);
     ASSERT_EQ(losses.size(), 2u);
     EXPECT_EQ(losses[0].visibility, "full");
     EXPECT_EQ(losses[1].visibility, "gist");
@@ -70,7 +70,7 @@ TEST_F(ValidationTest, FullIsPlainAttentionAndGistIsTheGistMask) {
 
 TEST_F(ValidationTest, RowsWithoutGistsHaveTheFullLossOnly) {
   models::Decoder decoder = make_decoder(1, 0);
-  const auto losses = validate(decoder, batches(gists({}), 4), gists({}), *world_);
+  const auto losses = validate(decoder, batches(gists({}), 4), gists({}), std::nullopt, *world_);
   ASSERT_EQ(losses.size(), 1u);
   EXPECT_EQ(losses[0].visibility, "full");
 }
@@ -79,9 +79,9 @@ TEST_F(ValidationTest, DependsNeitherOnBatchesNorOnDropoutAndLeavesNoGradients) 
   const gsa::GistConfig gist = gists({5});
   models::Decoder decoder = make_decoder(1, 0);
   models::Decoder dropping = make_decoder(1, 0.5);
-  const auto whole = validate(decoder, batches(gist, 4), gist, *world_);
+  const auto whole = validate(decoder, batches(gist, 4), gist, std::nullopt, *world_);
   for (const std::int64_t batch_rows : {1, 2}) {
-    const auto parts = validate(dropping, batches(gist, batch_rows), gist, *world_);
+    const auto parts = validate(dropping, batches(gist, batch_rows), gist, std::nullopt, *world_);
     for (std::size_t i = 0; i < 2; ++i) {
       EXPECT_NEAR(parts[i].loss, whole[i].loss, 1e-5);
       EXPECT_EQ(parts[i].tokens, whole[i].tokens);
