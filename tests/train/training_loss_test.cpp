@@ -192,7 +192,7 @@ class TrainingLossTest : public ::testing::Test {
         const auto width = static_cast<std::size_t>(decoder.config().width);
         if (parameter.spec.gist_rows > 0 && i == 0) at = gradient.size() - 1 - at % width;
         if (parameter.spec.gist_rows > 0 && i == 1) at = std::size_t{'b'} * width + at % width;
-        const double before = values[at], step = 4e-6;
+        const double before = values[at], step = 1e-6;
         values[at] = before + step;
         const double above = reference(decoder, batch);
         values[at] = before - step;
