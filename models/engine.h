@@ -38,9 +38,11 @@ struct EngineOptions {
   // Streaming insertion (METHOD.md section 9): generated text is chunked too. Ignored by methods
   // that read no gists.
   bool streaming = false;
-  // Whether a token starts a word, for InsertionRule::word (a size of vocab_size; empty: split
-  // words). Read by streaming insertion only.
+  // Whether a token starts a word, (vocab_size), for streaming insertion by InsertionRule::word;
+  // empty: every token does.
   std::vector<std::uint8_t> starts_word = {};
+  // Longest sequence, prompt and what follows; a bound on memory.
+  std::int64_t max_tokens = std::int64_t{1} << 24;
   EngineObserver observer = {};
 };
 
@@ -55,7 +57,7 @@ class Engine {
   // Starts sequences. Returns the number of the first; the others follow.
   // logits (prompts, vocab_size): behind the last token of each prompt.
   // Throws core::InternalError for an empty prompt, tokens that are not the model's, gists under a
-  // method that reads none; core::UserError for a prompt longer than the model's positions.
+  // method that reads none; core::UserError for a prompt longer than max_tokens.
   struct Started {
     std::int64_t first = 0;
     core::Tensor logits;
@@ -85,8 +87,13 @@ class Engine {
  private:
   struct Sequence;
   struct Feed;
+  class Attention;
   Sequence& sequence(std::int64_t number) const;
-  core::Tensor forward(std::span<Feed> feeds, gsa::ReadCount& reads);
+  void check_prompt(const Prompt& prompt) const;
+  // Runs new tokens of several sequences, each of which has received their levels; returns the
+  // hidden states of the rows asked for.
+  core::Tensor forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
+                       gsa::ReadCount& reads);
 
   Decoder& decoder_;
   gsa::GistConfig gist_;

@@ -25,8 +25,8 @@ class StreamingInsertion {
 
  private:
   gsa::GistConfig gist_;
-  std::int64_t open_ = 0;                                    // raw tokens of the open chunk
-  std::array<std::int64_t, gsa::kMaxLevels> pending_{};      // gists not covered by a higher one
+  std::int64_t open_ = 0;                                // raw tokens of the open chunk
+  std::array<std::int64_t, gsa::kMaxLevels> pending_{};  // gists not covered by a higher one
 };
 
 }  // namespace unfold::models
