@@ -1,6 +1,6 @@
 #include "models/engine.h"
 
-#include <algorithm>
+#include <set>
 
 #include "core/kernels/nn.h"
 
@@ -165,41 +165,54 @@ Engine::Started Engine::prefill(std::span<const Prompt> prompts) {
   return started;
 }
 
-Tensor Engine::extend(std::span<const Continuation> continuations) {
+void Engine::check_continuations(std::span<const Continuation> continuations) const {
   core::check(!continuations.empty(), "engine", "nothing to go on with");
+  std::set<std::int64_t> numbers;
+  for (const Continuation& continuation : continuations) {
+    const Sequence& own = sequence(continuation.sequence);
+    core::check(numbers.insert(own.number).second, "engine", "sequence {} goes on twice",
+                own.number);
+    core::check(!continuation.tokens.empty(), "engine", "no tokens for sequence {}", own.number);
+    for (const std::int32_t token : continuation.tokens) {
+      core::check(token >= 0 && token < decoder_.config().vocab_size, "engine", "token {} of {}",
+                  token, decoder_.config().vocab_size);
+    }
+    const auto more = static_cast<std::int64_t>(continuation.tokens.size());
+    core::require(own.tokens.size() + more <= options_.max_tokens, "engine",
+                  "a sequence of {} tokens is longer than the {} positions it may have: generate "
+                  "less",
+                  own.tokens.size() + more, options_.max_tokens);
+  }
+}
+
+Tensor Engine::extend(std::span<const Continuation> continuations) {
+  check_continuations(continuations);
   std::vector<Feed> feeds;
   std::vector<std::int32_t> wanted;
   std::int32_t row = 0;
-  const std::int64_t vocabulary = decoder_.config().vocab_size;
   for (const Continuation& continuation : continuations) {
     Sequence& own = sequence(continuation.sequence);
-    core::check(!continuation.tokens.empty(), "engine", "no tokens for sequence {}", own.number);
-    for (const Feed& feed : feeds) {
-      core::check(feed.sequence != &own, "engine", "sequence {} goes on twice", own.number);
-    }
     Feed feed{&own, own.tokens.size(), {}};
     for (const std::int32_t token : continuation.tokens) {
-      core::check(token >= 0 && token < vocabulary, "engine", "token {} of {}", token, vocabulary);
-      if (options_.streaming) {
-        const bool starts = options_.starts_word.empty() ||
-                            options_.starts_word[static_cast<std::size_t>(token)] != 0;
-        for (const std::int8_t level : own.insertion.before_token(starts)) {
-          own.tokens.append(level);
-          feed.tokens.push_back(static_cast<std::int32_t>(vocabulary) + level);
-          ++row;
-        }
+      for (const std::int8_t level : gists_before(own, token)) {
+        own.tokens.append(level);
+        feed.tokens.push_back(static_cast<std::int32_t>(decoder_.config().vocab_size) + level);
+        ++row;
       }
       own.tokens.append(-1);
       feed.tokens.push_back(token);
       wanted.push_back(row++);
     }
-    core::require(own.tokens.size() <= options_.max_tokens, "engine",
-                  "a sequence of {} tokens is longer than the {} positions it may have: generate "
-                  "less",
-                  own.tokens.size(), options_.max_tokens);
     feeds.push_back(std::move(feed));
   }
   return decoder_.logits(forward(feeds, wanted, decode_reads_));
+}
+
+std::vector<std::int8_t> Engine::gists_before(Sequence& own, std::int32_t token) const {
+  if (!options_.streaming) return {};
+  const bool starts = options_.starts_word.empty() ||
+                      options_.starts_word.at(static_cast<std::size_t>(token)) != 0;
+  return own.insertion.before_token(starts);
 }
 
 Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,

@@ -41,7 +41,7 @@ struct EngineOptions {
   // Whether a token starts a word, (vocab_size), for streaming insertion by InsertionRule::word;
   // empty: every token does.
   std::vector<std::uint8_t> starts_word = {};
-  // Longest sequence, prompt and what follows; a bound on memory.
+  // Longest sequence, prompt and what is fed behind it (streamed gists aside): a bound on memory.
   std::int64_t max_tokens = std::int64_t{1} << 24;
   EngineObserver observer = {};
 };
@@ -90,6 +90,9 @@ class Engine {
   class Attention;
   Sequence& sequence(std::int64_t number) const;
   void check_prompt(const Prompt& prompt) const;
+  void check_continuations(std::span<const Continuation> continuations) const;
+  // Gists that streaming insertion puts in front of the next token.
+  std::vector<std::int8_t> gists_before(Sequence& sequence, std::int32_t token) const;
   // Runs new tokens of several sequences, each of which has received their levels; returns the
   // hidden states of the rows asked for.
   core::Tensor forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
