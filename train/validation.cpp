@@ -30,7 +30,7 @@ ValidationLoss validate_under(models::Decoder& decoder, std::span<const data::Ba
   world.all_reduce_sum(std::span<double>(&nats, 1));
   world.all_reduce_sum(std::span<std::int64_t>(counts));
   ValidationLoss result;
-  result.visibility = visibility == gsa::Visibility::full ? "full" : "gist";
+  result.visibility = visibility == gsa::Visibility::full ? "full" : "gist_only";
   result.loss = nats / static_cast<double>(std::max<std::int64_t>(1, counts[0]));
   result.bits_per_byte =
       nats / std::numbers::ln2 / static_cast<double>(std::max<std::int64_t>(1, counts[1]));

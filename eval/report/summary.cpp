@@ -137,7 +137,7 @@ std::string loss_sentence(const RunRecord& record) {
                         format_number(last->value));
   }
   const auto full = final_bits(record, "full");
-  const auto gist = final_bits(record, "gist");
+  const auto gist = final_bits(record, "gist_only");
   if (full && gist && *full > 0) {
     const double change = (*gist / *full - 1) * 100;
     text += fmt::format(
@@ -158,7 +158,7 @@ std::string evaluation_sentence(const RunRecord& record) {
           ? fmt::format("The checkpoint of step {} was evaluated", record.results->step)
           : std::string("The model was evaluated");
   const auto full = attended_keys(record, "full");
-  const auto gist = attended_keys(record, "gist");
+  const auto gist = attended_keys(record, "gist_only");
   if (!full || !gist) return text + ".";
   return text + fmt::format(
                     ": a query reads {} keys with gist attention and {} with full attention, "
@@ -167,7 +167,7 @@ std::string evaluation_sentence(const RunRecord& record) {
 }
 
 void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
-  const auto gist = final_bits(record, "gist");
+  const auto gist = final_bits(record, "gist_only");
   const auto full = final_bits(record, "full");
   if (gist) {
     figures.push_back(
@@ -179,7 +179,7 @@ void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
 }
 
 void add_keys(const RunRecord& record, std::vector<KeyFigure>& figures) {
-  const auto gist = attended_keys(record, "gist");
+  const auto gist = attended_keys(record, "gist_only");
   const auto full = attended_keys(record, "full");
   if (gist) {
     figures.push_back(
@@ -235,7 +235,7 @@ std::vector<MethodNote> method_notes(const RunRecord& record) {
   };
 
   std::vector<MethodNote> notes;
-  if (is_used("gist")) {
+  if (is_used("gist_only")) {
     std::string text = "every gist token before it";
     if (facts.chunks && facts.chunks->size() > 1) {
       text = "the top-level gist tokens before it, lower ones until a higher one closes over them";
@@ -258,7 +258,7 @@ std::vector<MethodNote> method_notes(const RunRecord& record) {
                             level - 1, level);
       }
     }
-    notes.push_back({"gist", text + "."});
+    notes.push_back({"gist_only", text + "."});
   }
   if (is_used("full")) {
     notes.push_back({"full",
