@@ -223,6 +223,30 @@ std::vector<KeyFigure> key_figures(const RunRecord& record) {
   return figures;
 }
 
+namespace {
+
+// Methods that choose what a query reads; gsa/policies/policy.h names their sources.
+const std::vector<MethodNote>& choosing_notes() {
+  static const std::vector<MethodNote> kNotes = {
+      {"gsa",
+       "Unfolding: a token behind the context reads the gists that score best, of all chunks, and "
+       "the raw text of their chunks."},
+      {"h_gsa", "As gsa, but gists are found level by level: only the children of picked ones are "
+                "scored."},
+      {"mean_pool", "As gsa, with chunks ranked by the mean of their raw keys."},
+      {"random", "As gsa, with chunks drawn at random: what unfolding gives without a choice."},
+      {"streaming", "StreamingLLM: the first tokens and a window of the most recent ones; no gists."},
+      {"snapkv", "SnapKV: the keys of the prompt that its last tokens looked at most; no gists. The "
+                 "prompt, so also the first token behind it, attends fully."},
+      {"h2o", "H2O: the most recent keys and those that got most attention so far; no gists. The "
+              "prompt, so also the first token behind it, attends fully."},
+      {"quest", "Quest: the pages of the context whose bounds promise most; no gists. The first two "
+                "layers attend fully."}};
+  return kNotes;
+}
+
+}  // namespace
+
 std::vector<MethodNote> method_notes(const RunRecord& record) {
   const ConfigFacts& facts = record.facts;
   std::vector<std::string> used;
@@ -264,6 +288,9 @@ std::vector<MethodNote> method_notes(const RunRecord& record) {
     notes.push_back({"full",
                      "A token reads all raw text before it; gist tokens are invisible. The upper "
                      "bound that gist attention is measured against, with the same weights."});
+  }
+  for (const MethodNote& note : choosing_notes()) {
+    if (is_used(note.method.c_str())) notes.push_back(note);
   }
   if (is_used("causal")) {
     notes.push_back({"causal", "A token reads everything before it, raw text and gist tokens."});

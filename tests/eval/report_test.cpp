@@ -113,7 +113,7 @@ TEST(Report, WritesThreeFilesWithTheFigures) {
     EXPECT_TRUE(contains(html, part)) << part;
   }
   const std::string markdown = core::read_text_file(files.markdown);
-  EXPECT_TRUE(contains(markdown, "| passkey | accuracy | gist | **90.0%** |")) << markdown;
+  EXPECT_TRUE(contains(markdown, "| passkey | accuracy | gist_only | **90.0%** |")) << markdown;
   EXPECT_TRUE(contains(markdown, "| 100 | 1.510 | 1.610 |")) << markdown;
 
   const json report = json::parse(core::read_text_file(files.json));

@@ -73,7 +73,7 @@ TEST(TerminalTable, IsAlignedWithIntervalsAndConditions) {
                   result_row("val", "gist_only", "bits_per_byte", 1.44),
                   result_row("passkey", "gist_only", "accuracy", 0.8)};
   EXPECT_EQ(results_table(results),
-            "task               full                  gist\n"
+            "task               full                  gist_only\n"
             "                   1x, 400.0 keys        8x, 80.0 keys\n"
             "-----------------  --------------------  ---------------------\n"
             "val bits per byte  1.600 [1.440, 1.700]  1.440 [1.296, 1.530]*\n"
