@@ -60,7 +60,7 @@ Results evaluate(LoadedRun& run, const EvalSettings& settings, const Provenance&
   results.version = provenance.version;
   results.step = run.step;
   results.parameters =
-      models::count_parameters(run.description.decoder, run.description.gist.levels());
+      models::count_parameters(run.description.decoder, run.description.gist.rows());
   core::Progress progress(progress_over(positions));
   std::int64_t done = 0;
   for (std::size_t t = 0; t < tasks.size(); ++t) {

@@ -12,13 +12,24 @@ SequenceTokens::SequenceTokens(int levels) {
   before_.assign(static_cast<std::size_t>(sections()), 0);
 }
 
-void SequenceTokens::append(int level) {
+void SequenceTokens::append(int level, TokenRole role) {
   core::check(level >= -1 && level < levels(), "sequence", "a gist of level {} of {}", level,
               levels());
   const std::int64_t t = size();
   core::check(level < 1 || (t > 0 && this->level(t - 1) == level - 1), "sequence",
               "position {}: level-{} gist not directly behind a level-{} gist", t, level,
               level - 1);
+  core::check(level < 0 || role == TokenRole::plain, "sequence", "position {}: a gist with a role",
+              t);
+  if (role != TokenRole::plain) {
+    const std::int32_t raw = before(0, t);
+    if (!anchors_.empty() && anchors_.back().end == raw) {
+      ++anchors_.back().end;
+    } else {
+      anchors_.push_back({raw, raw + 1});
+    }
+  }
+  role_.push_back(role);
   if (level >= 0) {
     ChunkLevel& own = chunks_[static_cast<std::size_t>(level)];
     own.gist.push_back(static_cast<std::int32_t>(t));

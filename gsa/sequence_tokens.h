@@ -18,18 +18,33 @@ inline int section_of(int level) {
   return level + 1;
 }
 
+// What a token is in a sequence with links (METHOD.md section 8, gsa/links.h).
+enum class TokenRole : std::uint8_t {
+  plain,
+  anchor,  // raw; every later raw token sees it: system prompt, sinks of documents
+  link,    // an anchor that itself sees anchors and gists, but no other raw token
+};
+
 class SequenceTokens {
  public:
   explicit SequenceTokens(int levels);
 
   // level -1: a raw token. Throws core::InternalError for a level the model lacks, and for a gist of
   // level l >= 1 that is not directly behind one of level l - 1.
-  void append(int level);
+  // Only raw tokens have a role but plain.
+  void append(int level, TokenRole role = TokenRole::plain);
 
   int levels() const { return static_cast<int>(chunks_.size()); }
   int sections() const { return levels() + 1; }
   std::int64_t size() const { return static_cast<std::int64_t>(level_.size()); }
   int level(std::int64_t t) const { return level_[static_cast<std::size_t>(t)]; }
+  TokenRole role(std::int64_t t) const { return role_[static_cast<std::size_t>(t)]; }
+  // Anchors and links as stretches of raw indices, in order.
+  struct RawSpan {
+    std::int32_t begin;
+    std::int32_t end;
+  };
+  const std::vector<RawSpan>& anchors() const { return anchors_; }
   // RoPE position (METHOD.md section 4). A gist with no raw token before it has -1.
   std::int32_t rope(std::int64_t t) const { return before(0, t + 1) - 1; }
 
@@ -47,6 +62,8 @@ class SequenceTokens {
 
  private:
   std::vector<std::int8_t> level_;
+  std::vector<TokenRole> role_;
+  std::vector<RawSpan> anchors_;
   std::vector<std::int32_t> before_;  // (size + 1, sections)
   std::vector<ChunkLevel> chunks_;
 };

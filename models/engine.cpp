@@ -1,31 +1,14 @@
 #include "models/engine.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/kernels/nn.h"
+#include "models/engine_sequence.h"
 
 namespace unfold::models {
 
 using core::Tensor;
-
-// A sequence and its caches.
-struct Engine::Sequence {
-  Sequence(int levels, const gsa::GistConfig& gist) : tokens(levels), insertion(gist) {}
-
-  std::int64_t number = 0;
-  gsa::SequenceTokens tokens;
-  gsa::SequenceFacts facts;
-  StreamingInsertion insertion;
-  std::vector<gsa::KeyStore> stores;                                // (layers)
-  std::vector<std::vector<std::unique_ptr<gsa::HeadPolicy>>> heads;  // (layers, kv_heads)
-};
-
-// New tokens of one sequence, gists among them.
-struct Engine::Feed {
-  Sequence* sequence;
-  std::int64_t first;  // position of the first
-  std::vector<std::int32_t> tokens;
-};
 
 // One forward pass: hands every layer the caches of the sequences that take part.
 class Engine::Attention : public AttentionContext {
@@ -115,28 +98,35 @@ std::size_t Engine::cache_bytes() const {
 }
 
 void Engine::check_prompt(const Prompt& prompt) const {
+  check_tokens(prompt, decoder_.config().vocab_size, decoder_.gist_levels());
   const auto length = static_cast<std::int64_t>(prompt.tokens.size());
-  core::check(length > 0 && prompt.level.size() == prompt.tokens.size(), "engine",
-              "a prompt of {} tokens with {} levels", length, prompt.level.size());
   core::require(length <= options_.max_tokens, "engine",
                 "a prompt of {} tokens is longer than the {} positions a sequence may have: "
                 "shorten it",
                 length, options_.max_tokens);
-  core::check(prompt.level[0] < 0, "engine", "a prompt that begins with a gist");
-  const std::int64_t vocabulary = decoder_.config().vocab_size;
-  for (std::size_t i = 0; i < prompt.tokens.size(); ++i) {
-    const int level = prompt.level[i];
-    const std::int32_t token = prompt.tokens[i];
-    core::check(level < 0 ? token >= 0 && token < vocabulary : token == vocabulary + level,
-                "engine", "prompt position {}: token {} at level {}", i, token, level);
-    core::check(level < 0 || policy_->gists(), "engine",
-                "prompt position {}: a gist under a method that reads none", i);
+  const bool gists = std::any_of(prompt.level.begin(), prompt.level.end(),
+                                 [](std::int8_t level) { return level >= 0; });
+  core::check(!gists || policy_->gists(), "engine", "gists under a method that reads none");
+}
+
+Engine::Sequence& Engine::start(const gsa::SequenceFacts& facts) {
+  const gsa::AttentionShape shape = decoder_.attention_shape();
+  auto sequence = std::make_unique<Sequence>(decoder_.gist_levels(), gist_);
+  sequence->number = next_;
+  sequence->facts = facts;
+  for (std::int64_t layer = 0; layer < decoder_.config().layers; ++layer) {
+    sequence->stores.emplace_back(shape, decoder_.gist_levels(), decoder_.dtype(),
+                                  decoder_.device());
+    sequence->heads.emplace_back();
+    for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
+      sequence->heads.back().push_back(policy_->head(facts, layer, head));
+    }
   }
+  return *sequences_.emplace(next_++, std::move(sequence)).first->second;
 }
 
 Engine::Started Engine::prefill(std::span<const Prompt> prompts) {
   core::check(!prompts.empty(), "engine", "no prompts");
-  const gsa::AttentionShape shape = decoder_.attention_shape();
   for (const Prompt& prompt : prompts) check_prompt(prompt);
   std::vector<Feed> feeds;
   std::vector<std::int32_t> last;
@@ -144,22 +134,12 @@ Engine::Started Engine::prefill(std::span<const Prompt> prompts) {
   Started started;
   started.first = next_;
   for (const Prompt& prompt : prompts) {
-    auto sequence = std::make_unique<Sequence>(decoder_.gist_levels(), gist_);
-    sequence->number = next_;
-    for (const std::int8_t level : prompt.level) sequence->tokens.append(level);
-    sequence->facts = {suffix_begin(prompt), sequence->tokens.size()};
-    for (std::int64_t layer = 0; layer < decoder_.config().layers; ++layer) {
-      sequence->stores.emplace_back(shape, decoder_.gist_levels(), decoder_.dtype(),
-                                    decoder_.device());
-      sequence->heads.emplace_back();
-      for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
-        sequence->heads.back().push_back(policy_->head(sequence->facts, layer, head));
-      }
-    }
-    feeds.push_back({sequence.get(), 0, prompt.tokens});
-    rows += static_cast<std::int32_t>(prompt.tokens.size());
+    const auto length = static_cast<std::int64_t>(prompt.tokens.size());
+    Sequence& own = start({suffix_begin(prompt), length});
+    for (const std::int8_t level : prompt.level) own.tokens.append(level);
+    feeds.push_back({&own, 0, prompt.tokens});
+    rows += static_cast<std::int32_t>(length);
     last.push_back(rows - 1);
-    sequences_.emplace(next_++, std::move(sequence));
   }
   started.logits = decoder_.logits(forward(feeds, last, prefill_reads_));
   return started;
@@ -177,12 +157,15 @@ void Engine::check_continuations(std::span<const Continuation> continuations) co
       core::check(token >= 0 && token < decoder_.config().vocab_size, "engine", "token {} of {}",
                   token, decoder_.config().vocab_size);
     }
-    const auto more = static_cast<std::int64_t>(continuation.tokens.size());
-    core::require(own.tokens.size() + more <= options_.max_tokens, "engine",
-                  "a sequence of {} tokens is longer than the {} positions it may have: generate "
-                  "less",
-                  own.tokens.size() + more, options_.max_tokens);
+    check_length(own, static_cast<std::int64_t>(continuation.tokens.size()));
   }
+}
+
+void Engine::check_length(const Sequence& own, std::int64_t more) const {
+  core::require(own.tokens.size() + more <= options_.max_tokens, "engine",
+                "a sequence of {} tokens is longer than the {} positions it may have: shorten the "
+                "prompt or generate less",
+                own.tokens.size() + more, options_.max_tokens);
 }
 
 Tensor Engine::extend(std::span<const Continuation> continuations) {

@@ -18,6 +18,7 @@
 #include "gsa/gist_config.h"
 #include "gsa/policies/policy.h"
 #include "models/decoder.h"
+#include "models/document_cache.h"
 #include "models/prompt.h"
 #include "models/streaming_insertion.h"
 
@@ -73,6 +74,17 @@ class Engine {
   // streaming, gists are fed in front of the tokens they come before; no logits are given for them.
   core::Tensor extend(std::span<const Continuation> continuations);
 
+  // Sequences with links (METHOD.md section 8, gsa/links.h), in this order: start_linked, then for
+  // every document append_document and append_links, then extend for the suffix and what follows.
+  // For methods that read gists, and models with link tokens (gist.links).
+  //
+  // A new sequence with a system prompt, which may be empty. Returns its number.
+  std::int64_t start_linked(std::span<const std::int32_t> system);
+  // Puts a document's stored keys behind the sequence, rotated to where it stands; computes nothing.
+  void append_document(std::int64_t sequence, const CachedDocument& document);
+  // Feeds the model's link tokens.
+  void append_links(std::int64_t sequence);
+
   // Forgets a sequence and its cache.
   void release(std::int64_t sequence);
 
@@ -89,7 +101,10 @@ class Engine {
   struct Feed;
   class Attention;
   Sequence& sequence(std::int64_t number) const;
+  Sequence& start(const gsa::SequenceFacts& facts);
+  void feed_anchors(Sequence& sequence, std::span<const std::int32_t> tokens, gsa::TokenRole role);
   void check_prompt(const Prompt& prompt) const;
+  void check_length(const Sequence& sequence, std::int64_t more) const;
   void check_continuations(std::span<const Continuation> continuations) const;
   // Gists that streaming insertion puts in front of the next token.
   std::vector<std::int8_t> gists_before(Sequence& sequence, std::int32_t token) const;

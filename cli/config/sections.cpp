@@ -100,6 +100,8 @@ void add_gist(Schema& schema) {
   gist.add("rule", &GistConfig::rule,
            {{"word", InsertionRule::word}, {"count", InsertionRule::count}},
            "word: shift a gist to the next word start when one is near; count: never shift");
+  gist.add("links", &GistConfig::links, between(0, static_cast<double>(gsa::kMaxLinks)),
+           "link tokens behind a document whose keys are reused; 0: no links");
 }
 
 void add_data(Schema& schema) {

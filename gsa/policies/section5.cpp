@@ -77,12 +77,29 @@ std::int32_t sink_count(const SequenceTokens& tokens, const GistConfig& gist,
   return tokens.before(section, std::min(gist.sinks, position + 1));
 }
 
+void append_raw_section5(const SequenceTokens& tokens, const GistConfig& gist,
+                         std::int64_t position, std::vector<KeySpan>& spans) {
+  const std::int32_t end = tokens.before(0, position + 1);
+  const bool link = tokens.role(position) == TokenRole::link;
+  if (!link) {
+    spans.push_back({0, 0, sink_count(tokens, gist, position, 0)});
+    spans.push_back({0, first_visible(tokens, gist, position, 0), end});
+  }
+  if (tokens.level(position) >= 0) return;
+  for (const SequenceTokens::RawSpan& anchor : tokens.anchors()) {
+    if (anchor.begin >= end) break;
+    spans.push_back({0, anchor.begin, std::min(anchor.end, end)});
+  }
+}
+
 void append_section5(const SequenceTokens& tokens, const GistConfig& gist, std::int64_t position,
                      std::vector<KeySpan>& spans) {
-  for (int section = 0; section < tokens.sections(); ++section) {
-    spans.push_back({section, 0, sink_count(tokens, gist, position, section)});
-    spans.push_back({section, first_visible(tokens, gist, position, section),
-                     tokens.before(section, position + 1)});
+  append_raw_section5(tokens, gist, position, spans);
+  const bool link = tokens.role(position) == TokenRole::link;
+  for (int section = 1; section < tokens.sections(); ++section) {
+    const std::int32_t end = tokens.before(section, position + 1);
+    spans.push_back({section, 0, link ? end : sink_count(tokens, gist, position, section)});
+    spans.push_back({section, first_visible(tokens, gist, position, section), end});
   }
   // Every token sees itself.
   const int own = section_of(tokens.level(position));

@@ -155,10 +155,7 @@ class SelectingHead : public HeadPolicy {
                    std::vector<KeySpan>& spans) const {
     const SequenceTokens& tokens = query.tokens;
     const std::int64_t position = query.position;
-    // Raw keys of section 5: sinks and previous chunks.
-    const std::int32_t last = tokens.before(0, position + 1);
-    spans.push_back({0, 0, sink_count(tokens, settings_.gist, position, 0)});
-    spans.push_back({0, first_visible(tokens, settings_.gist, position, 0), last});
+    append_raw_section5(tokens, settings_.gist, position, spans);
     // Everything behind the last top-level gist.
     for (int level = -1; level <= top; ++level) {
       const int section = section_of(level);

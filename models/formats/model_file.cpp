@@ -52,6 +52,9 @@ std::string first_difference(const ModelDescription& stored, const ModelDescript
     text = fmt::format("gist.chunks has {} levels there, {} here", stored.gist.levels(),
                        wanted.gist.levels());
   }
+  if (text.empty() && stored.gist.links != wanted.gist.links) {
+    text = fmt::format("gist.links is {} there, {} here", stored.gist.links, wanted.gist.links);
+  }
   if (text.empty() && stored.tokenizer_fingerprint != wanted.tokenizer_fingerprint) {
     text = "the tokenizer is another one";
   }
@@ -89,6 +92,7 @@ void read_weights(const std::filesystem::path& file, Decoder& decoder,
   ModelDescription wanted = stored;
   wanted.decoder = decoder.config();
   wanted.gist.chunks.resize(static_cast<std::size_t>(decoder.gist_levels()), 1);
+  wanted.gist.links = decoder.links();
   const std::string other = first_difference(stored, wanted);
   core::require(other.empty(), "model", "{}: a checkpoint of another architecture: {}",
                 context.file, other);
