@@ -2,7 +2,8 @@
 //
 // Greedy decoding gives the answer exactly when each of its tokens is the likeliest one behind the
 // prompt and the tokens before it. So the engine is given the prompts and then, at once, the tokens
-// of the answers, each of which is attended for as in decoding one by one. Many prompts share a pass.
+// of the answers, each of which is attended for as in decoding one by one. Many prompts share a
+// pass.
 #pragma once
 
 #include <cstdint>

@@ -50,8 +50,7 @@ Method method_from_name(std::string_view name, double ratio) {
 
 MethodScores score(models::Decoder& decoder, const Method& method, const gsa::GistConfig& gist,
                    const data::Batch& batch, std::span<const std::int64_t> first_query) {
-  core::check(method.visibility.has_value(), "eval", "method {} is no mask over rows",
-              method.name);
+  core::check(method.visibility.has_value(), "eval", "method {} is no mask over rows", method.name);
   models::RowScores rows = models::score_rows(decoder, batch.layout, batch.tokens, batch.targets,
                                               gist, *method.visibility);
   MethodScores scores;

@@ -18,9 +18,9 @@ Tensor cached_attention(const Tensor& qkv, const AttentionShape& shape, const Bl
   bool prefix = false;
   std::int64_t row = 0;
   for (const CachedTokens& sequence : sequences) {
-    core::check(sequence.row == row && sequence.heads.size() ==
-                                           static_cast<std::size_t>(shape.kv_heads),
-                "cached_attention", "sequence at row {}, expected at {}", sequence.row, row);
+    core::check(
+        sequence.row == row && sequence.heads.size() == static_cast<std::size_t>(shape.kv_heads),
+        "cached_attention", "sequence at row {}, expected at {}", sequence.row, row);
     row += sequence.tokens->size() - sequence.first;
     if (sequence.first >= sequence.prefix) continue;
     core::check(sequence.first == 0, "cached_attention", "a prefix that begins at position {}",
@@ -32,8 +32,8 @@ Tensor cached_attention(const Tensor& qkv, const AttentionShape& shape, const Bl
   if (prefix) {
     core::check(map != nullptr && map->rows() == 1 && map->length() == qkv.dim(0),
                 "cached_attention", "no block map for {} tokens", qkv.dim(0));
-    const Tensor lse = Tensor::empty({qkv.dim(0), shape.heads}, core::accumulator_of(qkv.dtype()),
-                                     qkv.device());
+    const Tensor lse =
+        Tensor::empty({qkv.dim(0), shape.heads}, core::accumulator_of(qkv.dtype()), qkv.device());
     kernels::attention(qkv, shape, *map, out, lse);
   }
   kernels::cached_attention(qkv, shape, sequences, out);

@@ -36,23 +36,23 @@ struct ReadCount {
 // Told of every selected query. Kept alive by the caller.
 using SelectionObserver =
     std::function<void(std::int64_t kv_head, std::int64_t position, const SelectionTrace& trace,
-                       const std::vector<KeySpan>& spans)>;
+                       const std::vector<CacheSpan>& spans)>;
 
 // One sequence's share of a call.
 struct CachedTokens {
-  const SequenceTokens* tokens = nullptr;  // the new tokens included
-  KeyStore* store = nullptr;               // receives the new keys
+  const SequenceTokens* tokens = nullptr;              // the new tokens included
+  KeyStore* store = nullptr;                           // receives the new keys
   std::span<const std::unique_ptr<HeadPolicy>> heads;  // (kv_heads)
   std::int64_t row = 0;           // first row of qkv; rows are the positions in order
   std::int64_t first = 0;         // position of the first new token
   std::int64_t prefix = 0;        // positions below attend over the block map
   std::int64_t observe_from = 0;  // prefix positions from here on are observed
   const SelectionObserver* observer = nullptr;
-  ReadCount count;                // is added to
+  ReadCount count;  // is added to
 };
 
-// qkv (tokens, shape.qkv_width()), rotated: the new tokens of all sequences. map: one row of as many
-// positions, needed when some token is below its prefix; such tokens must begin at position 0.
+// qkv (tokens, shape.qkv_width()), rotated: the new tokens of all sequences. map: one row of as
+// many positions, needed when some token is below its prefix; such tokens must begin at position 0.
 // Returns (tokens, shape.out_width()). No gradient.
 core::Tensor cached_attention(const core::Tensor& qkv, const AttentionShape& shape,
                               const BlockMap* map, std::span<CachedTokens> sequences);

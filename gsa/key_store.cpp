@@ -8,15 +8,14 @@ namespace unfold::gsa {
 
 using core::Tensor;
 
-void normalise(std::vector<KeySpan>& spans) {
-  std::erase_if(spans, [](const KeySpan& span) { return span.begin >= span.end; });
-  std::sort(spans.begin(), spans.end(), [](const KeySpan& a, const KeySpan& b) {
+void normalise(std::vector<CacheSpan>& spans) {
+  std::erase_if(spans, [](const CacheSpan& span) { return span.begin >= span.end; });
+  std::sort(spans.begin(), spans.end(), [](const CacheSpan& a, const CacheSpan& b) {
     return a.section != b.section ? a.section < b.section : a.begin < b.begin;
   });
   std::size_t kept = 0;
-  for (const KeySpan& span : spans) {
-    if (kept > 0 && spans[kept - 1].section == span.section &&
-        spans[kept - 1].end >= span.begin) {
+  for (const CacheSpan& span : spans) {
+    if (kept > 0 && spans[kept - 1].section == span.section && spans[kept - 1].end >= span.begin) {
       spans[kept - 1].end = std::max(spans[kept - 1].end, span.end);
     } else {
       spans[kept++] = span;
@@ -25,14 +24,13 @@ void normalise(std::vector<KeySpan>& spans) {
   spans.resize(kept);
 }
 
-std::int64_t count_keys(const std::vector<KeySpan>& spans) {
+std::int64_t count_keys(const std::vector<CacheSpan>& spans) {
   std::int64_t count = 0;
-  for (const KeySpan& span : spans) count += span.end - span.begin;
+  for (const CacheSpan& span : spans) count += span.end - span.begin;
   return count;
 }
 
-KeyStore::KeyStore(const AttentionShape& shape, int levels, core::DType dtype,
-                   core::Device device)
+KeyStore::KeyStore(const AttentionShape& shape, int levels, core::DType dtype, core::Device device)
     : kv_heads_(shape.kv_heads),
       width_(shape.width),
       dtype_(dtype),

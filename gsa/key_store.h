@@ -1,8 +1,9 @@
 // The cached keys and values of one layer of one sequence.
 //
 // Gist keys lie contiguously, one section a level, so that scoring the gists reads one stretch of
-// memory. Raw keys lie in text order, so that a chunk is one page: the raw tokens between two gists,
-// and an open page behind the last one. Which raw keys a page has is in gsa/sequence_tokens.h.
+// memory. Raw keys lie in text order, so that a chunk is one page: the raw tokens between two
+// gists, and an open page behind the last one. Which raw keys a page has is in
+// gsa/sequence_tokens.h.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +15,17 @@
 namespace unfold::gsa {
 
 // Keys [begin, end) of a section.
-struct KeySpan {
+struct CacheSpan {
   std::int32_t section = 0;  // 0 raw, 1 + l gists of level l
   std::int32_t begin = 0;
   std::int32_t end = 0;
-  bool operator==(const KeySpan&) const = default;
+  bool operator==(const CacheSpan&) const = default;
 };
 
 // Drops empty spans, sorts by section and index, and joins those that overlap or touch.
-void normalise(std::vector<KeySpan>& spans);
+void normalise(std::vector<CacheSpan>& spans);
 // Keys of normalised spans.
-std::int64_t count_keys(const std::vector<KeySpan>& spans);
+std::int64_t count_keys(const std::vector<CacheSpan>& spans);
 
 class KeyStore {
  public:

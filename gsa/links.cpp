@@ -45,8 +45,7 @@ LinkedLayout make_linked_layout(std::int64_t system,
       core::check(document[t] >= -1 && document[t] < layout.levels, "links",
                   "document {} token {}: gist level {} of {}", index, t, int{document[t]},
                   layout.levels);
-      append(layout, Part::document, index, document[t],
-             static_cast<std::int64_t>(t) < gist.sinks);
+      append(layout, Part::document, index, document[t], static_cast<std::int64_t>(t) < gist.sinks);
     }
     for (std::int64_t i = 0; i < links; ++i) append(layout, Part::link, index, -1, false);
     ++index;

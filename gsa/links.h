@@ -2,14 +2,14 @@
 //
 //     system | doc 1 with gists | links | doc 2 with gists | links | ... | suffix
 //
-// A document is isolated: its tokens see, by section 5, nothing but the document. The system prompt is
-// causal. A link sees the gists of all documents so far, the links so far, the system prompt and the
-// sinks of documents (their first S tokens); no other raw token of a document. The suffix, everything
-// behind the last link, sees by section 5 (its previous chunks are those of the last document), and all
-// links, the system prompt and the sinks of all documents besides.
+// A document is isolated: its tokens see, by section 5, nothing but the document. The system prompt
+// is causal. A link sees the gists of all documents so far, the links so far, the system prompt and
+// the sinks of documents (their first S tokens); no other raw token of a document. The suffix,
+// everything behind the last link, sees by section 5 (its previous chunks are those of the last
+// document), and all links, the system prompt and the sinks of all documents besides.
 //
-// This is the rule pair by pair, in integers a token. The engine (models/engine.h) computes documents
-// apart and sees the rest through gsa/sequence_tokens.h; tests prove both equal.
+// This is the rule pair by pair, in integers a token. The engine (models/engine.h) computes
+// documents apart and sees the rest through gsa/sequence_tokens.h; tests prove both equal.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // What the tokens of one growing sequence are: the layout of a single document that is not finished
-// yet. Generation appends to it; prefixes keep their meaning, so a query's view of the sequence is a
-// matter of counts.
+// yet. Generation appends to it; prefixes keep their meaning, so a query's view of the sequence is
+// a matter of counts.
 //
 // A token belongs to a section: 0 for raw tokens, 1 + l for gists of level l. Its index within the
 // section is where its key lies in a cache (gsa/key_store.h).
@@ -29,9 +29,9 @@ class SequenceTokens {
  public:
   explicit SequenceTokens(int levels);
 
-  // level -1: a raw token. Throws core::InternalError for a level the model lacks, and for a gist of
-  // level l >= 1 that is not directly behind one of level l - 1.
-  // Only raw tokens have a role but plain.
+  // level -1: a raw token. Throws core::InternalError for a level the model lacks, and for a gist
+  // of level l >= 1 that is not directly behind one of level l - 1. Only raw tokens have a role but
+  // plain.
   void append(int level, TokenRole role = TokenRole::plain);
 
   int levels() const { return static_cast<int>(chunks_.size()); }

@@ -32,8 +32,8 @@ Decoder::Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype
     return initial_value(spec, seed, parameters_.size()).to(dtype).to(device);
   };
   for (ParameterSpec& spec : parameter_table(config, gist_levels + static_cast<int>(links))) {
-    Variable variable = spec.tied_to.empty() ? Variable(make(spec), true)
-                                             : parameter(spec.tied_to).variable;
+    Variable variable =
+        spec.tied_to.empty() ? Variable(make(spec), true) : parameter(spec.tied_to).variable;
     parameters_.push_back({std::move(spec), std::move(variable)});
   }
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {

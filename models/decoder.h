@@ -58,12 +58,12 @@ class Decoder {
   // on meta, where it cannot read positions.
   void reserve_positions(std::int64_t positions);
 
-  // Rotates key heads (n, kv_heads * head width) to RoPE positions (n) int32, or takes the rotation to
-  // these positions back.
+  // Rotates key heads (n, kv_heads * head width) to RoPE positions (n) int32, or takes the rotation
+  // to these positions back.
   core::Tensor rotate(const core::Tensor& keys, const core::Tensor& positions, bool inverse);
 
-  // Output matrix (vocab_size + gist levels + links, width). Only the first vocab_size rows are classes:
-  // gists and links are never labels and never generated.
+  // Output matrix (vocab_size + gist levels + links, width). Only the first vocab_size rows are
+  // classes: gists and links are never labels and never generated.
   const autograd::Variable& head() const { return parameter("head.weight").variable; }
   // (n, vocab_size) logits of hidden states; no gradient.
   core::Tensor logits(const core::Tensor& hidden) const;

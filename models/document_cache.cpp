@@ -35,9 +35,10 @@ class KeepingAttention : public AttentionContext {
 CachedDocument encode_document(Decoder& decoder, const gsa::GistConfig& gist,
                                const Prompt& document) {
   check_tokens(document, decoder.config().vocab_size, decoder.gist_levels());
-  core::require(decoder.config().rope.scaling != RopeScaling::dynamic, "links",
-                "dynamic RoPE scaling rotates by the length of the sequence, so documents cannot be "
-                "computed apart: give the document as part of the prompt");
+  core::require(
+      decoder.config().rope.scaling != RopeScaling::dynamic, "links",
+      "dynamic RoPE scaling rotates by the length of the sequence, so documents cannot be "
+      "computed apart: give the document as part of the prompt");
   const autograd::NoGrad no_grad;
   const auto count = static_cast<std::int64_t>(document.tokens.size());
   const std::vector<std::int32_t> one_document(document.tokens.size(), 0);
@@ -45,10 +46,9 @@ CachedDocument encode_document(Decoder& decoder, const gsa::GistConfig& gist,
       gsa::make_layout(1, count, decoder.gist_levels(), document.level, one_document);
   CachedDocument cached;
   cached.level = document.level;
-  KeepingAttention attention(
-      std::make_shared<const gsa::BlockMap>(
-          gsa::make_block_map(layout, gist, gsa::Visibility::gist)),
-      cached);
+  KeepingAttention attention(std::make_shared<const gsa::BlockMap>(
+                                 gsa::make_block_map(layout, gist, gsa::Visibility::gist)),
+                             cached);
   const Tensor positions = Tensor::from(layout.rope, {count}, decoder.device());
   decoder.hidden(Tensor::from(document.tokens, {count}, decoder.device()), positions, attention);
   for (Tensor& keys : cached.keys) keys = decoder.rotate(keys, positions, true);

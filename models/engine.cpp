@@ -37,7 +37,7 @@ class Engine::Attention : public AttentionContext {
       if (observer_) {
         observers[i] = [this, &sequence, layer](std::int64_t kv_head, std::int64_t position,
                                                 const gsa::SelectionTrace& trace,
-                                                const std::vector<gsa::KeySpan>& spans) {
+                                                const std::vector<gsa::CacheSpan>& spans) {
           observer_({sequence.number, layer, kv_head, position}, trace, spans);
         };
         tokens.observer = &observers[i];
@@ -45,8 +45,7 @@ class Engine::Attention : public AttentionContext {
       sequences.push_back(tokens);
       row += static_cast<std::int64_t>(feed.tokens.size());
     }
-    const Tensor out =
-        gsa::cached_attention(qkv.value().contiguous(), shape, map_, sequences);
+    const Tensor out = gsa::cached_attention(qkv.value().contiguous(), shape, map_, sequences);
     for (const gsa::CachedTokens& sequence : sequences) reads += sequence.count;
     return autograd::Variable(out);
   }
@@ -193,8 +192,8 @@ Tensor Engine::extend(std::span<const Continuation> continuations) {
 
 std::vector<std::int8_t> Engine::gists_before(Sequence& own, std::int32_t token) const {
   if (!options_.streaming) return {};
-  const bool starts = options_.starts_word.empty() ||
-                      options_.starts_word.at(static_cast<std::size_t>(token)) != 0;
+  const bool starts =
+      options_.starts_word.empty() || options_.starts_word.at(static_cast<std::size_t>(token)) != 0;
   return own.insertion.before_token(starts);
 }
 
@@ -218,9 +217,8 @@ Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32
   const auto count = static_cast<std::int64_t>(tokens.size());
   gsa::BlockMap map;
   if (prefix) {
-    map = gsa::make_block_map(
-        gsa::make_layout(1, count, decoder_.gist_levels(), level, document), gist_,
-        policy_->prefix_visibility());
+    map = gsa::make_block_map(gsa::make_layout(1, count, decoder_.gist_levels(), level, document),
+                              gist_, policy_->prefix_visibility());
   }
   Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_.observer);
   const Tensor hidden = decoder_

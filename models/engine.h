@@ -1,9 +1,9 @@
 // The inference engine: prefill and decoding of many sequences at once, under an attention policy.
 //
-// Each sequence has its own cache a layer (gsa/key_store.h): gist keys contiguous by level, raw keys
-// by chunk. Sequences of different lengths share every forward pass; they never see each other.
-// Decoding token by token gives the logits of one forward over the whole sequence, since a token is
-// attended for in the same way however many come with it.
+// Each sequence has its own cache a layer (gsa/key_store.h): gist keys contiguous by level, raw
+// keys by chunk. Sequences of different lengths share every forward pass; they never see each
+// other. Decoding token by token gives the logits of one forward over the whole sequence, since a
+// token is attended for in the same way however many come with it.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,9 @@ struct SelectedQuery {
   std::int64_t kv_head = 0;
   std::int64_t position = 0;  // in the sequence, gists counted
 };
-using EngineObserver = std::function<void(const SelectedQuery& query,
-                                          const gsa::SelectionTrace& trace,
-                                          const std::vector<gsa::KeySpan>& spans)>;
+using EngineObserver =
+    std::function<void(const SelectedQuery& query, const gsa::SelectionTrace& trace,
+                       const std::vector<gsa::CacheSpan>& spans)>;
 
 struct EngineOptions {
   // Streaming insertion (METHOD.md section 9): generated text is chunked too. Ignored by methods
@@ -80,7 +80,8 @@ class Engine {
   //
   // A new sequence with a system prompt, which may be empty. Returns its number.
   std::int64_t start_linked(std::span<const std::int32_t> system);
-  // Puts a document's stored keys behind the sequence, rotated to where it stands; computes nothing.
+  // Puts a document's stored keys behind the sequence, rotated to where it stands; computes
+  // nothing.
   void append_document(std::int64_t sequence, const CachedDocument& document);
   // Feeds the model's link tokens.
   void append_links(std::int64_t sequence);

@@ -33,8 +33,7 @@ void Engine::append_document(std::int64_t number, const CachedDocument& document
   Sequence& own = sequence(number);
   const gsa::AttentionShape shape = decoder_.attention_shape();
   const auto count = static_cast<std::int64_t>(document.level.size());
-  core::check(count > 0 && document.level[0] < 0 &&
-                  document.keys.size() == own.stores.size() &&
+  core::check(count > 0 && document.level[0] < 0 && document.keys.size() == own.stores.size() &&
                   document.values.size() == own.stores.size(),
               "engine", "a document of {} tokens and {} layers", count, document.keys.size());
   check_length(own, count);
@@ -50,8 +49,8 @@ void Engine::append_document(std::int64_t number, const CachedDocument& document
   for (std::size_t layer = 0; layer < own.stores.size(); ++layer) {
     gsa::KeyStore& store = own.stores[layer];
     for (int section = 0; section < own.tokens.sections(); ++section) {
-      store.extend(section, own.tokens.before(section, first + count) -
-                                own.tokens.before(section, first));
+      store.extend(section,
+                   own.tokens.before(section, first + count) - own.tokens.before(section, first));
     }
     const core::Shape by_head = {count, shape.kv_heads, shape.width};
     const Tensor keys = decoder_.rotate(document.keys[layer], rope, false).reshape(by_head);

@@ -17,7 +17,7 @@ struct Engine::Sequence {
   gsa::SequenceTokens tokens;
   gsa::SequenceFacts facts;
   StreamingInsertion insertion;
-  std::vector<gsa::KeyStore> stores;                                // (layers)
+  std::vector<gsa::KeyStore> stores;                                 // (layers)
   std::vector<std::vector<std::unique_ptr<gsa::HeadPolicy>>> heads;  // (layers, kv_heads)
 };
 

@@ -37,8 +37,8 @@ std::vector<Generated> generate(Engine& engine, std::span<const Prompt> prompts,
     for (std::size_t i = 0; i < running.size(); ++i) {
       Running& one = running[i];
       Generated& result = results[static_cast<std::size_t>(one.prompt)];
-      const std::int32_t token = sample(std::span(logits).subspan(i * classes, classes),
-                                        options.sampling, one.random);
+      const std::int32_t token =
+          sample(std::span(logits).subspan(i * classes, classes), options.sampling, one.random);
       bool ended = token == options.eos;
       if (ended) {
         result.finish = FinishReason::eos;

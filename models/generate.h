@@ -36,7 +36,8 @@ struct Generated {
 using OnToken = std::function<void(std::int64_t, std::int32_t)>;
 
 // Continues the prompts. Sequences are released when they end. Gists are never generated.
-// Throws as Engine::prefill; core::InternalError for a stop string that is empty or without text_of.
+// Throws as Engine::prefill; core::InternalError for a stop string that is empty or without
+// text_of.
 std::vector<Generated> generate(Engine& engine, std::span<const Prompt> prompts,
                                 const GenerateOptions& options, const OnToken& on_token = {});
 

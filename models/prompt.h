@@ -15,8 +15,8 @@ struct Prompt {
   std::int64_t suffix = -1;
 };
 
-// Throws core::InternalError for an empty prompt, one that begins with a gist, tokens that do not fit
-// their levels, ids beyond the vocabulary.
+// Throws core::InternalError for an empty prompt, one that begins with a gist, tokens that do not
+// fit their levels, ids beyond the vocabulary.
 void check_tokens(const Prompt& prompt, std::int64_t vocab_size, int gist_levels);
 
 // prompt.suffix, or what -1 stands for.

@@ -12,8 +12,8 @@
 namespace unfold::models {
 
 struct RowScores {
-  std::vector<float> loss;           // (rows * length) nats; 0 where there is no target
-  std::int64_t visible_pairs = 0;    // (query, key) pairs attended, padding queries left out
+  std::vector<float> loss;         // (rows * length) nats; 0 where there is no target
+  std::int64_t visible_pairs = 0;  // (query, key) pairs attended, padding queries left out
   std::int64_t queries = 0;
 };
 

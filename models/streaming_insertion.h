@@ -4,7 +4,8 @@
 // InsertionRule::word the gist waits for a token that starts a word, at most c / 2 tokens; then the
 // word is split where it stands. (Insertion into known text would split it at c tokens: it looks
 // ahead, a stream cannot.) Behind every m-th lower gist comes a higher one. The tokens behind the
-// last gist of the prompt, which insertion keeps raw, belong to the first chunk and are not counted.
+// last gist of the prompt, which insertion keeps raw, belong to the first chunk and are not
+// counted.
 #pragma once
 
 #include <array>

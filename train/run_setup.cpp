@@ -83,12 +83,13 @@ void initialise_from(const fs::path& run, const models::ModelDescription& wanted
   const std::string other = models::first_difference(stored, same_levels);
   core::require(other.empty(), "train", "train.init_from: {}: another architecture: {}",
                 file.string(), other);
-  core::require(stored.gist.links == 0 || stored.gist.levels() == decoder.gist_levels(), "train",
-                "train.init_from: {}: its links stand behind gists of {} levels, gist.chunks has {}: "
-                "give as many",
-                file.string(), stored.gist.levels(), decoder.gist_levels());
-  models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(),
-                         0, stored.gist.links);
+  core::require(
+      stored.gist.links == 0 || stored.gist.levels() == decoder.gist_levels(), "train",
+      "train.init_from: {}: its links stand behind gists of {} levels, gist.chunks has {}: "
+      "give as many",
+      file.string(), stored.gist.levels(), decoder.gist_levels());
+  models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(), 0,
+                         stored.gist.links);
   models::read_weights(file, source);
   for (const models::Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;

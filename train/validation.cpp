@@ -15,7 +15,8 @@ ValidationLoss validate_under(models::Decoder& decoder, std::span<const data::Ba
   double nats = 0;
   std::array<std::int64_t, 2> counts = {0, 0};  // targets, bytes
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    if (static_cast<int>(i % static_cast<std::size_t>(world.world_size())) != world.rank()) continue;
+    if (static_cast<int>(i % static_cast<std::size_t>(world.world_size())) != world.rank())
+      continue;
     const data::Batch stripped =
         visibility == gsa::Visibility::full ? data::without_gists(batches[i]) : data::Batch{};
     const data::Batch& batch = visibility == gsa::Visibility::full ? stripped : batches[i];

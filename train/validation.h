@@ -13,8 +13,8 @@
 
 namespace unfold::train {
 
-// Loss of the batches under "full" (gists taken out, plain attention) and, when the rows have gists,
-// under "gist_only". Ranks share the batches and all get the same result.
+// Loss of the batches under "full" (gists taken out, plain attention) and, when the rows have
+// gists, under "gist_only". Ranks share the batches and all get the same result.
 std::vector<ValidationLoss> validate(models::Decoder& decoder, std::span<const data::Batch> batches,
                                      const gsa::GistConfig& gist, core::Communicator& world);
 

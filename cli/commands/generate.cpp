@@ -84,11 +84,10 @@ eval::Method choose_method(const GenerateArguments& arguments, const Config& con
                            const eval::LoadedRun& run) {
   const bool trained_with_gists =
       config.train.objective == train::Objective::cpt && run.decoder.gist_levels() > 0;
-  const eval::Method method =
-      eval::method_from_name(!arguments.method.empty() ? arguments.method
-                             : trained_with_gists      ? "gist_only"
-                                                       : "full",
-                             arguments.ratio);
+  const eval::Method method = eval::method_from_name(!arguments.method.empty() ? arguments.method
+                                                     : trained_with_gists      ? "gist_only"
+                                                                               : "full",
+                                                     arguments.ratio);
   core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
                 "{}: its model has no gist tokens (gist.chunks is []): use --method full",
                 run.folder.string());
@@ -116,7 +115,8 @@ models::EngineOptions engine_options(const GenerateArguments& arguments,
   return options;
 }
 
-// Writes text while it comes, and keeps the time. What could be the beginning of a stop string waits.
+// Writes text while it comes, and keeps the time. What could be the beginning of a stop string
+// waits.
 class Writer {
  public:
   explicit Writer(const std::vector<std::string>& stop) {
@@ -178,12 +178,11 @@ void run_generate(const GenerateArguments& arguments) {
   options.text_of = [&](data::TokenId token) { return text_of(*run.tokenizer, token); };
   Writer writer(arguments.stop);
   models::Engine engine(run.decoder, gist, method.policy, engine_options(arguments, run));
-  const models::Generated generated =
-      models::generate(engine, std::span(&prompt, 1), options,
-                       [&](std::int64_t, data::TokenId token) {
-                         writer.write(options.text_of(token));
-                       })
-          .front();
+  const models::Generated generated = models::generate(engine, std::span(&prompt, 1), options,
+                                                       [&](std::int64_t, data::TokenId token) {
+                                                         writer.write(options.text_of(token));
+                                                       })
+                                          .front();
   writer.finish(generated.stop_bytes);
   const auto more = static_cast<double>(generated.tokens.size()) - 1;
   const std::string speed =
@@ -191,7 +190,8 @@ void run_generate(const GenerateArguments& arguments) {
   const gsa::ReadCount& reads =
       engine.decode_reads().units > 0 ? engine.decode_reads() : engine.prefill_reads();
   core::log::info(
-      "method {}: prompt of {} positions in {:.2f} s, then {} tokens{}; attended {:.1f} keys a query",
+      "method {}: prompt of {} positions in {:.2f} s, then {} tokens{}; attended {:.1f} keys a "
+      "query",
       method.name, prompt.tokens.size(), writer.seconds_to_first(), generated.tokens.size(), speed,
       reads.keys_per_query());
 }
@@ -212,9 +212,10 @@ void add_generate_command(CLI::App& app) {
                    "text file put in front of the prompt; methods with gists compress it")
       ->type_name("FILE");
   command
-      ->add_option("--method", arguments->method,
-                   "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
-                   "or quest; default: full, or gist_only for a run trained with gists")
+      ->add_option(
+          "--method", arguments->method,
+          "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
+          "or quest; default: full, or gist_only for a run trained with gists")
       ->type_name("NAME")
       ->check(CLI::IsMember(eval::method_names()).description(""));
   command
@@ -228,9 +229,7 @@ void add_generate_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--streaming", arguments->streaming,
                     "put gists into generated text too, so that it stays cheap to attend to");
-  command
-      ->add_option("--stop", arguments->stop,
-                   "end before this text; may be repeated")
+  command->add_option("--stop", arguments->stop, "end before this text; may be repeated")
       ->type_name("TEXT")
       ->allow_extra_args(false);
   command->add_option("--max-tokens", arguments->max_tokens, "most tokens to generate")

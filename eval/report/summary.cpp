@@ -231,17 +231,22 @@ const std::vector<MethodNote>& choosing_notes() {
       {"gsa",
        "Unfolding: a token behind the context reads the gists that score best, of all chunks, and "
        "the raw text of their chunks."},
-      {"h_gsa", "As gsa, but gists are found level by level: only the children of picked ones are "
-                "scored."},
+      {"h_gsa",
+       "As gsa, but gists are found level by level: only the children of picked ones are "
+       "scored."},
       {"mean_pool", "As gsa, with chunks ranked by the mean of their raw keys."},
       {"random", "As gsa, with chunks drawn at random: what unfolding gives without a choice."},
-      {"streaming", "StreamingLLM: the first tokens and a window of the most recent ones; no gists."},
-      {"snapkv", "SnapKV: the keys of the prompt that its last tokens looked at most; no gists. The "
-                 "prompt, so also the first token behind it, attends fully."},
-      {"h2o", "H2O: the most recent keys and those that got most attention so far; no gists. The "
-              "prompt, so also the first token behind it, attends fully."},
-      {"quest", "Quest: the pages of the context whose bounds promise most; no gists. The first two "
-                "layers attend fully."}};
+      {"streaming",
+       "StreamingLLM: the first tokens and a window of the most recent ones; no gists."},
+      {"snapkv",
+       "SnapKV: the keys of the prompt that its last tokens looked at most; no gists. The "
+       "prompt, so also the first token behind it, attends fully."},
+      {"h2o",
+       "H2O: the most recent keys and those that got most attention so far; no gists. The "
+       "prompt, so also the first token behind it, attends fully."},
+      {"quest",
+       "Quest: the pages of the context whose bounds promise most; no gists. The first two "
+       "layers attend fully."}};
   return kNotes;
 }
 

@@ -32,7 +32,7 @@ class CpuKeys : public KeyReader {
  public:
   CpuKeys(const KeyStore& store, std::int64_t kv_head) : store_(store), kv_head_(kv_head) {}
 
-  void score(const KeySpan& span, std::span<const double> query, double* scores) const override {
+  void score(const CacheSpan& span, std::span<const double> query, double* scores) const override {
     if (span.begin >= span.end) return;
     const Eigen::Map<const Eigen::VectorXd> vector(query.data(),
                                                    static_cast<std::int64_t>(query.size()));
@@ -50,7 +50,7 @@ class CpuKeys : public KeyReader {
     }
   }
 
-  void read(const KeySpan& span, double* out) const override {
+  void read(const CacheSpan& span, double* out) const override {
     if (span.begin >= span.end) return;
     const Rows<T> keys = rows(span);
     for (std::int64_t i = 0; i < keys.size(); ++i) {
@@ -59,7 +59,7 @@ class CpuKeys : public KeyReader {
   }
 
  private:
-  Rows<T> rows(const KeySpan& span) const {
+  Rows<T> rows(const CacheSpan& span) const {
     core::check(span.begin >= 0 && span.end <= store_.size(span.section), "cached_attention",
                 "keys {} to {} of the {} in section {}", span.begin, span.end,
                 store_.size(span.section), span.section);
@@ -106,7 +106,10 @@ class HeadWork {
 
  public:
   HeadWork(const Tensor& qkv, const AttentionShape& shape, const Tensor& out)
-      : qkv_(qkv), shape_(shape), out_(out), scale_(A(1) / std::sqrt(static_cast<A>(shape.width))) {}
+      : qkv_(qkv),
+        shape_(shape),
+        out_(out),
+        scale_(A(1) / std::sqrt(static_cast<A>(shape.width))) {}
 
   void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count) {
     HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
@@ -153,7 +156,7 @@ class HeadWork {
 
   // Rows of T as accumulator values: themselves unless T is bfloat16.
   template <typename Use>
-  void with_rows(const Tensor& section, const KeySpan& span, std::int64_t kv_head, Use&& use) {
+  void with_rows(const Tensor& section, const CacheSpan& span, std::int64_t kv_head, Use&& use) {
     const Rows<T> rows = rows_of<T>(section, kv_head, span.begin, span.end - span.begin);
     if constexpr (std::is_same_v<T, A>) {
       use(rows);
@@ -172,7 +175,7 @@ class HeadWork {
     core::check(count > 0, "cached_attention", "a query that reads no key");
     scores_.resize(shape_.group(), count);
     std::int64_t at = 0;
-    for (const KeySpan& span : spans_) {
+    for (const CacheSpan& span : spans_) {
       core::check(span.section < store.sections() && span.begin >= 0 &&
                       span.end <= store.size(span.section),
                   "cached_attention", "keys {} to {} of section {}", span.begin, span.end,
@@ -189,7 +192,7 @@ class HeadWork {
     }
     sums_.setZero(shape_.group(), shape_.width);
     at = 0;
-    for (const KeySpan& span : spans_) {
+    for (const CacheSpan& span : spans_) {
       with_rows(store.values(span.section), span, kv_head, [&](const auto& values) {
         sums_.noalias() += scores_.middleCols(at, values.rows()) * values;
       });
@@ -206,7 +209,7 @@ class HeadWork {
   A scale_;
   Matrix<A> query_, scores_, sums_, converted_;
   std::vector<double> heads_, weights_;
-  std::vector<KeySpan> spans_;
+  std::vector<CacheSpan> spans_;
 };
 
 }  // namespace
@@ -223,16 +226,15 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
         store_tokens<T>(qkv, shape, sequences[static_cast<std::size_t>(i)]);
       }
     });
-    const bool observed = std::any_of(sequences.begin(), sequences.end(), [](const auto& one) {
-      return one.observer != nullptr;
-    });
+    const bool observed = std::any_of(sequences.begin(), sequences.end(),
+                                      [](const auto& one) { return one.observer != nullptr; });
     const std::int64_t tasks = count * shape.kv_heads;
     std::vector<ReadCount> reads(static_cast<std::size_t>(tasks));
     core::parallel_for(tasks, observed ? tasks : 1, [&](std::int64_t begin, std::int64_t end) {
       HeadWork<T> work(qkv, shape, out);
       for (std::int64_t task = begin; task < end; ++task) {
-        work.run(sequences[static_cast<std::size_t>(task / shape.kv_heads)],
-                 task % shape.kv_heads, reads[static_cast<std::size_t>(task)]);
+        work.run(sequences[static_cast<std::size_t>(task / shape.kv_heads)], task % shape.kv_heads,
+                 reads[static_cast<std::size_t>(task)]);
       }
     });
     for (std::int64_t task = 0; task < tasks; ++task) {

@@ -18,10 +18,9 @@ std::int64_t ContextBudget::context_keys(const SequenceFacts& facts) const {
   const std::int64_t c = selection_.chunk;
   const std::int64_t chunks = (facts.context + c - 1) / c;
   // The entries of a gisted row of the same text.
-  const std::int64_t k =
-      pick_count(selection_, facts.prompt + chunks, shape_.group(), std::max<std::int64_t>(1, chunks));
-  const std::int64_t keys =
-      gist_.sinks + gist_.previous_chunks * c + shape_.group() * k * (c + 1);
+  const std::int64_t k = pick_count(selection_, facts.prompt + chunks, shape_.group(),
+                                    std::max<std::int64_t>(1, chunks));
+  const std::int64_t keys = gist_.sinks + gist_.previous_chunks * c + shape_.group() * k * (c + 1);
   return std::min(facts.context, keys);
 }
 

@@ -26,8 +26,8 @@ std::vector<std::int32_t> pick(const DescentInput& input, std::span<const double
   std::int64_t count = pick_count(input.config, input.entries, input.n_rep, gists);
   if (input.config.budget == Budget::top_p) {
     const double scale = 1.0 / std::sqrt(static_cast<double>(input.width));
-    count = std::min(count, count_for_mass({scores.begin(), scores.end()}, scale,
-                                           input.config.top_p));
+    count =
+        std::min(count, count_for_mass({scores.begin(), scores.end()}, scale, input.config.top_p));
   }
   return top_indices(scores, count);
 }

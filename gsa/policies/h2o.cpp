@@ -20,7 +20,7 @@ class H2oHead : public HeadPolicy {
     add_full_weights(query, shape_, sums_);
   }
 
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& trace) override {
     if (size_ == 0) {
       append_causal(query.tokens, query.position, spans);
@@ -38,10 +38,10 @@ class H2oHead : public HeadPolicy {
   }
 
   bool wants_weights() const override { return size_ > 0; }
-  void attended(const PolicyQuery& /*query*/, const std::vector<KeySpan>& spans,
+  void attended(const PolicyQuery& /*query*/, const std::vector<CacheSpan>& spans,
                 std::span<const double> weights) override {
     std::size_t i = 0;
-    for (const KeySpan& span : spans) {
+    for (const CacheSpan& span : spans) {
       for (std::int32_t key = span.begin; key < span.end; ++key) {
         sums_[static_cast<std::size_t>(key)] += weights[i++];
       }

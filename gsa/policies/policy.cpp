@@ -69,8 +69,7 @@ void check(const PolicyConfig& config, const GistConfig& gist) {
                 "first sparse layer {}: choose 0 or more, or -1 for the method's own",
                 config.first_layer);
   core::require(config.observation_window >= 1, "attention",
-                "an observation window of {} queries: choose 1 or more",
-                config.observation_window);
+                "an observation window of {} queries: choose 1 or more", config.observation_window);
   core::require(config.pooling >= 1 && config.pooling % 2 == 1, "attention",
                 "pooling over {} keys: choose an odd number", config.pooling);
 }

@@ -3,9 +3,9 @@
 //
 // A sequence is a prompt and what is generated behind it. The prompt begins with a compressible
 // context; every method may leave out keys of the context, and queries behind it are what methods
-// differ in. A policy says which first queries attend over a block map (prefix; cheap, all at once).
-// Every other query is asked for one by one: the policy names the spans of keys it reads. Prefill
-// and decoding go through the same calls, so their results are the same.
+// differ in. A policy says which first queries attend over a block map (prefix; cheap, all at
+// once). Every other query is asked for one by one: the policy names the spans of keys it reads.
+// Prefill and decoding go through the same calls, so their results are the same.
 //
 //   full       every earlier key
 //   gist_only  METHOD.md section 5, no unfolding
@@ -75,9 +75,10 @@ class KeyReader {
  public:
   virtual ~KeyReader() = default;
   // scores[j - begin] = query . key j, for keys [begin, end) of a section; query (width).
-  virtual void score(const KeySpan& span, std::span<const double> query, double* scores) const = 0;
+  virtual void score(const CacheSpan& span, std::span<const double> query,
+                     double* scores) const = 0;
   // The keys themselves: out (end - begin, width).
-  virtual void read(const KeySpan& span, double* out) const = 0;
+  virtual void read(const CacheSpan& span, double* out) const = 0;
 };
 
 // A query of all heads that share a key/value head.
@@ -106,12 +107,12 @@ class HeadPolicy {
   // A query of the prompt that attended over the block map (AttentionPolicy::observe_from).
   virtual void observe(const PolicyQuery& /*query*/) {}
   // The keys the query reads, itself included, in any order.
-  virtual void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  virtual void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
                       SelectionTrace& trace) = 0;
   // When it returns true, attended() follows each select(), with the normalised spans and the
   // attention each of their keys got, summed over the group's heads.
   virtual bool wants_weights() const { return false; }
-  virtual void attended(const PolicyQuery& /*query*/, const std::vector<KeySpan>& /*spans*/,
+  virtual void attended(const PolicyQuery& /*query*/, const std::vector<CacheSpan>& /*spans*/,
                         std::span<const double> /*weights*/) {}
 };
 

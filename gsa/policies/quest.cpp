@@ -17,7 +17,7 @@ class QuestHead : public HeadPolicy {
         dense_(dense),
         shape_(shape) {}
 
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& trace) override {
     if (dense_ || context_ == 0) {
       append_causal(query.tokens, query.position, spans);

@@ -1,6 +1,6 @@
-// Quest (Tang et al., "Quest: Query-Aware Sparsity for Efficient Long-Context LLM Inference", 2024):
-// the context's keys lie in pages, a page is known by the least and the greatest value of each
-// channel over its keys, and a query reads the pages whose upper bound of q . k is greatest.
+// Quest (Tang et al., "Quest: Query-Aware Sparsity for Efficient Long-Context LLM Inference",
+// 2024): the context's keys lie in pages, a page is known by the least and the greatest value of
+// each channel over its keys, and a query reads the pages whose upper bound of q . k is greatest.
 //
 // Rows have no gists; a page has c tokens, the chunk size of the gists. The context attends fully
 // (prefix). A query behind it reads the best pages of the context, as many as the budget holds, and

@@ -7,7 +7,7 @@ namespace {
 
 class FullHead : public HeadPolicy {
  public:
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     append_causal(query.tokens, query.position, spans);
   }
@@ -24,7 +24,7 @@ class FullPolicy : public AttentionPolicy {
 class GistOnlyHead : public HeadPolicy {
  public:
   explicit GistOnlyHead(const GistConfig& gist) : gist_(gist) {}
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     append_section5(query.tokens, gist_, query.position, spans);
   }
@@ -67,18 +67,18 @@ std::int32_t first_visible(const SequenceTokens& tokens, const GistConfig& gist,
   const int higher = level + 1;
   if (query_class > higher) return none;
   // A covering gist itself still sees what it covers, by (d), as C counts gists before the query.
-  std::int32_t first = within(higher);            // (b), (d), (e)
+  std::int32_t first = within(higher);                       // (b), (d), (e)
   if (query_class == 0) first = std::min(first, within(0));  // (c)
   return first;
 }
 
-std::int32_t sink_count(const SequenceTokens& tokens, const GistConfig& gist,
-                        std::int64_t position, int section) {
+std::int32_t sink_count(const SequenceTokens& tokens, const GistConfig& gist, std::int64_t position,
+                        int section) {
   return tokens.before(section, std::min(gist.sinks, position + 1));
 }
 
 void append_raw_section5(const SequenceTokens& tokens, const GistConfig& gist,
-                         std::int64_t position, std::vector<KeySpan>& spans) {
+                         std::int64_t position, std::vector<CacheSpan>& spans) {
   const std::int32_t end = tokens.before(0, position + 1);
   const bool link = tokens.role(position) == TokenRole::link;
   if (!link) {
@@ -93,7 +93,7 @@ void append_raw_section5(const SequenceTokens& tokens, const GistConfig& gist,
 }
 
 void append_section5(const SequenceTokens& tokens, const GistConfig& gist, std::int64_t position,
-                     std::vector<KeySpan>& spans) {
+                     std::vector<CacheSpan>& spans) {
   append_raw_section5(tokens, gist, position, spans);
   const bool link = tokens.role(position) == TokenRole::link;
   for (int section = 1; section < tokens.sections(); ++section) {
@@ -108,7 +108,7 @@ void append_section5(const SequenceTokens& tokens, const GistConfig& gist, std::
 }
 
 void append_causal(const SequenceTokens& tokens, std::int64_t position,
-                   std::vector<KeySpan>& spans) {
+                   std::vector<CacheSpan>& spans) {
   for (int section = 0; section < tokens.sections(); ++section) {
     spans.push_back({section, 0, tokens.before(section, position + 1)});
   }

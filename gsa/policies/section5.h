@@ -19,18 +19,18 @@ namespace unfold::gsa {
 std::int32_t first_visible(const SequenceTokens& tokens, const GistConfig& gist,
                            std::int64_t position, int section);
 // Number of sinks of a section: [0, sinks) are among the first S tokens.
-std::int32_t sink_count(const SequenceTokens& tokens, const GistConfig& gist,
-                        std::int64_t position, int section);
+std::int32_t sink_count(const SequenceTokens& tokens, const GistConfig& gist, std::int64_t position,
+                        int section);
 // Appends the raw keys of the view. In a sequence with links (METHOD.md section 8) a raw token also
 // sees the anchors before it; a link sees of raw keys only these.
 void append_raw_section5(const SequenceTokens& tokens, const GistConfig& gist,
-                         std::int64_t position, std::vector<KeySpan>& spans);
+                         std::int64_t position, std::vector<CacheSpan>& spans);
 // Appends the whole view. A link sees every gist before it.
 void append_section5(const SequenceTokens& tokens, const GistConfig& gist, std::int64_t position,
-                     std::vector<KeySpan>& spans);
+                     std::vector<CacheSpan>& spans);
 // Appends every key at or before the position.
 void append_causal(const SequenceTokens& tokens, std::int64_t position,
-                   std::vector<KeySpan>& spans);
+                   std::vector<CacheSpan>& spans);
 
 std::unique_ptr<AttentionPolicy> make_full_policy();
 std::unique_ptr<AttentionPolicy> make_gist_only_policy(const GistConfig& gist);

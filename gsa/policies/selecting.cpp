@@ -40,16 +40,17 @@ class PivotScores {
         const std::vector<double>& means = means_[static_cast<std::size_t>(level)];
         const std::span<const double> head = query.head(h, width);
         for (std::int32_t j = first; j < last; ++j) {
-          out[j - first] = std::inner_product(head.begin(), head.end(),
-                                              means.begin() + j * width, 0.0);
+          out[j - first] =
+              std::inner_product(head.begin(), head.end(), means.begin() + j * width, 0.0);
         }
         break;
       }
       case Pivot::random: {
-        const auto number = static_cast<std::uint64_t>(query.position) * 64 +
-                            static_cast<std::uint64_t>(h);
+        const auto number =
+            static_cast<std::uint64_t>(query.position) * 64 + static_cast<std::uint64_t>(h);
         for (std::int32_t j = first; j < last; ++j) {
-          const auto index = static_cast<std::uint64_t>(level) << 32 | static_cast<std::uint32_t>(j);
+          const auto index =
+              static_cast<std::uint64_t>(level) << 32 | static_cast<std::uint32_t>(j);
           out[j - first] =
               core::philox(settings_.selection.seed, (stream_ << 40) + number, index)[0];
         }
@@ -100,7 +101,7 @@ class SelectingHead : public HeadPolicy {
         selects_(layer >= settings.first_layer),
         pivots_(settings, static_cast<std::uint64_t>(layer * settings.shape.kv_heads + kv_head)) {}
 
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& trace) override {
     const SequenceTokens& tokens = query.tokens;
     const int top = tokens.levels() - 1;
@@ -123,18 +124,17 @@ class SelectingHead : public HeadPolicy {
     const int start = settings_.descend ? top : 0;
     for (std::int64_t h = 0; h < settings_.shape.group(); ++h) {
       // Candidates are stretches of gists of a level.
-      std::vector<KeySpan> candidates = {{start, 0, query.tokens.covered(start, top, tops)}};
+      std::vector<CacheSpan> candidates = {{start, 0, query.tokens.covered(start, top, tops)}};
       for (int level = start; level >= 0; --level) {
         scores_.clear();
         index_.clear();
-        for (const KeySpan& stretch : candidates) {
+        for (const CacheSpan& stretch : candidates) {
           pivots_.append(query, h, level, stretch.begin, stretch.end, scores_);
           for (std::int32_t j = stretch.begin; j < stretch.end; ++j) index_.push_back(j);
         }
         trace.scored += static_cast<std::int64_t>(scores_.size());
         candidates.clear();
-        for (const std::int32_t at :
-             pick(input, scores_, query.tokens.covered(level, top, tops))) {
+        for (const std::int32_t at : pick(input, scores_, query.tokens.covered(level, top, tops))) {
           const std::int32_t picked = index_[static_cast<std::size_t>(at)];
           trace.picks[static_cast<std::size_t>(level)].push_back(picked);
           if (level == 0) continue;
@@ -152,15 +152,15 @@ class SelectingHead : public HeadPolicy {
 
   void append_view(const PolicyQuery& query, int top, std::int32_t tops,
                    const std::vector<std::vector<std::int32_t>>& picks,
-                   std::vector<KeySpan>& spans) const {
+                   std::vector<CacheSpan>& spans) const {
     const SequenceTokens& tokens = query.tokens;
     const std::int64_t position = query.position;
     append_raw_section5(tokens, settings_.gist, position, spans);
     // Everything behind the last top-level gist.
     for (int level = -1; level <= top; ++level) {
       const int section = section_of(level);
-      spans.push_back({section, tokens.covered(level, top, tops),
-                       tokens.before(section, position + 1)});
+      spans.push_back(
+          {section, tokens.covered(level, top, tops), tokens.before(section, position + 1)});
     }
     for (int level = 0; level <= top; ++level) {
       if (settings_.selection.unfold == Unfold::all_gists) {
@@ -172,7 +172,8 @@ class SelectingHead : public HeadPolicy {
         }
         if (level > 0) continue;
         const std::vector<std::int32_t>& raw = tokens.gists(0).first_child;
-        spans.push_back({0, raw[static_cast<std::size_t>(j)], raw[static_cast<std::size_t>(j) + 1]});
+        spans.push_back(
+            {0, raw[static_cast<std::size_t>(j)], raw[static_cast<std::size_t>(j) + 1]});
       }
     }
   }

@@ -20,7 +20,7 @@ class SnapKvHead : public HeadPolicy {
     add_full_weights(query, shape_, votes_);
   }
 
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& trace) override {
     if (kept_ >= prompt_) {
       append_causal(query.tokens, query.position, spans);
@@ -29,8 +29,8 @@ class SnapKvHead : public HeadPolicy {
     if (spans_.empty()) choose();
     trace.picks = {picks_};
     spans.insert(spans.end(), spans_.begin(), spans_.end());
-    spans.push_back({0, static_cast<std::int32_t>(prompt_),
-                     static_cast<std::int32_t>(query.position + 1)});
+    spans.push_back(
+        {0, static_cast<std::int32_t>(prompt_), static_cast<std::int32_t>(query.position + 1)});
   }
 
  private:
@@ -49,7 +49,7 @@ class SnapKvHead : public HeadPolicy {
   const AttentionShape& shape_;
   std::vector<double> votes_;
   std::vector<std::int32_t> picks_;
-  std::vector<KeySpan> spans_;
+  std::vector<CacheSpan> spans_;
 };
 
 class SnapKvPolicy : public AttentionPolicy {

@@ -1,7 +1,7 @@
 // SnapKV (Li et al., "SnapKV: LLM Knows What You are Looking for Before Generation", 2024): the
 // prompt attends fully; then each key/value head keeps the prompt keys that the last w prompt
-// queries, the observation window, gave most attention, and the window itself. Generated tokens read
-// what was kept, and all that was generated.
+// queries, the observation window, gave most attention, and the window itself. Generated tokens
+// read what was kept, and all that was generated.
 //
 // Votes are the attention of the window's queries, each by its softmax over what it sees, summed
 // over the window and the query heads that share the keys; then max-pooled over neighbours, so that

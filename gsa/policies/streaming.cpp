@@ -11,7 +11,7 @@ class StreamingHead : public HeadPolicy {
  public:
   StreamingHead(std::int64_t sinks, std::int64_t window) : sinks_(sinks), window_(window) {}
 
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     const auto end = static_cast<std::int32_t>(query.position + 1);
     spans.push_back({0, 0, static_cast<std::int32_t>(std::min<std::int64_t>(sinks_, end))});
@@ -24,7 +24,7 @@ class StreamingHead : public HeadPolicy {
 
 class CausalHead : public HeadPolicy {
  public:
-  void select(const PolicyQuery& query, std::vector<KeySpan>& spans,
+  void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     append_causal(query.tokens, query.position, spans);
   }

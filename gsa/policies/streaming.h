@@ -1,6 +1,6 @@
 // StreamingLLM (Xiao et al., "Efficient Streaming Language Models with Attention Sinks", 2023):
-// every query, those of the prompt too, reads the first S tokens of the sequence and a window of the
-// most recent ones. Rows have no gists.
+// every query, those of the prompt too, reads the first S tokens of the sequence and a window of
+// the most recent ones. Rows have no gists.
 //
 // The window is as long as the budget of the context and the rest of the prompt allow, less the
 // sinks; it moves on with generation. Positions stay those of the text: the paper renumbers them

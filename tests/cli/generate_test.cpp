@@ -56,14 +56,16 @@ TEST(Generate, ContinuesATextTheSameWayEveryTime) {
   const int full = attended("full");
   EXPECT_EQ(full, 57 + 12 + 1);  // context, prompt and the first token, which the second one reads
   EXPECT_LT(attended("gist_only"), full / 2);
-  EXPECT_NE(run_unfold(run + asked + "--max-tokens 2").err.find("method gist_only"), std::string::npos);
+  EXPECT_NE(run_unfold(run + asked + "--max-tokens 2").err.find("method gist_only"),
+            std::string::npos);
 }
 
 TEST(Generate, StopsBeforeAStopText) {
   const TrainedRun trained("generate_stop");
-  const std::string run = fmt::format("generate '{}' --prompt 'Recall Marlo' --max-tokens 60 "
-                                      "--temperature 1 --top-k 40 ",
-                                      trained.run());
+  const std::string run = fmt::format(
+      "generate '{}' --prompt 'Recall Marlo' --max-tokens 60 "
+      "--temperature 1 --top-k 40 ",
+      trained.run());
   const std::string text = run_unfold(run).out;
   // Printable ASCII that stands in the middle of the text.
   std::size_t at = text.size() / 3;
@@ -105,9 +107,10 @@ TEST(Generate, Errors) {
   expect(generate_error(run + "--prompt x --checkpoint 3"), "no checkpoint of step 3");
   expect(generate_error(run + "--prompt x --method gits"), "gits");
   expect(generate_error(run + "--prompt x --method full --streaming"), "--streaming");
-  for (const std::string option : {"--ratio 0.5", "--ratio nan", "--stop ''", "--max-tokens 0", "--max-tokens 99999999999", "--temperature -1",
-                                   "--temperature nan", "--temperature inf", "--top-k -1",
-                                   "--top-p 0", "--top-p 1.5", "--top-p nan", "--seed -1"}) {
+  for (const std::string option :
+       {"--ratio 0.5", "--ratio nan", "--stop ''", "--max-tokens 0", "--max-tokens 99999999999",
+        "--temperature -1", "--temperature nan", "--temperature inf", "--top-k -1", "--top-p 0",
+        "--top-p 1.5", "--top-p nan", "--seed -1"}) {
     expect(generate_error(run + "--prompt x " + option), option.substr(0, option.find(' ')));
   }
   for (const std::string option : {"--max-tokens x", "--seed x", "--top-k 1.5"}) {

@@ -98,7 +98,7 @@ TEST_P(GreedyMatchOfMethod, CountsWhatTheTokensOfTheAnswerRead) {
   for (const AnsweredPrompt& one : prompts) {
     models::EngineOptions options;
     options.observer = [&](const models::SelectedQuery& query, const gsa::SelectionTrace&,
-                           const std::vector<gsa::KeySpan>& spans) {
+                           const std::vector<gsa::CacheSpan>& spans) {
       if (query.position < static_cast<std::int64_t>(one.prompt.tokens.size())) return;
       keys += gsa::count_keys(spans);
       ++queries;

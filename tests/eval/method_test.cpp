@@ -41,9 +41,10 @@ TEST(Method, Names) {
             (std::vector<std::string>{"full", "gist_only", "gsa", "h_gsa", "mean_pool", "random",
                                       "streaming", "snapkv", "h2o", "quest"}));
   for (const std::string& name : method_names()) EXPECT_EQ(method_from_name(name).name, name);
-  EXPECT_EQ(user_error([] { method_from_name("gits"); }),
-            "[eval] unknown method 'gits': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
-            "streaming, snapkv, h2o, quest");
+  EXPECT_EQ(
+      user_error([] { method_from_name("gits"); }),
+      "[eval] unknown method 'gits': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
+      "streaming, snapkv, h2o, quest");
   const gsa::GistConfig gist = {.chunks = {8, 4}};
   EXPECT_EQ(method_from_name("full").ratio(gist), 1.0);
   EXPECT_EQ(method_from_name("gist_only").ratio(gist), 32.0);
@@ -75,7 +76,8 @@ TEST(Method, CountsTheKeysOfTheWorkedExamples) {
   const data::Batch rows = batch_of({"sabgcdgGefghigGjkgGxy", "sabgcdgGefghigGjkgGx."}, 2,
                                     two.decoder.config().vocab_size);
   const std::vector<std::int64_t> suffixes = {19, 19};
-  const MethodScores both = score(two.decoder, method_from_name("gist_only"), levels, rows, suffixes);
+  const MethodScores both =
+      score(two.decoder, method_from_name("gist_only"), levels, rows, suffixes);
   EXPECT_EQ(both.queries, 3);  // padding is no query
   EXPECT_EQ(both.keys_read, (8 + 9) + 8);
 }
@@ -88,8 +90,8 @@ TEST(Method, ScoresAreThoseOfTheModelUnderItsVisibility) {
       batch_of({"ababcgdefghabcgx", "abcdgabcdgab...."}, 1, run.decoder.config().vocab_size);
   for (const char* name : {"full", "gist_only"}) {
     const Method method = method_from_name(name);
-    const models::RowScores expected = models::score_rows(
-        run.decoder, batch.layout, batch.tokens, batch.targets, gist, *method.visibility);
+    const models::RowScores expected = models::score_rows(run.decoder, batch.layout, batch.tokens,
+                                                          batch.targets, gist, *method.visibility);
     const MethodScores all = score(run.decoder, method, gist, batch);
     EXPECT_EQ(all.loss, expected.loss);
     EXPECT_EQ(all.keys_read, expected.visible_pairs);

@@ -140,7 +140,8 @@ TEST(Report, AllTextIsEscaped) {
   write_run(folder.path(), 20);
   const std::string evil = "</pre><script>alert(1)</script>\"'&";
   Results results;
-  results.rows = {result_row(evil, evil, "accuracy", 0.5), result_row(evil, "gist_only", evil, 0.5)};
+  results.rows = {result_row(evil, evil, "accuracy", 0.5),
+                  result_row(evil, "gist_only", evil, 0.5)};
   results.version = evil;
   write_results(folder / "results.json", results);
   core::write_file_atomically(folder / "config.yaml", config_text() + "# " + evil + "\n# ```\n");

@@ -66,11 +66,11 @@ TEST_F(Runner, MeasuresEveryTaskUnderEveryMethodAndWritesIt) {
     EXPECT_GT(row.n, 0);
     EXPECT_GT(row.attended, 1);
   }
-  EXPECT_EQ(order, (std::vector<std::string>{
-                       "val full loss", "val full bits_per_byte", "val full perplexity",
-                       "val gist_only loss", "val gist_only bits_per_byte",
-                       "val gist_only perplexity",
-                       "passkey full exact_match", "passkey gist_only exact_match"}));
+  EXPECT_EQ(order,
+            (std::vector<std::string>{
+                "val full loss", "val full bits_per_byte", "val full perplexity",
+                "val gist_only loss", "val gist_only bits_per_byte", "val gist_only perplexity",
+                "passkey full exact_match", "passkey gist_only exact_match"}));
   EXPECT_EQ(results.step, 3);
   EXPECT_EQ(results.parameters, models::count_parameters(run.description.decoder, 1));
   const Results stored = read_results(folder_ / "run" / "results.json");
@@ -99,9 +99,10 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
   };
   EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
             "[eval] unknown task 'recal': choose one of perplexity, recall, passkey, multikey");
-  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
-            "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
-            "streaming, snapkv, h2o, quest");
+  EXPECT_EQ(
+      error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
+      "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
+      "streaming, snapkv, h2o, quest");
   EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
             "[eval] eval.tasks is empty: list some of perplexity, recall, passkey, multikey");
   EXPECT_EQ(error_of([](EvalSettings& s) {

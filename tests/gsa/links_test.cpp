@@ -26,11 +26,10 @@ std::vector<std::vector<std::int8_t>> documents(const std::vector<std::string>& 
 
 TEST(Links, TheLayoutByHand) {
   const GistConfig gist = {.chunks = {2}, .sinks = 1, .previous_chunks = 1, .links = 1};
-  const LinkedLayout layout =
-      make_linked_layout(2, documents({"abcgdeg", "hijg"}), 1, 2, gist);
+  const LinkedLayout layout = make_linked_layout(2, documents({"abcgdeg", "hijg"}), 1, 2, gist);
   ASSERT_EQ(layout.size(), 2 + 7 + 1 + 4 + 1 + 2);
-  EXPECT_EQ(layout.rope, (std::vector<std::int32_t>{0, 1, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 10, 11,
-                                                    12, 13}));
+  EXPECT_EQ(layout.rope,
+            (std::vector<std::int32_t>{0, 1, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 10, 11, 12, 13}));
   const auto seen = [&](std::int64_t q) {
     std::string row;
     for (std::int64_t k = 0; k < layout.size(); ++k) {
@@ -39,13 +38,13 @@ TEST(Links, TheLayoutByHand) {
     return row;
   };
   //                    ssabcgdeglhijgl??
-  EXPECT_EQ(seen(1),   "xx...............") << "system";
-  EXPECT_EQ(seen(7),   "..xxxxxx.........") << "a document sees itself";
-  EXPECT_EQ(seen(9),   "xxx..x..xx.......") << "first link: system, sink, gists, itself";
-  EXPECT_EQ(seen(11),  "..........xx.....") << "the second document";
-  EXPECT_EQ(seen(14),  "xxx..x..xxx..xx..") << "second link";
+  EXPECT_EQ(seen(1), "xx...............") << "system";
+  EXPECT_EQ(seen(7), "..xxxxxx.........") << "a document sees itself";
+  EXPECT_EQ(seen(9), "xxx..x..xx.......") << "first link: system, sink, gists, itself";
+  EXPECT_EQ(seen(11), "..........xx.....") << "the second document";
+  EXPECT_EQ(seen(14), "xxx..x..xxx..xx..") << "second link";
   // The previous chunk is that of the last document; the links stand before it.
-  EXPECT_EQ(seen(16),  "xxx..x..xxxxxxxxx") << "suffix";
+  EXPECT_EQ(seen(16), "xxx..x..xxxxxxxxx") << "suffix";
 }
 
 // What the engine shows a query of the system, a link or the suffix is the rule.
@@ -82,14 +81,14 @@ TEST(Links, TheSequenceViewEqualsTheRule) {
     }
     for (std::int64_t q = 0; q < layout.size(); ++q) {
       if (layout.part[static_cast<std::size_t>(q)] == LinkedLayout::Part::document) continue;
-      std::vector<KeySpan> spans;
+      std::vector<CacheSpan> spans;
       append_section5(tokens, gist, q, spans);
       normalise(spans);
       for (std::int64_t k = 0; k < layout.size(); ++k) {
         const int section = section_of(tokens.level(k));
         const std::int32_t index = tokens.before(section, k);
         bool seen = false;
-        for (const KeySpan& span : spans) {
+        for (const CacheSpan& span : spans) {
           seen = seen || (span.section == section && index >= span.begin && index < span.end);
         }
         ASSERT_EQ(seen, linked_visible(layout, gist, q, k))
@@ -104,10 +103,8 @@ TEST(Links, TheSequenceViewEqualsTheRule) {
 TEST(Links, RejectsMisuse) {
   const GistConfig gist = {.chunks = {2}};
   EXPECT_THROW(make_linked_layout(1, documents({""}), 1, 1, gist), core::InternalError);
-  EXPECT_THROW(make_linked_layout(1, documents({"ga"}), 1, 1, gist),
-               core::InternalError);
-  EXPECT_THROW(make_linked_layout(1, documents({"agG"}), 1, 1, gist),
-               core::InternalError);
+  EXPECT_THROW(make_linked_layout(1, documents({"ga"}), 1, 1, gist), core::InternalError);
+  EXPECT_THROW(make_linked_layout(1, documents({"agG"}), 1, 1, gist), core::InternalError);
   const LinkedLayout layout = make_linked_layout(1, {}, 1, 1, gist);
   EXPECT_EQ(layout.size(), 2);
   EXPECT_THROW(linked_visible(layout, gist, 2, 0), core::InternalError);

@@ -43,10 +43,7 @@ std::vector<Setting> all_settings() {
 }
 
 gsa::GistConfig gist_of(const std::vector<std::int64_t>& chunks) {
-  return {.chunks = chunks,
-          .sinks = 2,
-          .previous_chunks = 1,
-          .rule = gsa::InsertionRule::count};
+  return {.chunks = chunks, .sinks = 2, .previous_chunks = 1, .rule = gsa::InsertionRule::count};
 }
 
 DecoderConfig three_layers() {
@@ -102,9 +99,11 @@ std::vector<double> stepwise(Engine& engine, const Prompt& prompt,
 class EngineOf : public testing::TestWithParam<Setting> {
  protected:
   const gsa::GistConfig gist_ = gist_of(GetParam().chunks);
-  const gsa::PolicyConfig policy_ = {
-      .kind = GetParam().kind, .first_layer = GetParam().kind == PolicyKind::quest ? 1 : -1,
-      .selection = {.seed = 7}, .observation_window = 4, .pooling = 3};
+  const gsa::PolicyConfig policy_ = {.kind = GetParam().kind,
+                                     .first_layer = GetParam().kind == PolicyKind::quest ? 1 : -1,
+                                     .selection = {.seed = 7},
+                                     .observation_window = 4,
+                                     .pooling = 3};
 };
 
 TEST_P(EngineOf, DecodingEqualsTheDefinitionInOneForward) {
@@ -136,7 +135,10 @@ TEST_P(EngineOf, DecodingEqualsTheDefinitionInOneForward) {
       const double tolerance = dtype == DType::float64 ? 1e-9 : 1e-4;
       if (policy_.kind != PolicyKind::random) {
         const gsa::Layout layout = one_row(whole.level, gist_.levels());
-        const PolicyView view = {policy_, gist_, decoder.attention_shape(), layout,
+        const PolicyView view = {policy_,
+                                 gist_,
+                                 decoder.attention_shape(),
+                                 layout,
                                  suffix_begin(prompt),
                                  static_cast<std::int64_t>(prompt.tokens.size())};
         gsa::ReadCount reads;
@@ -156,7 +158,8 @@ TEST_P(EngineOf, DecodingEqualsTheDefinitionInOneForward) {
         }
         std::vector<double> expected;
         for (const std::size_t t : asked) {
-          expected.insert(expected.end(), all.begin() + static_cast<std::ptrdiff_t>(t * kTinyVocabulary),
+          expected.insert(expected.end(),
+                          all.begin() + static_cast<std::ptrdiff_t>(t * kTinyVocabulary),
                           all.begin() + static_cast<std::ptrdiff_t>((t + 1) * kTinyVocabulary));
         }
         EXPECT_LT(largest_difference(logits, expected), tolerance);
@@ -173,10 +176,9 @@ TEST_P(EngineOf, DecodingEqualsTheDefinitionInOneForward) {
       EXPECT_EQ(once.decode_reads().units, engine.decode_reads().units);
 
       // Methods without a memory of the prompt's end: prompt and all in one prefill.
-      const bool by_prompt = policy_.kind == PolicyKind::snapkv ||
-                             policy_.kind == PolicyKind::h2o ||
-                             policy_.kind == PolicyKind::streaming ||
-                             policy_.kind == PolicyKind::quest;
+      const bool by_prompt =
+          policy_.kind == PolicyKind::snapkv || policy_.kind == PolicyKind::h2o ||
+          policy_.kind == PolicyKind::streaming || policy_.kind == PolicyKind::quest;
       if (!by_prompt) {
         whole.suffix = suffix_begin(prompt);
         Engine one_pass(decoder, gist_, policy_);
@@ -202,8 +204,9 @@ TEST_P(EngineOf, ABatchGivesWhatEachSequenceGivesAlone) {
   std::vector<std::vector<double>> logits(prompts.size());
   const std::vector<double> first = to_doubles(started.logits);
   const auto share = [&](const std::vector<double>& all, std::size_t i) {
-    return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(i * kTinyVocabulary),
-                               all.begin() + static_cast<std::ptrdiff_t>((i + 1) * kTinyVocabulary));
+    return std::vector<double>(
+        all.begin() + static_cast<std::ptrdiff_t>(i * kTinyVocabulary),
+        all.begin() + static_cast<std::ptrdiff_t>((i + 1) * kTinyVocabulary));
   };
   for (std::size_t i = 0; i < prompts.size(); ++i) logits[i] = share(first, i);
   for (std::size_t step = 0; step < 9; ++step) {
@@ -213,8 +216,8 @@ TEST_P(EngineOf, ABatchGivesWhatEachSequenceGivesAlone) {
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       if (i == 1 && step >= 4) continue;
       live.push_back(i);
-      next.push_back({started.first + static_cast<std::int64_t>(i),
-                      {later_tokens(9, 100 + i)[step]}});
+      next.push_back(
+          {started.first + static_cast<std::int64_t>(i), {later_tokens(9, 100 + i)[step]}});
     }
     if (step == 4) batch.release(started.first + 1);
     const std::vector<double> all = to_doubles(batch.extend(next));
@@ -252,7 +255,7 @@ TEST(Engine, ShowsEverySelectedQuery) {
   std::vector<std::int64_t> layers_with_picks;
   EngineOptions options;
   options.observer = [&](const SelectedQuery& query, const gsa::SelectionTrace& trace,
-                         const std::vector<gsa::KeySpan>& spans) {
+                         const std::vector<gsa::CacheSpan>& spans) {
     ++seen;
     keys += gsa::count_keys(spans);
     EXPECT_EQ(query.sequence, 0);

@@ -51,13 +51,12 @@ TEST(Generate, GreedyEqualsRepeatedFullForwards) {
       Prompt prompt = tiny_prompt(17, 3, gists ? gist : gsa::GistConfig{.chunks = {}}, 5);
       std::vector<std::int32_t> streamed;
       Engine engine(decoder, gist, {.kind = kind});
-      const Generated generated =
-          generate(engine, std::span(&prompt, 1), {.max_tokens = 12},
-                   [&](std::int64_t index, std::int32_t token) {
-                     EXPECT_EQ(index, 0);
-                     streamed.push_back(token);
-                   })
-              .front();
+      const Generated generated = generate(engine, std::span(&prompt, 1), {.max_tokens = 12},
+                                           [&](std::int64_t index, std::int32_t token) {
+                                             EXPECT_EQ(index, 0);
+                                             streamed.push_back(token);
+                                           })
+                                      .front();
       ASSERT_EQ(generated.tokens.size(), 12u);
       EXPECT_EQ(generated.finish, FinishReason::length);
       EXPECT_EQ(streamed, generated.tokens);
@@ -80,7 +79,8 @@ TEST(Generate, GistVisibilityReadsFewKeys) {
   Decoder decoder(tiny_config(), 1, DType::float32, {}, 4);
   const auto attended = [&](PolicyKind kind) {
     const bool gists = kind == PolicyKind::gist_only;
-    const Prompt prompt = tiny_prompt(8 * 40 + 3, 4, gists ? gist : gsa::GistConfig{.chunks = {}}, 5);
+    const Prompt prompt =
+        tiny_prompt(8 * 40 + 3, 4, gists ? gist : gsa::GistConfig{.chunks = {}}, 5);
     Engine engine(decoder, gist, {.kind = kind});
     generate(engine, std::span(&prompt, 1), {.max_tokens = 2});
     return engine.decode_reads().keys_per_query();
@@ -202,7 +202,7 @@ TEST_F(Generating, StreamingKeepsLongTextSparse) {
     std::int64_t last = 0;
     EngineOptions options{.streaming = streaming};
     options.observer = [&](const SelectedQuery& query, const gsa::SelectionTrace&,
-                           const std::vector<gsa::KeySpan>& spans) {
+                           const std::vector<gsa::CacheSpan>& spans) {
       if (query.layer == 1 && query.kv_head == 1) last = gsa::count_keys(spans);
     };
     Engine engine(decoder_, gist_, {.kind = PolicyKind::gist_only}, options);

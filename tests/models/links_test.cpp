@@ -69,10 +69,10 @@ std::vector<double> with_reuse(Engine& engine, const Pieces& pieces,
 }
 
 // The same, all computed together by the formulas under a view of one's own.
-std::vector<double> recomputed(const Decoder& decoder, const gsa::GistConfig& gist,
-                               const Pieces& pieces, const std::vector<std::size_t>& order,
-                               const std::function<bool(const gsa::LinkedLayout&, const NaiveQuery&,
-                                                        std::int64_t)>& visible) {
+std::vector<double> recomputed(
+    const Decoder& decoder, const gsa::GistConfig& gist, const Pieces& pieces,
+    const std::vector<std::size_t>& order,
+    const std::function<bool(const gsa::LinkedLayout&, const NaiveQuery&, std::int64_t)>& visible) {
   std::vector<std::int32_t> tokens = pieces.system;
   std::vector<std::vector<std::int8_t>> levels;
   for (const std::size_t i : order) {

@@ -107,8 +107,8 @@ class NaiveDecoder {
     for (std::size_t query = 0; query < x.size(); ++query) {
       Vector attended(heads * width, 0.0);
       for (std::size_t kv_head = 0; kv_head < kv_heads; ++kv_head) {
-        const std::vector<bool> seen = view({layer, static_cast<std::int64_t>(kv_head),
-                                             static_cast<std::int64_t>(query), qkv});
+        const std::vector<bool> seen = view(
+            {layer, static_cast<std::int64_t>(kv_head), static_cast<std::int64_t>(query), qkv});
         const std::size_t key = (heads + kv_head) * width;
         const std::size_t value = key + kv_heads * width;
         const std::size_t group = heads / kv_heads;
@@ -168,9 +168,8 @@ std::vector<double> naive_logits(const Decoder& decoder, const gsa::Layout& layo
     const std::int64_t first = r * layout.length;
     std::vector<bool> seen(static_cast<std::size_t>(first + layout.length), false);
     for (std::int64_t k = 0; k < layout.length; ++k) {
-      seen[static_cast<std::size_t>(first + k)] =
-          gsa::visible(counts[static_cast<std::size_t>(r)], query.position - first, k, gist,
-                       visibility);
+      seen[static_cast<std::size_t>(first + k)] = gsa::visible(
+          counts[static_cast<std::size_t>(r)], query.position - first, k, gist, visibility);
     }
     return seen;
   });

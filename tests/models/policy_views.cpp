@@ -18,16 +18,24 @@ class Views {
 
   std::vector<bool> seen(const NaiveQuery& query) const {
     switch (view_.config.kind) {
-      case PolicyKind::full: return causal(query.position);
-      case PolicyKind::gist_only: return section5(query.position);
+      case PolicyKind::full:
+        return causal(query.position);
+      case PolicyKind::gist_only:
+        return section5(query.position);
       case PolicyKind::gsa:
       case PolicyKind::h_gsa:
-      case PolicyKind::mean_pool: return selecting(query);
-      case PolicyKind::streaming: return window(query.position);
-      case PolicyKind::snapkv: return snapkv(query);
-      case PolicyKind::h2o: return h2o(query);
-      case PolicyKind::quest: return quest(query);
-      case PolicyKind::random: break;
+      case PolicyKind::mean_pool:
+        return selecting(query);
+      case PolicyKind::streaming:
+        return window(query.position);
+      case PolicyKind::snapkv:
+        return snapkv(query);
+      case PolicyKind::h2o:
+        return h2o(query);
+      case PolicyKind::quest:
+        return quest(query);
+      case PolicyKind::random:
+        break;
     }
     return {};
   }
@@ -76,8 +84,8 @@ class Views {
       std::vector<double> row;
       double total = 0;
       for (const std::int64_t k : keys) {
-        row.push_back(std::exp(dot(query, q, head, k) /
-                               std::sqrt(static_cast<double>(view_.shape.width))));
+        row.push_back(
+            std::exp(dot(query, q, head, k) / std::sqrt(static_cast<double>(view_.shape.width))));
         total += row.back();
       }
       for (std::size_t i = 0; i < row.size(); ++i) sums[i] += row[i] / total;
@@ -149,8 +157,8 @@ class Views {
     config.rho = view_.gist.ratio();
     const std::int64_t n_rep = view_.shape.group();
     const std::int64_t k = gsa::pick_count(config, view_.prompt + chunks, n_rep, chunks);
-    return std::min(view_.context, view_.gist.sinks + view_.gist.previous_chunks * c +
-                                       n_rep * k * (c + 1));
+    return std::min(view_.context,
+                    view_.gist.sinks + view_.gist.previous_chunks * c + n_rep * k * (c + 1));
   }
   std::int64_t cache_keys() const { return context_keys() + view_.prompt - view_.context; }
 
@@ -209,8 +217,8 @@ class Views {
     for (std::int64_t q = view_.prompt;; ++q) {
       kept.push_back(q);
       while (static_cast<std::int64_t>(kept.size()) > cache_keys()) {
-        const auto lightest =
-            std::min_element(kept.begin(), kept.end() - recent, [&](std::int64_t a, std::int64_t b) {
+        const auto lightest = std::min_element(
+            kept.begin(), kept.end() - recent, [&](std::int64_t a, std::int64_t b) {
               return got[static_cast<std::size_t>(a)] < got[static_cast<std::size_t>(b)];
             });
         kept.erase(lightest);

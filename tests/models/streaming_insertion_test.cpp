@@ -21,8 +21,7 @@ std::vector<int> streamed(const gsa::GistConfig& gist, const std::vector<bool>& 
 
 TEST(StreamingInsertion, ByCountEqualsInsertionIntoKnownText) {
   for (const auto& chunks : std::vector<std::vector<std::int64_t>>{{1}, {3}, {2, 2}, {2, 3, 2}}) {
-    const gsa::GistConfig gist = {
-        .chunks = chunks, .sinks = 0, .rule = gsa::InsertionRule::count};
+    const gsa::GistConfig gist = {.chunks = chunks, .sinks = 0, .rule = gsa::InsertionRule::count};
     const std::int64_t n = 41;
     std::vector<int> expected;
     for (const gsa::Element& element : gsa::insert_gists(n, {}, gist)) {

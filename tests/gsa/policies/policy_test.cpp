@@ -30,13 +30,13 @@ class TableKeys : public KeyReader {
     return keys_[static_cast<std::size_t>(section)].at(static_cast<std::size_t>(index));
   }
 
-  void score(const KeySpan& span, std::span<const double> query, double* scores) const override {
+  void score(const CacheSpan& span, std::span<const double> query, double* scores) const override {
     for (std::int32_t j = span.begin; j < span.end; ++j) {
       const std::vector<double>& key = at(span.section, j);
       scores[j - span.begin] = std::inner_product(query.begin(), query.end(), key.begin(), 0.0);
     }
   }
-  void read(const KeySpan& span, double* out) const override {
+  void read(const CacheSpan& span, double* out) const override {
     for (std::int32_t j = span.begin; j < span.end; ++j) {
       out = std::copy(at(span.section, j).begin(), at(span.section, j).end(), out);
     }
@@ -78,7 +78,7 @@ class Stage {
       query.push_back(random_.normal());
     }
     const PolicyQuery asked = {tokens_.size() - 1, query, keys_, tokens_};
-    std::vector<KeySpan> spans;
+    std::vector<CacheSpan> spans;
     trace = {};
     head_->select(asked, spans, trace);
     normalise(spans);
@@ -87,7 +87,7 @@ class Stage {
     for (std::int64_t t = 0; t < tokens_.size(); ++t) {
       const int section = section_of(tokens_.level(t));
       const std::int32_t index = tokens_.before(section, t);
-      for (const KeySpan& span : spans) {
+      for (const CacheSpan& span : spans) {
         if (span.section == section && index >= span.begin && index < span.end) positions.insert(t);
       }
     }
@@ -102,11 +102,11 @@ class Stage {
   SelectionTrace trace;
 
  private:
-  std::vector<double> weights(const PolicyQuery& query, const std::vector<KeySpan>& spans) const {
+  std::vector<double> weights(const PolicyQuery& query, const std::vector<CacheSpan>& spans) const {
     std::vector<double> all(static_cast<std::size_t>(count_keys(spans)));
     std::size_t at = 0;
     double total = 0;
-    for (const KeySpan& span : spans) {
+    for (const CacheSpan& span : spans) {
       keys_.score(span, query.head(0, shape_.width), all.data() + at);
       at += static_cast<std::size_t>(span.end - span.begin);
     }
@@ -301,7 +301,8 @@ TEST(Selecting, EachPivotFindsItsChunk) {
     const std::set<std::int64_t> read = stage.ask({1, 0, 0, 0});
     EXPECT_EQ(stage.trace.picks, (std::vector<std::vector<std::int32_t>>{{7}}));
     // Sinks, the chunk with its gist, the previous chunk raw, the suffix.
-    EXPECT_EQ(read, unite(unite(range(0, 2), range(35, 40)), unite(range(95, 99), range(100, 103))));
+    EXPECT_EQ(read,
+              unite(unite(range(0, 2), range(35, 40)), unite(range(95, 99), range(100, 103))));
     EXPECT_EQ(stage.trace.scored, 20);
   }
 }

@@ -10,13 +10,13 @@ namespace unfold::gsa {
 namespace {
 
 // Positions of the keys of spans.
-std::vector<bool> seen_by(const SequenceTokens& tokens, std::vector<KeySpan> spans) {
+std::vector<bool> seen_by(const SequenceTokens& tokens, std::vector<CacheSpan> spans) {
   normalise(spans);
   std::vector<bool> seen(static_cast<std::size_t>(tokens.size()), false);
   for (std::int64_t t = 0; t < tokens.size(); ++t) {
     const int section = section_of(tokens.level(t));
     const std::int32_t index = tokens.before(section, t);
-    for (const KeySpan& span : spans) {
+    for (const CacheSpan& span : spans) {
       if (span.section == section && index >= span.begin && index < span.end) {
         seen[static_cast<std::size_t>(t)] = true;
       }
@@ -42,9 +42,9 @@ TEST(Section5View, EqualsTheRuleForEveryPair) {
         // What a query sees does not depend on what follows, but for a document whose first gist
         // is yet to come: it is causal, and so is the rule before the first gist.
         const VisibilityCounts counts = count_row(layout, 0, gist);
-        std::vector<KeySpan> spans;
+        std::vector<CacheSpan> spans;
         append_section5(whole, gist, q, spans);
-        std::vector<KeySpan> early;
+        std::vector<CacheSpan> early;
         append_section5(growing, gist, q, early);
         const std::vector<bool> seen = seen_by(whole, spans);
         const std::vector<bool> seen_early = seen_by(growing, early);
@@ -81,10 +81,10 @@ TEST(SequenceTokens, CountsPositionsAndChildren) {
   EXPECT_THROW(tokens.append(-2), core::InternalError);
 }
 
-TEST(KeySpans, AreSortedAndJoined) {
-  std::vector<KeySpan> spans = {{1, 4, 6}, {0, 5, 9}, {0, 3, 3}, {0, 0, 2}, {0, 2, 3}, {0, 7, 8}};
+TEST(CacheSpans, AreSortedAndJoined) {
+  std::vector<CacheSpan> spans = {{1, 4, 6}, {0, 5, 9}, {0, 3, 3}, {0, 0, 2}, {0, 2, 3}, {0, 7, 8}};
   normalise(spans);
-  EXPECT_EQ(spans, (std::vector<KeySpan>{{0, 0, 3}, {0, 5, 9}, {1, 4, 6}}));
+  EXPECT_EQ(spans, (std::vector<CacheSpan>{{0, 0, 3}, {0, 5, 9}, {1, 4, 6}}));
   EXPECT_EQ(count_keys(spans), 3 + 4 + 2);
 }
 
