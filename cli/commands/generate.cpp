@@ -119,7 +119,7 @@ models::EngineOptions engine_options(const GenerateArguments& arguments,
 // waits.
 class Writer {
  public:
-  explicit Writer(const std::vector<std::string>& stop) {
+  explicit Writer(const std::vector<std::string>& stop) : waits_(!stop.empty()) {
     for (const std::string& one : stop) held_back_ = std::max(held_back_, one.size() - 1);
   }
 
@@ -127,7 +127,7 @@ class Writer {
     if (!first_) first_ = Clock::now();
     if (held_.size() > held_back_) flush(held_.size() - held_back_);
     held_ += text;
-    if (held_back_ == 0) flush(held_.size());
+    if (!waits_) flush(held_.size());  // else until it is known that no stop string ends here
   }
   // stop_bytes: bytes at the end that belong to a stop string or follow it; they are not written.
   void finish(std::size_t stop_bytes) {
@@ -148,7 +148,8 @@ class Writer {
     held_.erase(0, bytes);
   }
 
-  std::size_t held_back_ = 0;
+  bool waits_;
+  std::size_t held_back_ = 0;  // bytes that a stop string may begin in, before the newest token
   std::string held_;
   eval::Utf8Stream stream_;
   Clock::time_point began_ = Clock::now();

@@ -75,6 +75,7 @@ TEST(Generate, StopsBeforeAStopText) {
   const ProgramResult cut = run_unfold(run + "--stop '" + stop + "' --stop 'never there'");
   EXPECT_EQ(cut.code, 0) << cut.err;
   EXPECT_EQ(cut.out, text.substr(0, text.find(stop)) + "\n");
+  EXPECT_EQ(run_unfold(run + "--stop '" + stop + "'").out, cut.out) << "a single byte";
 
   const std::string chunked = "--method gsa --streaming --ratio 4";
   const ProgramResult long_text = run_unfold(run + chunked);
