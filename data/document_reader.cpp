@@ -28,25 +28,37 @@ bool is_jsonl(const fs::path& file) {
   return lower_extension(file) == ".jsonl";
 }
 
-bool is_text_file(const fs::path& file) {
-  const std::string extension = lower_extension(file);
-  return extension == ".txt" || extension == ".md" || extension == ".markdown" ||
-         extension == ".jsonl";
+using Extensions = std::vector<std::string>;
+
+bool is_one_of(const Extensions& extensions, const fs::path& file) {
+  return std::find(extensions.begin(), extensions.end(), lower_extension(file)) != extensions.end();
 }
 
-void list_folder(const fs::path& folder, std::vector<fs::path>& files) {
+// ".txt, .md or .jsonl".
+std::string spell(const Extensions& extensions) {
+  std::string text = extensions.front();
+  for (std::size_t i = 1; i < extensions.size(); ++i) {
+    text += i + 1 == extensions.size() ? " or " : ", ";
+    text += extensions[i];
+  }
+  return text;
+}
+
+void list_folder(const fs::path& folder, const Extensions& extensions,
+                 std::vector<fs::path>& files) {
   const std::size_t before = files.size();
   std::error_code error;
   fs::recursive_directory_iterator walk(folder, error);
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
     std::error_code ignored;
-    if (walk->is_regular_file(ignored) && is_text_file(walk->path())) files.push_back(walk->path());
+    if (walk->is_regular_file(ignored) && is_one_of(extensions, walk->path())) {
+      files.push_back(walk->path());
+    }
   }
   core::require(!error, kTag, "{}: cannot list the folder ({}): check its permissions",
                 folder.string(), error.message());
-  core::require(files.size() > before, kTag,
-                "{}: no .txt, .md, .markdown or .jsonl file in this folder: give another one",
-                folder.string());
+  core::require(files.size() > before, kTag, "{}: no {} file in this folder: give another one",
+                folder.string(), spell(extensions));
   std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
 }
 
@@ -68,7 +80,8 @@ std::size_t find_seam(std::string_view text, std::size_t limit) {
 
 }  // namespace
 
-std::vector<fs::path> list_text_files(const std::vector<fs::path>& inputs) {
+std::vector<fs::path> list_text_files(const std::vector<fs::path>& inputs,
+                                      const std::vector<std::string>& extensions) {
   core::require(!inputs.empty(), kTag, "no input: give text files or folders");
   std::vector<fs::path> files;
   for (const fs::path& input : inputs) {
@@ -79,13 +92,13 @@ std::vector<fs::path> list_text_files(const std::vector<fs::path>& inputs) {
     core::require(!error, kTag, "{}: cannot be read ({}): check its permissions", input.string(),
                   error.message());
     if (fs::is_directory(status)) {
-      list_folder(input, files);
+      list_folder(input, extensions, files);
       continue;
     }
     core::require(fs::is_regular_file(status), kTag,
                   "{}: not a regular file: give a text file or a folder", input.string());
-    core::require(is_text_file(input), kTag,
-                  "{}: unknown kind of file: give .txt, .md, .markdown or .jsonl", input.string());
+    core::require(is_one_of(extensions, input), kTag, "{}: unknown kind of file: give {}",
+                  input.string(), spell(extensions));
     files.push_back(input);
   }
   return files;
@@ -225,11 +238,15 @@ bool DocumentReader::State::next_json_piece(Document& document) {
       const std::string place = fmt::format("{}:{}", file.string(), line);
       std::string checked;
       put_checked(bytes, place, checked);
-      JsonText found = read_json_text(checked, options.json_field);
-      core::require(found.text.has_value(), kTag,
-                    "{}: {}: every line must be a JSON object with the text in \"{}\"", place,
-                    found.error, options.json_field);
-      long_text = std::move(*found.text);
+      if (options.whole_lines) {
+        long_text = std::move(checked);
+      } else {
+        JsonText found = read_json_text(checked, options.json_field);
+        core::require(found.text.has_value(), kTag,
+                      "{}: {}: every line must be a JSON object with the text in \"{}\"", place,
+                      found.error, options.json_field);
+        long_text = std::move(*found.text);
+      }
       long_begin = 0;
     }
     consume(line_bytes);

@@ -4,13 +4,11 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <thread>
 
 #include "core/error.h"
 #include "data/row_cursor.h"
-#include "data/shard.h"
 #include "data/shard_rows.h"
 
 namespace unfold::data {
@@ -108,10 +106,10 @@ class Prefetcher {
 }  // namespace
 
 struct Loader::Impl {
-  Impl(std::vector<fs::path> shards, RowFormat format, const LoaderState& start, std::int64_t depth)
+  Impl(std::unique_ptr<RowShards> shards, const LoaderState& start, const LoaderOptions& options)
       : state(start),
-        prefetch(shards_are_thread_safe() ? depth : 0),
-        cursor(std::move(shards), std::move(format), start) {}
+        prefetch(shards->thread_safe() ? options.prefetch : 0),
+        cursor(std::move(shards), start, options.shuffle) {}
 
   Prepared produce(const Window& window) {
     if (prefetcher && prefetcher->window() == window) return prefetcher->take();
@@ -128,20 +126,18 @@ struct Loader::Impl {
   std::unique_ptr<Prefetcher> prefetcher;  // last: it uses the cursor
 };
 
-Loader::Loader(std::vector<fs::path> shards, RowFormat format, LoaderState state,
-               std::int64_t prefetch) {
-  core::check(prefetch >= 0, kTag, "prefetch of {} batches", prefetch);
-  core::require(!shards.empty(), kTag, "no shards to read: name some in data.train");
-  for (const fs::path& shard : shards) ShardReader(shard, format.vocab.fingerprint);
-  impl_ = std::make_unique<Impl>(std::move(shards), std::move(format), state, prefetch);
+Loader::Loader(std::unique_ptr<RowShards> shards, const LoaderState& state,
+               const LoaderOptions& options) {
+  core::check(options.prefetch >= 0, kTag, "prefetch of {} batches", options.prefetch);
+  impl_ = std::make_unique<Impl>(std::move(shards), state, options);
 }
+Loader::Loader(std::vector<fs::path> shards, RowFormat format, LoaderState state,
+               std::int64_t prefetch)
+    : Loader(std::make_unique<TokenShards>(std::move(shards), std::move(format)), state,
+             {.prefetch = prefetch, .shuffle = true}) {}
 Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
-
-Batch Loader::next(std::int64_t rows) {
-  return next(rows, 0, rows);
-}
 
 Batch Loader::next(std::int64_t total_rows, std::int64_t first, std::int64_t count) {
   core::check(count > 0 && first >= 0 && first + count <= total_rows, kTag,
@@ -159,8 +155,8 @@ LoaderState Loader::state() const {
   return impl_->state;
 }
 
-std::vector<Batch> validation_batches(const std::vector<fs::path>& shards, const RowFormat& format,
-                                      std::int64_t rows, std::int64_t batch_rows) {
+std::vector<Batch> validation_batches(RowShards& shards, std::int64_t rows,
+                                      std::int64_t batch_rows) {
   core::check(rows > 0 && batch_rows > 0, kTag, "{} validation rows in batches of {}", rows,
               batch_rows);
   std::vector<Batch> batches;
@@ -170,20 +166,22 @@ std::vector<Batch> validation_batches(const std::vector<fs::path>& shards, const
     builder.reset();
   };
   std::int64_t left = rows;
-  for (std::size_t s = 0; s < shards.size() && left > 0; ++s) {
-    ShardReader reader(shards[s], format.vocab.fingerprint);
-    std::vector<std::int64_t> order(static_cast<std::size_t>(reader.documents()));
-    std::iota(order.begin(), order.end(), 0);
-    ShardRows shard(std::move(reader), std::move(order), format);
-    for (std::int64_t row = 0; left > 0 && shard.has_row(row); ++row, --left) {
-      if (!builder) builder.emplace(format);
-      shard.add_row(row, *builder);
+  for (std::int64_t s = 0; s < shards.count() && left > 0; ++s) {
+    const std::unique_ptr<RowSequence> shard = shards.open(s, std::nullopt);
+    for (std::int64_t row = 0; left > 0 && shard->has_row(row); ++row, --left) {
+      if (!builder) builder.emplace(shards.format());
+      shard->add_row(row, *builder);
       if (builder->rows() == batch_rows) finish_batch();
     }
   }
   if (builder) finish_batch();
-  core::require(!batches.empty(), kTag, "no shards to validate on: name some in data.val");
   return batches;
+}
+
+std::vector<Batch> validation_batches(const std::vector<fs::path>& shards, const RowFormat& format,
+                                      std::int64_t rows, std::int64_t batch_rows) {
+  TokenShards tokens(shards, format);
+  return validation_batches(tokens, rows, batch_rows);
 }
 
 }  // namespace unfold::data

@@ -1,9 +1,9 @@
 // Loader: packed rows of documents in an order that is a pure function of four integers.
 //
 // Epoch e visits the shards in a permutation of (seed, e); a shard's documents come in a
-// permutation of (seed, e, shard) and are packed into rows (data/shard_rows.h). Rows of all epochs
-// form one endless sequence that does not depend on the number of ranks, of threads, or of rows
-// asked for at a time.
+// permutation of (seed, e, shard) and are packed into rows. Rows of all epochs form one endless
+// sequence that does not depend on the number of ranks, of threads, or of rows asked for at a time.
+// Without shuffling every epoch visits the shards and their documents as they are given.
 #pragma once
 
 #include <cstdint>
@@ -11,41 +11,33 @@
 #include <memory>
 #include <vector>
 
-#include "data/batch.h"
+#include "data/batch_source.h"
 #include "data/row_format.h"
+#include "data/row_shards.h"
 
 namespace unfold::data {
 
-// The next row of the sequence. Stored in checkpoints.
-struct LoaderState {
-  std::uint64_t seed = 0;
-  std::int64_t epoch = 0;
-  std::int64_t shard = 0;  // position in the epoch's order of shards
-  std::int64_t index = 0;  // row within the shard; may equal its number of rows
-
-  bool operator==(const LoaderState&) const = default;
+struct LoaderOptions {
+  // Batches prepared ahead by a thread; 0: none (also when the shards are not thread-safe).
+  std::int64_t prefetch = 2;
+  bool shuffle = true;  // false: shards and documents in the order given
 };
 
-class Loader {
+class Loader final : public BatchSource {
  public:
-  // Opens every shard once: a missing or damaged shard, or one of another tokenizer, is a
-  // core::UserError now and not hours later. `state` must belong to the same shards and format.
-  // prefetch: batches prepared ahead by a thread; 0: none (also when HDF5 is not thread-safe).
+  // `state` must belong to the same shards, format and shuffling.
+  Loader(std::unique_ptr<RowShards> shards, const LoaderState& state, const LoaderOptions& options);
+  // Token shards (data/shard_rows.h).
   Loader(std::vector<std::filesystem::path> shards, RowFormat format, LoaderState state,
          std::int64_t prefetch = 2);
-  ~Loader();
+  ~Loader() override;
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
 
-  // The next `rows` rows of the sequence.
-  Batch next(std::int64_t rows);
-  // One rank's part: the sequence advances by total_rows, the batch holds rows
-  // [first, first + count) of them. All ranks together see every row once.
+  using BatchSource::next;
   // Prefetching assumes that calls repeat their arguments; a change costs what was prepared.
-  Batch next(std::int64_t total_rows, std::int64_t first, std::int64_t count);
-
-  // State behind the last delivered batch: a loader made with it continues exactly there.
-  LoaderState state() const;
+  Batch next(std::int64_t total_rows, std::int64_t first, std::int64_t count) override;
+  LoaderState state() const override;
 
  private:
   struct Impl;
@@ -54,6 +46,9 @@ class Loader {
 
 // The first `rows` rows of the shards in their own order, unshuffled, in batches of at most
 // batch_rows: the same rows at every validation. Fewer when the shards hold fewer.
+std::vector<Batch> validation_batches(RowShards& shards, std::int64_t rows,
+                                      std::int64_t batch_rows);
+// Of token shards.
 std::vector<Batch> validation_batches(const std::vector<std::filesystem::path>& shards,
                                       const RowFormat& format, std::int64_t rows,
                                       std::int64_t batch_rows);

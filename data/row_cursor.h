@@ -3,19 +3,18 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
+#include <memory>
 #include <optional>
-#include <vector>
 
-#include "data/loader.h"
+#include "data/batch_source.h"
 #include "data/row_format.h"
-#include "data/shard_rows.h"
+#include "data/row_shards.h"
 
 namespace unfold::data {
 
 class RowCursor {
  public:
-  RowCursor(std::vector<std::filesystem::path> shards, RowFormat format, LoaderState state);
+  RowCursor(std::unique_ptr<RowShards> shards, const LoaderState& state, bool shuffle);
   RowCursor(const RowCursor&) = delete;
   RowCursor& operator=(const RowCursor&) = delete;
 
@@ -26,19 +25,19 @@ class RowCursor {
   void seek(const LoaderState& state);
 
   const LoaderState& state() const { return state_; }
-  const RowFormat& format() const { return format_; }
+  const RowFormat& format() const { return shards_->format(); }
 
  private:
   struct Opened {
     std::int64_t epoch, shard;
     std::uint64_t seed;
-    ShardRows rows;
+    std::unique_ptr<RowSequence> rows;
   };
 
-  ShardRows& open();
+  RowSequence& open();
 
-  std::vector<std::filesystem::path> shards_;
-  RowFormat format_;
+  std::unique_ptr<RowShards> shards_;
+  bool shuffle_;
   LoaderState state_;
   std::optional<Opened> opened_;  // the shard of the state, kept while rows of it are read
 };

@@ -40,13 +40,17 @@ RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gis
   return format;
 }
 
-void BatchBuilder::add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements) {
+void BatchBuilder::add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements,
+                       std::span<const std::uint8_t> is_label) {
   for (const gsa::Element& element : elements) {
     const bool raw = element.level < 0;
     tokens_.push_back(raw ? tokens[static_cast<std::size_t>(element.raw)]
                           : static_cast<TokenId>(format_.first_gist + element.level));
     level_.push_back(element.level);
     documents_.push_back(document_);
+    // A gist is never a target.
+    is_label_.push_back(
+        raw && (is_label.empty() || is_label[static_cast<std::size_t>(element.raw)] != 0) ? 1 : 0);
   }
   ++document_;
 }
@@ -59,6 +63,7 @@ void BatchBuilder::end_row() {
   tokens_.resize(size, 0);
   level_.resize(size, -1);
   documents_.resize(size, -1);
+  is_label_.resize(size, 0);
   document_ = 0;
 }
 
@@ -71,8 +76,8 @@ Batch BatchBuilder::build() && {
   for (std::size_t t = 0; t + 1 < batch.tokens.size(); ++t) {
     const bool row_ends = (t + 1) % static_cast<std::size_t>(format_.row_length) == 0;
     const bool same_document = documents_[t] >= 0 && documents_[t] == documents_[t + 1];
-    // A gist is never a target; the raw token behind it is predicted from the gist itself.
-    if (row_ends || !same_document || level_[t + 1] >= 0) continue;
+    // The raw token behind a gist is predicted from the gist itself.
+    if (row_ends || !same_document || is_label_[t + 1] == 0) continue;
     const TokenId target = batch.tokens[t + 1];
     batch.targets[t] = target;
     ++batch.valid_targets;

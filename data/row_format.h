@@ -34,7 +34,10 @@ class BatchBuilder {
 
   // Adds a document, or the part of one that fits, behind what the current row holds.
   // elements: insert_gists of these tokens; they must fit in the rest of the row.
-  void add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements);
+  // is_label: for each token whether it is a target where its document has a token before it;
+  // empty: all are.
+  void add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements,
+           std::span<const std::uint8_t> is_label = {});
   // Fills the rest of the row with padding.
   void end_row();
 
@@ -48,6 +51,7 @@ class BatchBuilder {
   std::vector<TokenId> tokens_;
   std::vector<std::int8_t> level_;
   std::vector<std::int32_t> documents_;
+  std::vector<std::uint8_t> is_label_;  // of positions
 };
 
 }  // namespace unfold::data

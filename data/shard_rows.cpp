@@ -80,4 +80,17 @@ std::int64_t ShardRows::take(std::int64_t begin, std::int64_t remaining, std::in
   return count;
 }
 
+TokenShards::TokenShards(std::vector<std::filesystem::path> shards, RowFormat format)
+    : RowShards(std::move(format)), shards_(std::move(shards)) {
+  core::require(!shards_.empty(), kTag, "no shards to read: name some in data.train and data.val");
+  for (const auto& shard : shards_) ShardReader(shard, this->format().vocab.fingerprint);
+}
+
+std::unique_ptr<RowSequence> TokenShards::open(std::int64_t shard,
+                                               const std::optional<CounterRandom>& shuffle) {
+  ShardReader reader(shards_[static_cast<std::size_t>(shard)], format().vocab.fingerprint);
+  std::vector<std::int64_t> order = make_order(reader.documents(), shuffle);
+  return std::make_unique<ShardRows>(std::move(reader), std::move(order), format());
+}
+
 }  // namespace unfold::data

@@ -1,4 +1,4 @@
-// The rows of one shard: documents in a given order, packed greedily.
+// The rows of token shards: documents in a given order, packed greedily.
 //
 // A row takes whole documents one behind the other; from a document that does not fit it takes the
 // longest prefix whose gists fit too, and the rest continues as a document of the next row. Every
@@ -7,9 +7,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/row_format.h"
+#include "data/row_shards.h"
 #include "data/shard.h"
 
 namespace unfold::data {
@@ -20,17 +23,14 @@ struct RowStart {
   std::int64_t offset = 0;    // tokens of it that earlier rows took
 };
 
-class ShardRows {
+class ShardRows final : public RowSequence {
  public:
   // order: every document of the shard once. `format` must outlive this object.
   ShardRows(ShardReader reader, std::vector<std::int64_t> order, const RowFormat& format);
 
-  // Whether the shard has a row `index`. Row starts are found as far as asked for and kept.
-  bool has_row(std::int64_t index);
-  // Adds row `index`, which must exist, to the batch.
-  void add_row(std::int64_t index, BatchBuilder& batch);
-
-  const ShardReader& reader() const { return reader_; }
+  bool has_row(std::int64_t index) override;
+  void add_row(std::int64_t index, BatchBuilder& batch) override;
+  const std::filesystem::path& path() const override { return reader_.path(); }
 
  private:
   // Packs the row that starts at `start`; returns where the next one starts.
@@ -44,6 +44,21 @@ class ShardRows {
   std::vector<RowStart> starts_ = {RowStart{}};  // of rows 0, 1, ..., and of the one behind
   std::vector<TokenId> tokens_;
   std::vector<std::uint8_t> starts_word_;
+};
+
+class TokenShards final : public RowShards {
+ public:
+  // Opens every shard once: a missing or damaged shard, or one of another tokenizer, is a
+  // core::UserError now and not hours later.
+  TokenShards(std::vector<std::filesystem::path> shards, RowFormat format);
+
+  std::int64_t count() const override { return static_cast<std::int64_t>(shards_.size()); }
+  std::unique_ptr<RowSequence> open(std::int64_t shard,
+                                    const std::optional<CounterRandom>& shuffle) override;
+  bool thread_safe() const override { return shards_are_thread_safe(); }
+
+ private:
+  std::vector<std::filesystem::path> shards_;
 };
 
 }  // namespace unfold::data

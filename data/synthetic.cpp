@@ -1,5 +1,6 @@
 #include "data/synthetic.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -45,6 +46,8 @@ SyntheticDocument make_document(const SyntheticOptions& options, std::int64_t in
                 options.context);
   core::require(options.facts >= 0 && options.min_facts >= 0, kTag,
                 "{} facts, at least {}: give 0 or more", options.facts, options.min_facts);
+  core::require(options.questions >= 0, kTag, "{} questions: give 0 (every fact once) or more",
+                options.questions);
   core::check(index >= 0, kTag, "document {}", index);
   CounterRandom random{kDomain, options.seed, static_cast<std::uint64_t>(options.split),
                        static_cast<std::uint64_t>(options.task), static_cast<std::uint64_t>(index)};
@@ -78,12 +81,46 @@ std::vector<RecallSample> make_samples(const SyntheticOptions& options, std::int
   return samples;
 }
 
-void write_synthetic_corpus(const fs::path& file, const SyntheticOptions& options,
-                            std::int64_t count, bool overwrite) {
-  core::require(count > 0, kTag, "{} documents: ask for at least 1", count);
-  PublishedFile out(kTag, file, overwrite);
-  for (std::int64_t i = 0; i < count; ++i) {
-    out.write(nlohmann::json{{"text", training_text(make_document(options, i))}}.dump() + "\n");
+std::int64_t count_words(std::string_view text) {
+  std::int64_t words = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\n';
+    if (!space && !inside) ++words;
+    inside = !space;
+  }
+  return std::max<std::int64_t>(1, words);
+}
+
+std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t index,
+                              std::int64_t count) {
+  constexpr std::int64_t kFirst = 4;
+  if (facts <= kFirst) return facts;
+  const double done = static_cast<double>(index) / (fraction * static_cast<double>(count));
+  const double grown = static_cast<double>(facts - kFirst) * std::min(1.0, done);
+  return kFirst + static_cast<std::int64_t>(grown);
+}
+
+void write_synthetic_corpus(const fs::path& file, SyntheticOptions options,
+                            const SyntheticCorpusOptions& corpus) {
+  core::require(corpus.count > 0, kTag, "{} documents: ask for at least 1", corpus.count);
+  core::require(corpus.curriculum >= 0 && corpus.curriculum <= 1, kTag,
+                "a curriculum over {} of the documents: choose a fraction from 0 to 1",
+                corpus.curriculum);
+  core::require(
+      corpus.curriculum == 0 || (options.facts > 0 && options.task == SyntheticTask::recall), kTag,
+      "a curriculum is for the task recall and a number of facts to grow to: give that too");
+  PublishedFile out(kTag, file, corpus.overwrite);
+  const std::int64_t facts = options.facts;
+  for (std::int64_t i = 0; i < corpus.count; ++i) {
+    if (corpus.curriculum > 0) {
+      options.facts = curriculum_facts(facts, corpus.curriculum, i, corpus.count);
+    }
+    const SyntheticDocument document = make_document(options, i);
+    out.write((corpus.format == SyntheticFormat::sft
+                   ? record_json(document.context, document.questions)
+                   : nlohmann::json{{"text", training_text(document)}}.dump()) +
+              "\n");
   }
   out.seal();
   out.publish();

@@ -1,7 +1,8 @@
 // Synthetic recall tasks: readable text with facts that cannot be guessed, and questions on them.
 //
 //   recall    "Facts: Marlo tulip river, Besta stone lamp, ..." and for every fact a question that
-//             ends with its key, "Recall Marlo", so that the answer is one induction step away
+//             ends with its key, "Recall Marlo", so that the answer is one induction step away;
+//             compact: "Facts Marlo tulip river Besta stone lamp ..." and " ? Marlo"
 //   passkey   filler text with "The pass key is 48213." at one of 20 depths
 //   multikey  filler text with many "The code of amber falcon is 48213."; every code is asked
 //
@@ -16,10 +17,16 @@
 #include <string_view>
 #include <vector>
 
+#include "data/records/record.h"
+
 namespace unfold::data {
 
 enum class SyntheticTask : std::uint8_t { recall, passkey, multikey };
 enum class SyntheticSplit : std::uint8_t { train, eval };
+// How the recall task is written. compact: nothing but words with a space before each, which a
+// small BPE tokenizer turns into one token each; so facts have one length and chunks can hold a
+// whole number of them.
+enum class SyntheticStyle : std::uint8_t { prose, compact };
 
 // "recall", ...
 std::string_view name_of(SyntheticTask task);
@@ -42,15 +49,24 @@ struct SyntheticOptions {
   std::int64_t min_facts = 0;
   // recall: words a value.
   std::int64_t value_words = 2;
+  SyntheticStyle style = SyntheticStyle::prose;
+  // recall: different keys and different words of values to draw from; 0: all there are.
+  std::int64_t keys = 0;
+  std::int64_t values = 0;
+  // recall: questions a document, facts asked again where there are fewer; 0: every fact once.
+  std::int64_t questions = 0;
 };
 
-struct Question {
-  std::string question;  // ends without a space
-  std::string answer;    // what follows it, behind one space
-  bool operator==(const Question&) const = default;
-};
+// Words of a text, at least 1: a SyntheticOptions::measure.
+std::int64_t count_words(std::string_view text);
 
-// A context (it ends with a line end) and all questions on it, in random order.
+// Most different facts of document `index` of `count` under a curriculum: from 4 on it grows
+// linearly to `facts` over the first `fraction` of the documents, 0 < fraction <= 1 (METHOD.md
+// section 13).
+std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t index,
+                              std::int64_t count);
+
+// A context (in prose it ends with a line end) and the questions on it, in random order.
 struct SyntheticDocument {
   std::string context;
   std::vector<Question> questions;
@@ -73,9 +89,21 @@ std::string training_text(const SyntheticDocument& document);
 // The first `count` samples: document i with its first question.
 std::vector<RecallSample> make_samples(const SyntheticOptions& options, std::int64_t count);
 
-// Writes documents 0 .. count-1 as JSONL, {"text": training_text}, one a line; the file appears
-// when complete. Throws core::UserError for an existing file (unless overwrite) or a full disk.
-void write_synthetic_corpus(const std::filesystem::path& file, const SyntheticOptions& options,
-                            std::int64_t count, bool overwrite = false);
+enum class SyntheticFormat : std::uint8_t { text, sft };
+
+struct SyntheticCorpusOptions {
+  std::int64_t count = 0;  // documents
+  // text: {"text": training_text} a line; sft: a record a line (data/records/record.h).
+  SyntheticFormat format = SyntheticFormat::text;
+  // recall: fraction of curriculum_facts(); 0: none. Needs SyntheticOptions::facts. The documents
+  // are then to be read in their order.
+  double curriculum = 0;
+  bool overwrite = false;
+};
+
+// Writes documents 0 .. count-1 as JSONL; the file appears when complete. Throws core::UserError
+// for options that make no sense, an existing file (unless overwrite) or a full disk.
+void write_synthetic_corpus(const std::filesystem::path& file, SyntheticOptions options,
+                            const SyntheticCorpusOptions& corpus);
 
 }  // namespace unfold::data

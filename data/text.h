@@ -28,11 +28,12 @@ std::size_t find_invalid_utf8(std::string_view text);
 std::string replace_invalid_utf8(std::string_view text);
 
 // Text files behind the inputs, in reading order: files as given, folders replaced by what they
-// hold (recursively, sorted by path) of .txt, .md, .markdown and .jsonl. Other extensions are
+// hold (recursively, sorted by path) of these extensions, written in small letters. Others are
 // skipped in folders. Throws core::UserError: no inputs, a path that does not exist or cannot be
 // read, a given file of another extension or kind, a folder without such files.
-std::vector<std::filesystem::path> list_text_files(
-    const std::vector<std::filesystem::path>& inputs);
+std::vector<std::filesystem::path> list_text_files(const std::vector<std::filesystem::path>& inputs,
+                                                   const std::vector<std::string>& extensions = {
+                                                       ".txt", ".md", ".markdown", ".jsonl"});
 
 // A document, or one piece of a long one. Tokens of the pieces, concatenated, are the tokens of the
 // document: a piece ends before a single space between two ASCII letters, where the pre-tokenizers
@@ -50,6 +51,7 @@ struct Document {
 struct DocumentReaderOptions {
   InvalidUtf8 invalid_utf8 = InvalidUtf8::error;
   std::string json_field = "text";                      // JSONL: string member that holds the text
+  bool whole_lines = false;                             // JSONL: the line itself is the text
   std::size_t piece_bytes = std::size_t{4} << 20;       // longer documents are yielded in pieces
   std::size_t max_line_bytes = std::size_t{256} << 20;  // a longer JSONL line is an error
 };

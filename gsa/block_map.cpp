@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/error.h"
 
@@ -42,15 +43,16 @@ Groups group_row(const Layout& layout, std::int64_t row, const GistConfig& confi
 // Finds the ranges of one row, tile by tile.
 class RowRanges {
  public:
+  // queries: of the row, ascending.
   RowRanges(const Reach& reach, std::int64_t row, const Groups& groups,
-            std::span<std::int32_t> order)
+            std::span<const std::int32_t> queries, std::span<std::int32_t> order)
       : reach_(reach), row_(row), length_(static_cast<std::int32_t>(reach.length)), order_(order) {
     gather(groups);
     find_latest_queries();
-    find_next_queries();
+    find_next_queries(queries);
   }
 
-  // Appends the ranges of the tile of queries [first, last). Tiles must come in order.
+  // Appends the ranges of a tile whose queries stand in [first, last). Tiles must come in order.
   void append(std::int32_t first, std::int32_t last, std::vector<KeyRange>& ranges) {
     for (std::size_t g = 0; g + 1 < group_begin_.size(); ++g) {
       std::int32_t& begin = cursor_begin_[g];
@@ -106,11 +108,14 @@ class RowRanges {
   }
 
   // next_[c][t]: the first query of class c at or behind t, or the row's length.
-  void find_next_queries() {
+  void find_next_queries(std::span<const std::int32_t> queries) {
     const auto stride = static_cast<std::size_t>(length_) + 1;
     next_.assign(static_cast<std::size_t>(reach_.classes) * stride, length_);
     for (std::int32_t t = length_; t-- > 0;) {
-      const int here = reach_.query_class[static_cast<std::size_t>(row_ * reach_.length + t)];
+      const bool asks = !queries.empty() && queries.back() == t;
+      if (asks) queries = queries.first(queries.size() - 1);
+      const int here =
+          asks ? reach_.query_class[static_cast<std::size_t>(row_ * reach_.length + t)] : -1;
       for (int c = 0; c < reach_.classes; ++c) {
         const std::size_t slot = static_cast<std::size_t>(c) * stride + static_cast<std::size_t>(t);
         next_[slot] = c == here ? t : next_[slot + 1];
@@ -141,6 +146,30 @@ class RowRanges {
   std::vector<std::int32_t> next_;          // (classes, length + 1)
 };
 
+// Visible pairs of the given queries, ascending, of one row.
+std::int64_t count_pairs(const Reach& reach, std::int64_t row,
+                         std::span<const std::int32_t> queries) {
+  std::int64_t total = 0;
+  std::vector<std::int32_t> before(static_cast<std::size_t>(reach.length) + 1);
+  for (int c = 0; c < reach.classes; ++c) {
+    // before[t]: queries of the class that stand at positions < t.
+    std::size_t next = 0;
+    for (std::int64_t t = 0; t < reach.length; ++t) {
+      const bool asks = next < queries.size() && queries[next] == t;
+      next += asks ? 1 : 0;
+      const bool member =
+          asks && reach.query_class[static_cast<std::size_t>(row * reach.length + t)] == c;
+      before[static_cast<std::size_t>(t) + 1] =
+          before[static_cast<std::size_t>(t)] + (member ? 1 : 0);
+    }
+    for (std::int64_t key = 0; key < reach.length; ++key) {
+      const auto seen_until = static_cast<std::size_t>(reach.at(row, c, key));
+      total += before[seen_until] - before[static_cast<std::size_t>(key)];
+    }
+  }
+  return total;
+}
+
 }  // namespace
 
 std::span<const KeyRange> BlockMap::tile_ranges(std::int64_t row, std::int64_t tile) const {
@@ -158,24 +187,52 @@ std::int64_t BlockMap::visited_keys() const {
   return total;
 }
 
+std::span<const std::int32_t> BlockMap::tile_queries(std::int64_t row, std::int64_t tile) const {
+  const auto begin = query_offsets[static_cast<std::size_t>(row)];
+  const auto end = query_offsets[static_cast<std::size_t>(row) + 1];
+  const std::int64_t first = std::min(end, begin + tile * query_tile);
+  const std::int64_t last = std::min(end, first + query_tile);
+  return std::span(queries).subspan(static_cast<std::size_t>(first),
+                                    static_cast<std::size_t>(last - first));
+}
+
 BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
                         std::int64_t query_tile) {
+  const std::vector<std::uint8_t> all(static_cast<std::size_t>(layout.size()), 1);
+  return make_block_map(layout, config, visibility, all, query_tile);
+}
+
+BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
+                        std::span<const std::uint8_t> attends, std::int64_t query_tile) {
   core::check(query_tile > 0, "block_map", "{} queries a tile", query_tile);
+  core::check(static_cast<std::int64_t>(attends.size()) == layout.size(), "block_map",
+              "{} flags for {} rows of {}", attends.size(), layout.rows, layout.length);
   BlockMap map;
   map.reach = compute_reach(layout, config, visibility);
   map.query_tile = query_tile;
-  map.tiles_per_row = layout.length == 0 ? 0 : (layout.length - 1) / query_tile + 1;
+  map.query_offsets.push_back(0);
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    for (std::int64_t t = 0; t < layout.length; ++t) {
+      if (attends[static_cast<std::size_t>(row * layout.length + t)] != 0) {
+        map.queries.push_back(static_cast<std::int32_t>(t));
+      }
+    }
+    map.query_offsets.push_back(static_cast<std::int64_t>(map.queries.size()));
+    const std::int64_t count = map.query_offsets.back() - map.query_offsets.end()[-2];
+    map.tiles_per_row = std::max(map.tiles_per_row, count == 0 ? 0 : (count - 1) / query_tile + 1);
+  }
   map.order.resize(static_cast<std::size_t>(layout.size()));
   map.range_offsets.push_back(0);
   for (std::int64_t row = 0; row < layout.rows; ++row) {
     const auto length = static_cast<std::size_t>(layout.length);
     const auto order = std::span(map.order).subspan(static_cast<std::size_t>(row) * length, length);
-    RowRanges row_ranges(map.reach, row, group_row(layout, row, config, visibility), order);
+    const auto begin = static_cast<std::size_t>(map.query_offsets[static_cast<std::size_t>(row)]);
+    const auto end = static_cast<std::size_t>(map.query_offsets[static_cast<std::size_t>(row) + 1]);
+    RowRanges row_ranges(map.reach, row, group_row(layout, row, config, visibility),
+                         std::span(map.queries).subspan(begin, end - begin), order);
     for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
-      const std::int64_t first = tile * query_tile;
-      const std::int64_t last = first + std::min(query_tile, layout.length - first);
-      row_ranges.append(static_cast<std::int32_t>(first), static_cast<std::int32_t>(last),
-                        map.ranges);
+      const auto queries = map.tile_queries(row, tile);
+      if (!queries.empty()) row_ranges.append(queries.front(), queries.back() + 1, map.ranges);
       core::check(map.ranges.size() <= std::numeric_limits<std::int32_t>::max(), "block_map",
                   "{} key ranges: too many for one batch", map.ranges.size());
       map.range_offsets.push_back(static_cast<std::int32_t>(map.ranges.size()));
@@ -189,28 +246,28 @@ std::int64_t count_visible_pairs(const Reach& reach, std::int64_t row, std::int6
   core::check(row >= 0 && row < reach.rows && begin >= 0 && begin <= end && end <= reach.length,
               "block_map", "queries {} to {} of row {} in {} rows of {}", begin, end, row,
               reach.rows, reach.length);
-  std::int64_t total = 0;
-  std::vector<std::int32_t> before(static_cast<std::size_t>(reach.length) + 1);
-  for (int c = 0; c < reach.classes; ++c) {
-    // before[t]: queries of the class that are counted and stand at positions < t.
-    for (std::int64_t t = 0; t < reach.length; ++t) {
-      const bool member = t >= begin && t < end &&
-                          reach.query_class[static_cast<std::size_t>(row * reach.length + t)] == c;
-      before[static_cast<std::size_t>(t) + 1] =
-          before[static_cast<std::size_t>(t)] + (member ? 1 : 0);
-    }
-    for (std::int64_t key = 0; key < end; ++key) {
-      const auto seen_until = static_cast<std::size_t>(reach.at(row, c, key));
-      total += before[seen_until] - before[static_cast<std::size_t>(key)];
-    }
-  }
-  return total;
+  std::vector<std::int32_t> queries(static_cast<std::size_t>(end - begin));
+  std::iota(queries.begin(), queries.end(), static_cast<std::int32_t>(begin));
+  return count_pairs(reach, row, queries);
 }
 
 std::int64_t count_visible_pairs(const Reach& reach) {
   std::int64_t total = 0;
   for (std::int64_t row = 0; row < reach.rows; ++row) {
     total += count_visible_pairs(reach, row, 0, reach.length);
+  }
+  return total;
+}
+
+std::int64_t count_visible_pairs(const BlockMap& map) {
+  std::int64_t total = 0;
+  for (std::int64_t row = 0; row < map.rows(); ++row) {
+    const auto begin = map.query_offsets[static_cast<std::size_t>(row)];
+    const auto end = map.query_offsets[static_cast<std::size_t>(row) + 1];
+    total += count_pairs(
+        map.reach, row,
+        std::span(map.queries)
+            .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
   }
   return total;
 }

@@ -11,6 +11,9 @@
 // without gists and padding belong to the last group.
 //
 // Ranges are tight: the first and the last key of a range are each seen by a query of the tile.
+//
+// A map may be restricted to some queries, when the others attend in another way: its tiles hold
+// those queries alone. All keys stay.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +34,9 @@ struct KeyRange {
 struct BlockMap {
   Reach reach;
   std::int64_t query_tile = 64;             // queries a tile
-  std::int64_t tiles_per_row = 0;           // ceil(length / query_tile)
+  std::int64_t tiles_per_row = 0;           // ceil(most queries of a row / query_tile)
+  std::vector<std::int32_t> queries;        // positions of the queries, row by row, ascending
+  std::vector<std::int64_t> query_offsets;  // (rows + 1): CSR offsets into queries
   std::vector<std::int32_t> order;          // (rows, length): gathered index -> position in the row
   std::vector<std::int32_t> range_offsets;  // (rows * tiles_per_row + 1): CSR offsets into ranges
   std::vector<KeyRange> ranges;             // non-empty ranges, in group order
@@ -39,6 +44,8 @@ struct BlockMap {
   std::int64_t rows() const { return reach.rows; }
   std::int64_t length() const { return reach.length; }
   std::span<const KeyRange> tile_ranges(std::int64_t row, std::int64_t tile) const;
+  // The queries of a tile; none where its row has fewer tiles than another.
+  std::span<const std::int32_t> tile_queries(std::int64_t row, std::int64_t tile) const;
   // Key positions read, summed over query tiles (what a kernel visits).
   std::int64_t visited_keys() const;
 };
@@ -47,11 +54,16 @@ struct BlockMap {
 // Throws core::InternalError as compute_reach does.
 BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
                         std::int64_t query_tile = 64);
+// The map of the queries for which attends (rows, length) is not 0.
+BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
+                        std::span<const std::uint8_t> attends, std::int64_t query_tile = 64);
 
 // Exact number of visible (query, key) pairs of the layout, O(rows * length * classes) time.
 std::int64_t count_visible_pairs(const Reach& reach);
 // The pairs whose query stands at positions [begin, end) of one row.
 std::int64_t count_visible_pairs(const Reach& reach, std::int64_t row, std::int64_t begin,
                                  std::int64_t end);
+// The pairs of the queries of a map.
+std::int64_t count_visible_pairs(const BlockMap& map);
 
 }  // namespace unfold::gsa

@@ -7,26 +7,26 @@
 namespace unfold::gsa {
 namespace {
 
+int level_at(const Layout& layout, std::int64_t row, std::int32_t t) {
+  return layout.level[static_cast<std::size_t>(row * layout.length + t)];
+}
+
 DocumentChunks read_document(const Layout& layout, std::int64_t row, const DocumentSpan& span) {
   DocumentChunks document;
   document.row = static_cast<std::int32_t>(row);
-  document.begin = document.suffix_begin = span.begin;
-  document.end = span.end;
+  document.begin = span.begin;
+  document.end = document.suffix_begin = span.end;
   document.levels.resize(static_cast<std::size_t>(layout.levels));
-  const auto level_at = [&](std::int32_t t) {
-    return layout.level[static_cast<std::size_t>(row * layout.length + t)];
-  };
-  const int top = layout.levels - 1;
-  for (std::int32_t t = span.begin; t < span.end && top >= 0; ++t) {
-    if (level_at(t) == top) document.suffix_begin = t + 1;
-  }
   for (ChunkLevel& level : document.levels) level.first_child = {0};
-  for (std::int32_t t = span.begin; t < document.suffix_begin; ++t) {
-    const int level = level_at(t);
-    if (level < 0) {
-      document.raw.push_back(t);
-      continue;
-    }
+  const int top = layout.levels - 1;
+  std::int32_t last = span.end;  // of the top-level gists
+  while (top >= 0 && last > span.begin && level_at(layout, row, last - 1) != top) --last;
+  const bool closed = top >= 0 && last > span.begin;
+  if (closed) document.suffix_begin = last;
+  for (std::int32_t t = span.begin; t < span.end; ++t) {
+    const int level = level_at(layout, row, t);
+    if (level < 0) document.raw.push_back(t);
+    if (level < 0 || t >= document.suffix_begin || !closed) continue;
     ChunkLevel& own = document.levels[static_cast<std::size_t>(level)];
     const std::size_t children =
         level == 0 ? document.raw.size()
@@ -35,6 +35,18 @@ DocumentChunks read_document(const Layout& layout, std::int64_t row, const Docum
     own.first_child.push_back(static_cast<std::int32_t>(children));
   }
   return document;
+}
+
+void append_queries(const Layout& layout, std::int32_t index, std::int32_t from,
+                    ChunkTable& table) {
+  const DocumentChunks& document = table.documents[static_cast<std::size_t>(index)];
+  if (document.chunks() == 0) return;
+  const std::vector<std::int32_t>& tops = document.levels.back().gist;
+  for (std::int32_t t = std::max(from, tops[0]); t < document.end; ++t) {
+    if (level_at(layout, document.row, t) >= 0) continue;
+    const auto before = std::lower_bound(tops.begin(), tops.end(), t) - tops.begin();
+    table.suffix.push_back({index, t, static_cast<std::int32_t>(before)});
+  }
 }
 
 }  // namespace
@@ -47,19 +59,39 @@ std::span<const std::int32_t> DocumentChunks::chunk(std::int64_t j) const {
   return std::span(raw).subspan(first, last - first);
 }
 
-ChunkTable make_chunk_table(const Layout& layout) {
+std::int32_t DocumentChunks::covered_gists(int level, std::int32_t tops) const {
+  std::int32_t count = tops;
+  for (std::size_t l = levels.size() - 1; l > static_cast<std::size_t>(level); --l) {
+    count = levels[l].first_child[static_cast<std::size_t>(count)];
+  }
+  return count;
+}
+
+std::int32_t DocumentChunks::behind(std::int32_t tops) const {
+  return tops == 0 ? begin : levels.back().gist[static_cast<std::size_t>(tops) - 1] + 1;
+}
+
+ChunkTable make_chunk_table(const Layout& layout, std::span<const std::int32_t> select_from) {
   ChunkTable table;
+  table.first_query.push_back(0);
   for (std::int64_t row = 0; row < layout.rows; ++row) {
     for (const DocumentSpan& span : document_spans(layout, row)) {
-      const auto index = static_cast<std::int32_t>(table.documents.size());
+      const std::size_t index = table.documents.size();
       table.documents.push_back(read_document(layout, row, span));
-      const DocumentChunks& document = table.documents.back();
-      if (document.chunks() == 0) continue;
-      for (std::int32_t t = document.suffix_begin; t < document.end; ++t) {
-        table.suffix.push_back({index, t});
+      std::int32_t from = -1;
+      if (!select_from.empty()) {
+        core::check(index < select_from.size(), "chunk_table",
+                    "more documents than the {} positions to select from", select_from.size());
+        from = select_from[index];
       }
+      if (from < 0) from = table.documents.back().suffix_begin;
+      append_queries(layout, static_cast<std::int32_t>(index), from, table);
+      table.first_query.push_back(static_cast<std::int32_t>(table.suffix.size()));
     }
   }
+  core::check(select_from.empty() || select_from.size() == table.documents.size(), "chunk_table",
+              "{} documents, {} positions to select from", table.documents.size(),
+              select_from.size());
   return table;
 }
 

@@ -1,6 +1,7 @@
 #include "gsa/selection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -8,20 +9,29 @@
 namespace unfold::gsa {
 
 std::int64_t pick_count(const SelectionConfig& config, std::int64_t entries, std::int64_t n_rep,
-                        std::int64_t gists) {
-  std::int64_t count = gists;
+                        std::int64_t gists, std::int64_t mass) {
+  std::int64_t count = 0;
   switch (config.budget) {
-    case Budget::paper: count = entries / config.rho / n_rep / config.chunk + 1; break;
+    case Budget::paper:
+      count = entries / config.rho / n_rep / config.chunk + 1;
+      break;
     case Budget::ratio: {
       const auto kept = static_cast<std::int64_t>(static_cast<double>(entries) / config.ratio);
       count = kept / n_rep / config.chunk + 1;
       break;
     }
-    case Budget::fixed: count = config.chunks; break;
-    case Budget::top_p: break;
+    case Budget::fixed:
+      count = config.chunks;
+      break;
+    case Budget::top_p:
+      count = mass;
+      break;
   }
   if (config.quarter_cap) count = std::min(count, std::max<std::int64_t>(1, gists / 4));
-  return std::min(count, gists);
+  count = std::min(count, gists);
+  if (config.anneal == 0) return count;
+  const auto relief = config.anneal * static_cast<double>(gists - count);
+  return count + static_cast<std::int64_t>(std::llround(relief));
 }
 
 std::span<const std::int32_t> Selection::of(std::int64_t query, std::int64_t kv_head,
@@ -34,20 +44,24 @@ std::span<const std::int32_t> Selection::of(std::int64_t query, std::int64_t kv_
 }
 
 std::vector<std::int32_t> top_indices(std::span<const double> values, std::int64_t count) {
-  std::vector<std::int32_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto kept = std::min(count, static_cast<std::int64_t>(order.size()));
+  std::vector<std::int32_t> indices;
+  top_indices(values, count, indices);
+  return indices;
+}
+
+void top_indices(std::span<const double> values, std::int64_t count,
+                 std::vector<std::int32_t>& indices) {
+  indices.resize(values.size());
+  std::iota(indices.begin(), indices.end(), 0);
   const auto better = [&](std::int32_t a, std::int32_t b) {
     const double left = values[static_cast<std::size_t>(a)];
     const double right = values[static_cast<std::size_t>(b)];
     return left != right ? left > right : a < b;
   };
-  if (kept < static_cast<std::int64_t>(order.size())) {
-    std::nth_element(order.begin(), order.begin() + kept, order.end(), better);
-    order.resize(static_cast<std::size_t>(kept));
-  }
-  std::sort(order.begin(), order.end());
-  return order;
+  if (count >= static_cast<std::int64_t>(indices.size())) return;
+  std::nth_element(indices.begin(), indices.begin() + count, indices.end(), better);
+  indices.resize(static_cast<std::size_t>(count));
+  std::sort(indices.begin(), indices.end());
 }
 
 }  // namespace unfold::gsa

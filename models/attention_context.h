@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "autograd/variable.h"
 #include "gsa/attention_shape.h"
@@ -18,6 +19,10 @@ class AttentionContext {
   // Returns (tokens, shape.out_width()).
   virtual autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
                                     const gsa::AttentionShape& shape) = 0;
+  // Scalars that the layer attended last adds to the training loss; each is given once. The decoder
+  // asks behind every layer, inside what activation checkpointing recomputes, and hands them on
+  // (ForwardOptions::attention_losses): so they keep their gradient, and none counts twice.
+  virtual std::vector<autograd::Variable> take_losses() { return {}; }
 };
 
 // Whole rows at once, differentiable: every layer attends over the ranges of one block map.

@@ -64,8 +64,9 @@ std::vector<Variable> Decoder::Block::all() const {
   return result;
 }
 
-Variable Decoder::run_block(std::int64_t layer, const Variable& x, const Tensor& positions,
-                            AttentionContext& attention, const ForwardOptions& options) const {
+std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
+                                         const Tensor& positions, AttentionContext& attention,
+                                         const ForwardOptions& options) const {
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   const gsa::AttentionShape shape = attention_shape();
   const double dropout = options.training ? config_.dropout : 0.0;
@@ -77,11 +78,13 @@ Variable Decoder::run_block(std::int64_t layer, const Variable& x, const Tensor&
                                   block.qkv, block.qkv_bias);
   qkv = autograd::rope(qkv, positions, rope_, shape.heads + shape.kv_heads);
   const Variable attended = autograd::linear(attention.attend(layer, qkv, shape), block.out);
+  std::vector<Variable> losses = attention.take_losses();
   const Variable middle = autograd::add(x, drop(attended, 0));
   const Variable gate_up =
       autograd::linear(autograd::rms_norm(middle, block.mlp_norm, config_.norm_eps), block.gate_up);
   const Variable mlp = autograd::linear(autograd::swiglu(gate_up), block.down);
-  return autograd::add(middle, drop(mlp, 1));
+  losses.insert(losses.begin(), autograd::add(middle, drop(mlp, 1)));
+  return losses;
 }
 
 Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, AttentionContext& attention,
@@ -89,15 +92,20 @@ Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, Attentio
   if (!device_.is_meta()) reserve_positions_of(positions);  // there the caller reserves
   Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+    std::vector<Variable> outputs;
     if (options.checkpoint_activations && autograd::grad_enabled()) {
-      x = autograd::checkpoint(
+      outputs = autograd::checkpoint(
           [this, layer, positions, &attention, options](const std::vector<Variable>& inputs) {
-            return std::vector<Variable>{
-                run_block(layer, inputs[0], positions, attention, options)};
+            return run_block(layer, inputs[0], positions, attention, options);
           },
-          {x}, blocks_[static_cast<std::size_t>(layer)].all())[0];
+          {x}, blocks_[static_cast<std::size_t>(layer)].all());
     } else {
-      x = run_block(layer, x, positions, attention, options);
+      outputs = run_block(layer, x, positions, attention, options);
+    }
+    x = outputs[0];
+    if (options.attention_losses != nullptr) {
+      options.attention_losses->insert(options.attention_losses->end(), outputs.begin() + 1,
+                                       outputs.end());
     }
     if (options.block_outputs != nullptr) options.block_outputs->push_back(x);
   }

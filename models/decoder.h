@@ -26,6 +26,8 @@ struct ForwardOptions {
   std::uint64_t stream = 0;             // of dropout: differs from pass to pass
   // When set, receives the residual stream behind every block (for the alignment loss).
   std::vector<autograd::Variable>* block_outputs = nullptr;
+  // When set, receives what AttentionContext::take_losses() gave, layer after layer.
+  std::vector<autograd::Variable>* attention_losses = nullptr;
 };
 
 class Decoder {
@@ -73,9 +75,11 @@ class Decoder {
     autograd::Variable attention_norm, qkv, qkv_bias, out, mlp_norm, gate_up, down;
     std::vector<autograd::Variable> all() const;
   };
-  autograd::Variable run_block(std::int64_t layer, const autograd::Variable& x,
-                               const core::Tensor& positions, AttentionContext& attention,
-                               const ForwardOptions& options) const;
+  // The residual stream behind the block, then the losses of its attention.
+  std::vector<autograd::Variable> run_block(std::int64_t layer, const autograd::Variable& x,
+                                            const core::Tensor& positions,
+                                            AttentionContext& attention,
+                                            const ForwardOptions& options) const;
 
   void reserve_positions_of(const core::Tensor& positions);
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "data/loader.h"
+#include "data/batch_source.h"
 #include "models/formats/checkpoint_folder.h"
 #include "models/formats/model_file.h"
 #include "train/optimizer.h"

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -11,9 +12,9 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/text_format.h"
+#include "data/data_source.h"
 #include "data/loader.h"
 #include "data/row_format.h"
-#include "data/shard.h"
 #include "models/formats/checkpoint_folder.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
@@ -65,7 +66,7 @@ class Trainer {
   TrainingLoss loss_;
   TrainerState state_;
   std::vector<data::Batch> validation_;
-  std::optional<data::Loader> loader_;
+  std::unique_ptr<data::BatchSource> loader_;
   std::optional<MetricsLog> log_;
   std::optional<TensorboardWriter> board_;
   std::optional<TrainProgress> progress_;
@@ -85,20 +86,23 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       optimizer_(decoder_, config.train.optimizer),
       loss_(config.train, config.gist) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
-  core::require(!config.data.train.empty(), "config",
-                "data.train is empty: name shards (.h5), or folders of them, made by `unfold data "
-                "tokenize`");
+  core::require(!config.data.train.empty(), "config", "data.train is empty: name {}",
+                config.data.format == data::DataFormat::sft
+                    ? "JSONL files of records, or folders of them"
+                    : "shards (.h5), or folders of them, made by `unfold data tokenize`");
   const data::RowFormat format = data::make_row_format(
       *tokenizer_, loss_.row_gists(), config.train.row_length, description_.decoder.vocab_size);
   const std::int64_t local_rows = config.train.rows / world.world_size();
   const std::int64_t micro = config.train.micro_rows > 0 ? config.train.micro_rows : local_rows;
   if (config.train.val_every > 0 && !config.data.val.empty()) {
-    validation_ = data::validation_batches(data::find_shards(config.data.val), format,
-                                           config.train.val_rows, micro);
+    validation_ = data::validation_batches(
+        *data::open_rows(config.data, config.data.val, *tokenizer_, format), config.train.val_rows,
+        micro);
   }
   restore(resume);
-  loader_.emplace(data::find_shards(config.data.train), format, state_.loader,
-                  config.data.prefetch);
+  loader_ = std::make_unique<data::Loader>(
+      data::open_rows(config.data, config.data.train, *tokenizer_, format), state_.loader,
+      data::LoaderOptions{.prefetch = config.data.prefetch, .shuffle = config.data.shuffle});
   if (state_.step < config.train.steps) ahead_ = next_batches();
   // Everything that can be wrong with the input has been found by now: only then leave traces.
   resume ? continue_files() : start_files();

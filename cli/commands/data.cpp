@@ -155,30 +155,26 @@ void run_tokenize(const TokenizeArguments& arguments) {
 struct SynthesizeArguments {
   std::string task = "recall";
   std::string out;
-  std::int64_t count = 1000;
-  std::int64_t context = 2048;
-  std::int64_t facts = 0;
-  std::int64_t min_facts = 0;
-  std::int64_t value_words = 2;
-  std::uint64_t seed = 42;
+  std::string format = "text";
+  std::string style = "prose";
+  std::string unit = "bytes";
+  data::SyntheticOptions options = {.seed = 42};
+  data::SyntheticCorpusOptions corpus = {.count = 1000};
   bool eval_split = false;
-  bool overwrite = false;
 };
 
 void run_synthesize(const SynthesizeArguments& arguments) {
-  data::SyntheticOptions options;
+  data::SyntheticOptions options = arguments.options;
   options.task = data::synthetic_task_from_name(arguments.task);
   options.split = arguments.eval_split ? data::SyntheticSplit::eval : data::SyntheticSplit::train;
-  options.seed = arguments.seed;
-  options.context = arguments.context;
-  options.facts = arguments.facts;
-  options.min_facts = arguments.min_facts;
-  options.value_words = arguments.value_words;
+  if (arguments.style == "compact") options.style = data::SyntheticStyle::compact;
+  if (arguments.unit == "words") options.measure = data::count_words;
+  data::SyntheticCorpusOptions corpus = arguments.corpus;
+  if (arguments.format == "sft") corpus.format = data::SyntheticFormat::sft;
   const fs::path out = arguments.out;
   if (out.has_parent_path()) core::create_folder(out.parent_path());
-  data::write_synthetic_corpus(out, options, arguments.count, arguments.overwrite);
-  print(
-      fmt::format("{}: {} documents of task {}\n", out.string(), arguments.count, arguments.task));
+  data::write_synthetic_corpus(out, options, corpus);
+  print(fmt::format("{}: {} documents of task {}\n", out.string(), corpus.count, arguments.task));
 }
 
 void add_train_tokenizer(CLI::App& data) {
@@ -213,28 +209,53 @@ void add_synthesize(CLI::App& data) {
   CLI::App* command =
       data.add_subcommand("synthesize", "Write a corpus of generated recall tasks (JSONL)");
   const auto arguments = std::make_shared<SynthesizeArguments>();
+  data::SyntheticOptions& options = arguments->options;
+  data::SyntheticCorpusOptions& corpus = arguments->corpus;
   command->add_option("--task", arguments->task, "recall, passkey or multikey")
       ->capture_default_str();
   command->add_option("--out", arguments->out, "JSONL file to write")->required();
-  command->add_option("--count", arguments->count, "documents")
+  add_choice(
+      *command, "--format", arguments->format, {"text", "sft"},
+      "text: a document a line; sft: a record a line, context and questions, for data.format "
+      "sft");
+  command->add_option("--count", corpus.count, "documents")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--context", arguments->context, "bytes of context a document")
+  command->add_option("--context", options.context, "size of the context of a document")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--facts", arguments->facts, "most different facts a document; 0: what fits")
+  add_choice(*command, "--context-unit", arguments->unit, {"bytes", "words"},
+             "what --context counts");
+  command->add_option("--facts", options.facts, "most different facts a document; 0: what fits")
       ->capture_default_str();
   command
-      ->add_option("--min-facts", arguments->min_facts,
+      ->add_option("--min-facts", options.min_facts,
                    "least different facts a document (recall); 0: always the most")
       ->capture_default_str();
-  command->add_option("--value-words", arguments->value_words, "words an answer (recall)")
+  command
+      ->add_option("--curriculum", corpus.curriculum,
+                   "different facts grow from 4 to --facts over this fraction of the documents "
+                   "(recall); train with data.shuffle: false; 0: no growth")
       ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "another seed, other documents")
+  command
+      ->add_option("--questions", options.questions,
+                   "questions a document (recall); 0: every fact once")
+      ->capture_default_str();
+  add_choice(*command, "--style", arguments->style, {"prose", "compact"},
+             "compact: words alone, one token each for a small BPE tokenizer (recall)");
+  command->add_option("--value-words", options.value_words, "words an answer (recall)")
+      ->capture_default_str();
+  command->add_option("--keys", options.keys, "different keys to draw from (recall); 0: all 128")
+      ->capture_default_str();
+  command
+      ->add_option("--values", options.values,
+                   "different words of answers to draw from (recall); 0: all 64")
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "another seed, other documents")
       ->capture_default_str();
   command->add_flag("--eval-split", arguments->eval_split,
                     "draw from the stream that `unfold eval` draws from, not the training one");
-  command->add_flag("--overwrite", arguments->overwrite, "replace an existing file");
+  command->add_flag("--overwrite", corpus.overwrite, "replace an existing file");
   command->callback([arguments] { run_synthesize(*arguments); });
 }
 

@@ -60,8 +60,9 @@ void run_eval(const EvalArguments& arguments) {
   const Config config = load_target(arguments);
   eval::LoadedRun run = eval::load_run(config.run.dir, arguments.checkpoint, config.train.dtype);
   require_same_model(config, run);
-  const eval::EvalSettings settings = {config.eval, config.gist, config.data.val,
-                                       config.train.row_length, config.run.seed};
+  const eval::EvalSettings settings = {
+      config.eval,     config.gist,        config.data.val,    config.train.row_length,
+      config.run.seed, config.data.format, config.data.on_long};
   const eval::Results results =
       eval::evaluate(run, settings, {to_yaml(config), std::string(version())});
   print(eval::results_table(results));

@@ -8,6 +8,8 @@ namespace {
 
 using core::DType;
 using data::DataConfig;
+using data::DataFormat;
+using data::OnLong;
 using eval::EvalConfig;
 using gsa::GistConfig;
 using gsa::InsertionRule;
@@ -108,10 +110,20 @@ void add_data(Schema& schema) {
   Section data(
       schema, "data", "what the model reads; paths from the working directory",
       [](auto& config) -> auto& { return config.data; });
-  data.add("train", &DataConfig::train, "training shards (.h5) or folders of them");
-  data.add("val", &DataConfig::val, "validation shards (.h5) or folders of them");
+  data.add(
+      "format", &DataConfig::format, {{"text", DataFormat::text}, {"sft", DataFormat::sft}},
+      "text: token shards, loss on every token; sft: JSONL records of a context with questions, "
+      "loss on the answers");
+  data.add("train", &DataConfig::train,
+           "training shards (.h5; sft: .jsonl files) or folders of them");
+  data.add("val", &DataConfig::val,
+           "validation shards (.h5; sft: .jsonl files) or folders of them");
   data.add("tokenizer", &DataConfig::tokenizer,
            "byte (plain bytes), a tokenizer.json, or a folder that holds one");
+  data.add("on_long", &DataConfig::on_long, {{"error", OnLong::error}, {"skip", OnLong::skip}},
+           "sft: a record longer than a row stops the run, or is left out");
+  data.add("shuffle", &DataConfig::shuffle,
+           "a new order every epoch; false: the order of the files");
   data.add("prefetch", &DataConfig::prefetch, between(0, 1000), "batches prepared ahead");
 }
 

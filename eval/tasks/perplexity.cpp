@@ -6,9 +6,9 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "data/data_source.h"
 #include "data/loader.h"
 #include "data/row_format.h"
-#include "data/shard.h"
 #include "eval/metrics/interval.h"
 
 namespace unfold::eval {
@@ -54,8 +54,11 @@ PerplexityTask::PerplexityTask(const LoadedRun& run, const EvalSettings& setting
   const data::RowFormat format = data::make_row_format(
       *run.tokenizer, settings.gist, settings.row_length, run.decoder.config().vocab_size);
   const std::int64_t batch_rows = std::max<std::int64_t>(1, kBatchPositions / settings.row_length);
-  batches_ = data::validation_batches(data::find_shards(settings.val), format, settings.eval.rows,
-                                      batch_rows);
+  data::DataConfig data;
+  data.format = settings.format;
+  data.on_long = settings.on_long;
+  batches_ = data::validation_batches(*data::open_rows(data, settings.val, *run.tokenizer, format),
+                                      settings.eval.rows, batch_rows);
   std::int64_t targets = 0;
   for (const data::Batch& batch : batches_) targets += batch.valid_targets;
   core::require(targets > 0, "eval", "{}: no token to predict in its rows: use a longer text",

@@ -1,4 +1,5 @@
-// Perplexity: how well the model predicts held-out text, the rows of data.val.
+// Perplexity: how well the model predicts held-out text, the rows of data.val
+// (of records, data.format sft: their answers).
 #pragma once
 
 #include <vector>

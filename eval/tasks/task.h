@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/data_config.h"
 #include "eval/eval_config.h"
 #include "eval/loaded_run.h"
 #include "eval/method.h"
@@ -25,6 +26,8 @@ struct EvalSettings {
   std::vector<std::string> val;  // data.val
   std::int64_t row_length = 0;   // train.row_length
   std::uint64_t seed = 0;        // run.seed: of generated samples and resampling
+  data::DataFormat format = data::DataFormat::text;  // data.format: of data.val
+  data::OnLong on_long = data::OnLong::error;        // data.on_long
 };
 
 class Task {

@@ -27,13 +27,18 @@ class GatheredRows {
   template <typename T>
   void gather(const T* section, std::int64_t stride, const std::int32_t* order, std::int64_t length,
               std::int64_t width) {
+    make(length, width, [&](std::int64_t i, A* out) {
+      const T* in = section + order[i] * stride;
+      for (std::int64_t d = 0; d < width; ++d) out[d] = static_cast<A>(in[d]);
+    });
+  }
+
+  // Rows that are computed: row(i, out) writes `width` elements.
+  template <typename Row>
+  void make(std::int64_t length, std::int64_t width, Row&& row) {
     row_width_ = padded<A>(width);
     rows_.setZero(length * row_width_);
-    for (std::int64_t i = 0; i < length; ++i) {
-      const T* in = section + order[i] * stride;
-      A* out = rows_.data() + i * row_width_;
-      for (std::int64_t d = 0; d < width; ++d) out[d] = static_cast<A>(in[d]);
-    }
+    for (std::int64_t i = 0; i < length; ++i) row(i, rows_.data() + i * row_width_);
   }
 
   // Makes panels() too.

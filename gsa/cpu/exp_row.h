@@ -60,13 +60,13 @@ A reduce(const typename Vector<A>::Type& vector, Combine&& combine) {
 template <typename A>
 A exp_row(A* row, std::int64_t count, A shift) {
   using V = typename Vector<A>::Type;
-  using Bits = typename Vector<A>::IntegerType;
-  using Integer = typename Vector<A>::Integer;
+  using Bits = typename Vector<A>::UnsignedType;  // wraps where the result is dropped
+  using Unsigned = typename Vector<A>::Unsigned;
   using Constants = detail::ExpConstants<A>;
   static constexpr auto kTerms = detail::inverse_factorials<A, Constants::kOrder>();
   constexpr int kMantissaBits = std::numeric_limits<A>::digits - 1;
   // Adding this rounds to an integer, which then stands in the low bits.
-  constexpr A kRound = static_cast<A>(Integer{3} << (kMantissaBits - 1));
+  constexpr A kRound = static_cast<A>(Unsigned{3} << (kMantissaBits - 1));
   constexpr A kLowest =
       static_cast<A>((std::numeric_limits<A>::min_exponent - 1) * std::numbers::ln2);
   V total = {};
@@ -81,7 +81,7 @@ A exp_row(A* row, std::int64_t count, A shift) {
     }
     // 2^n: shifted to the exponent, the low bits of `rounded` become n; those above fall off.
     const Bits power =
-        (reinterpret_cast<const Bits&>(rounded) << kMantissaBits) + std::bit_cast<Integer>(A(1));
+        (reinterpret_cast<const Bits&>(rounded) << kMantissaBits) + std::bit_cast<Unsigned>(A(1));
     const V value = sum * reinterpret_cast<const V&>(power);
     const V kept = x > kLowest ? value : V{};
     *reinterpret_cast<V*>(row + i) = kept;

@@ -2,123 +2,131 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
+#include <utility>
 #include <vector>
 
-#include "core/cpu/scalar.h"
 #include "core/random.h"
-#include "gsa/attention_shape.h"
 #include "gsa/chunk_table.h"
+#include "gsa/cpu/attention_data.h"
+#include "gsa/cpu/exp_row.h"
+#include "gsa/cpu/lane_product.h"
 #include "gsa/selection.h"
 
 namespace unfold::gsa::kernels::cpu {
 
-// Pivot vectors of one document and key/value head, level by level.
+// The raw tokens gist j of a level covers, through all levels below: [first, last) of document.raw.
+inline std::pair<std::int32_t, std::int32_t> covered_raw(const DocumentChunks& document,
+                                                         std::size_t level, std::int64_t j) {
+  auto first = static_cast<std::int32_t>(j);
+  auto last = first + 1;
+  for (std::size_t l = level + 1; l-- > 0;) {
+    first = document.levels[l].first_child[static_cast<std::size_t>(first)];
+    last = document.levels[l].first_child[static_cast<std::size_t>(last)];
+  }
+  return {first, last};
+}
+
+// Pivot vectors of one document and key/value head, level by level. A score is a dot product:
+//   gist, mean_pool   q . pivot
+//   quest             sum over d of max(q_d lo_d, q_d hi_d) = (q+, q-) . (hi, lo), with q+ the
+//                     positive elements of q and q- the negative ones
 template <typename A>
 class Pivots {
  public:
-  // keys: first element of the head's key at row position 0; stride: elements between positions.
+  // keys: the head's key at row position 0; stride: elements between positions.
   template <typename T>
   Pivots(const T* keys, std::int64_t stride, std::int64_t width, const DocumentChunks& document,
-         const SelectionConfig& config)
-      : width_(width), config_(config) {
-    for (std::size_t level = 0; level < document.levels.size(); ++level) {
-      switch (config.pivot) {
-        case Pivot::gist: gather(keys, stride, document.levels[level].gist); break;
-        case Pivot::mean_pool: pool(keys, stride, document, level); break;
-        case Pivot::quest: bound(keys, stride, document, level); break;
-        case Pivot::random: low_.emplace_back(); break;
+         Pivot pivot)
+      : width_(pivot == Pivot::quest ? 2 * width : width), levels_(document.levels.size()) {
+    const auto raw_key = [&](std::int32_t i) {
+      return keys + document.raw[static_cast<std::size_t>(i)] * stride;
+    };
+    for (std::size_t level = 0; level < levels_.size(); ++level) {
+      const std::vector<std::int32_t>& gists = document.levels[level].gist;
+      const auto count = static_cast<std::int64_t>(gists.size());
+      switch (pivot) {
+        case Pivot::gist:
+          levels_[level].gather(keys, stride, gists.data(), count, width);
+          break;
+        case Pivot::mean_pool:
+          levels_[level].make(count, width, [&](std::int64_t j, A* mean) {
+            const auto [first, last] = covered_raw(document, level, j);
+            for (std::int32_t i = first; i < last; ++i) {
+              for (std::int64_t d = 0; d < width; ++d) mean[d] += static_cast<A>(raw_key(i)[d]);
+            }
+            const A share = A(1) / static_cast<A>(std::max(1, last - first));
+            for (std::int64_t d = 0; d < width; ++d) mean[d] *= share;
+          });
+          break;
+        case Pivot::quest:
+          levels_[level].make(count, 2 * width, [&](std::int64_t j, A* high) {
+            const auto [first, last] = covered_raw(document, level, j);
+            A* low = high + width;
+            for (std::int32_t i = first; i < last; ++i) {
+              for (std::int64_t d = 0; d < width; ++d) {
+                const A key = static_cast<A>(raw_key(i)[d]);
+                high[d] = i == first ? key : std::max(high[d], key);
+                low[d] = i == first ? key : std::min(low[d], key);
+              }
+            }
+          });
+          break;
+        case Pivot::random:
+          return;
       }
     }
+    // Only top-level gists are scored all at once.
+    const auto tops = static_cast<std::int64_t>(document.levels.back().gist.size());
+    levels_.back().transpose(tops, width_);
   }
 
-  // Score of gist j of a level for one query head. query_key: a number for (query, head), which only
-  // random pivots look at.
-  A score(const A* query, std::uint64_t query_key, std::size_t level, std::int32_t j) const {
-    if (config_.pivot == Pivot::random) {
-      return static_cast<A>(core::philox(config_.seed, query_key * 64 + level,
-                                         static_cast<std::uint64_t>(j))[0]);
+  std::int64_t width() const { return width_; }
+
+  // scores (rows, between): queries (rows, padded width) against the first `count` top-level
+  // pivots, rounded up to whole vectors.
+  void score_tops(const A* queries, std::int64_t rows, std::int64_t count, A* scores,
+                  std::int64_t between) const {
+    multiply<A>({queries, padded<A>(width_), 1}, levels_.back().panels(0), rows, width_,
+                padded<A>(count) / Vector<A>::kLanes, false, {scores, between});
+  }
+
+  // One query against pivot j of a level.
+  A score(const A* query, std::size_t level, std::int32_t j) const {
+    using V = typename Vector<A>::Type;
+    const A* pivot = levels_[level].rows(j).data;
+    V sum = {};
+    for (std::int64_t d = 0; d < padded<A>(width_); d += Vector<A>::kLanes) {
+      sum += *reinterpret_cast<const V*>(query + d) * *reinterpret_cast<const V*>(pivot + d);
     }
-    const A* low = low_[level].data() + j * width_;
-    A sum = 0;
-    if (config_.pivot == Pivot::quest) {
-      const A* high = high_[level].data() + j * width_;
-      for (std::int64_t d = 0; d < width_; ++d) {
-        sum += std::max(query[d] * low[d], query[d] * high[d]);
-      }
-      return sum;
-    }
-    for (std::int64_t d = 0; d < width_; ++d) sum += query[d] * low[d];
-    return sum;
+    return reduce<A>(sum, [](A a, A b) { return a + b; });
   }
 
  private:
-  template <typename T>
-  void gather(const T* keys, std::int64_t stride, const std::vector<std::int32_t>& positions) {
-    std::vector<A> rows;
-    rows.reserve(positions.size() * static_cast<std::size_t>(width_));
-    for (const std::int32_t position : positions) {
-      const T* key = keys + position * stride;
-      for (std::int64_t d = 0; d < width_; ++d) rows.push_back(static_cast<A>(key[d]));
-    }
-    low_.push_back(std::move(rows));
-  }
-
-  // The raw tokens gist j of a level covers, through all levels below: [first, last) of document.raw.
-  static std::pair<std::int32_t, std::int32_t> covered(const DocumentChunks& document,
-                                                       std::size_t level, std::size_t j) {
-    auto first = static_cast<std::int32_t>(j);
-    auto last = first + 1;
-    for (std::size_t l = level + 1; l-- > 0;) {
-      first = document.levels[l].first_child[static_cast<std::size_t>(first)];
-      last = document.levels[l].first_child[static_cast<std::size_t>(last)];
-    }
-    return {first, last};
-  }
-
-  template <typename T>
-  void pool(const T* keys, std::int64_t stride, const DocumentChunks& document,
-            std::size_t level) {
-    const std::size_t count = document.levels[level].gist.size();
-    std::vector<A> rows(count * static_cast<std::size_t>(width_), A(0));
-    for (std::size_t j = 0; j < count; ++j) {
-      const auto [first, last] = covered(document, level, j);
-      A* row = rows.data() + static_cast<std::int64_t>(j) * width_;
-      for (std::int32_t i = first; i < last; ++i) {
-        const T* key = keys + document.raw[static_cast<std::size_t>(i)] * stride;
-        for (std::int64_t d = 0; d < width_; ++d) row[d] += static_cast<A>(key[d]);
-      }
-      for (std::int64_t d = 0; d < width_ && last > first; ++d) row[d] /= static_cast<A>(last - first);
-    }
-    low_.push_back(std::move(rows));
-  }
-
-  template <typename T>
-  void bound(const T* keys, std::int64_t stride, const DocumentChunks& document,
-             std::size_t level) {
-    const std::size_t count = document.levels[level].gist.size();
-    const std::size_t size = count * static_cast<std::size_t>(width_);
-    std::vector<A> low(size, std::numeric_limits<A>::max());
-    std::vector<A> high(size, std::numeric_limits<A>::lowest());
-    for (std::size_t j = 0; j < count; ++j) {
-      const auto [first, last] = covered(document, level, j);
-      for (std::int32_t i = first; i < last; ++i) {
-        const T* key = keys + document.raw[static_cast<std::size_t>(i)] * stride;
-        for (std::int64_t d = 0; d < width_; ++d) {
-          const std::size_t at = j * static_cast<std::size_t>(width_) + static_cast<std::size_t>(d);
-          low[at] = std::min(low[at], static_cast<A>(key[d]));
-          high[at] = std::max(high[at], static_cast<A>(key[d]));
-        }
-      }
-    }
-    low_.push_back(std::move(low));
-    high_.push_back(std::move(high));
-  }
-
   std::int64_t width_;
-  const SelectionConfig& config_;
-  std::vector<std::vector<A>> low_;   // a level: (gists, width) keys, means or lower bounds
-  std::vector<std::vector<A>> high_;  // quest: upper bounds
+  std::vector<GatheredRows<A>> levels_;
 };
+
+// A query head as pivots of width `pivots` take it: out has padded<A>(pivots) elements.
+template <typename T, typename A>
+void load_pivot_query(const T* query, std::int64_t width, Pivot pivot, A* out) {
+  for (std::int64_t d = 0; d < width; ++d) {
+    const A value = static_cast<A>(query[d]);
+    if (pivot == Pivot::quest) {
+      out[d] = std::max(value, A(0));
+      out[width + d] = std::min(value, A(0));
+    } else {
+      out[d] = value;
+    }
+  }
+}
+
+// Score of Pivot::random: 24 bits, exact in every dtype. token: index of the query in the batch of
+// rows, so that the number depends on nothing else.
+inline double random_score(std::uint64_t seed, std::int64_t token, std::int64_t heads,
+                           std::int64_t head, std::size_t level, std::int32_t j) {
+  const auto stream = static_cast<std::uint64_t>(token * heads + head) * 64 + level;
+  const std::uint32_t bits = core::philox(seed, stream, static_cast<std::uint64_t>(j))[0];
+  return static_cast<double>(bits >> 8) * 0x1.0p-24;
+}
 
 }  // namespace unfold::gsa::kernels::cpu

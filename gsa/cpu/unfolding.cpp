@@ -1,9 +1,12 @@
 #include "gsa/kernels/unfolding.h"
 
 #include <cmath>
+#include <numeric>
 
-#include "core/cpu/scalar.h"
 #include "core/parallel.h"
+#include "gsa/cpu/attend.h"
+#include "gsa/cpu/attend_backward.h"
+#include "gsa/cpu/unfolded_columns.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
@@ -11,141 +14,115 @@ namespace {
 using core::kernels::cpu::Accumulator;
 using core::kernels::cpu::on_float;
 
+// Positions of the document's tokens in its row.
+std::vector<std::int32_t> positions_of(const DocumentChunks& document) {
+  std::vector<std::int32_t> positions(static_cast<std::size_t>(document.end - document.begin));
+  std::iota(positions.begin(), positions.end(), document.begin);
+  return positions;
+}
+
+// Adds key or value gradients to their section of the row's tokens.
 template <typename A>
-using Matrix = Eigen::Matrix<A, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-// The queries and keys of one (suffix query, key/value head) as dense matrices.
-template <typename T, typename A>
-class Gathered {
- public:
-  Gathered(const Tensor& qkv, const AttentionShape& shape, const ChunkTable& table,
-           std::int64_t length, const KeyLists& lists)
-      : base_(qkv.data<T>()), shape_(shape), table_(table), length_(length), lists_(lists) {}
-
-  void load(std::int64_t pair) {
-    const std::int64_t kv_head = pair % shape_.kv_heads;
-    const auto& suffix = table_.suffix[static_cast<std::size_t>(pair / shape_.kv_heads)];
-    const auto& document = table_.documents[static_cast<std::size_t>(suffix.document)];
-    row_begin = document.row * length_;
-    token = row_begin + suffix.position;
-    first_head = kv_head * shape_.group();
-    const auto begin = static_cast<std::size_t>(lists_.offsets[static_cast<std::size_t>(pair)]);
-    const auto end = static_cast<std::size_t>(lists_.offsets[static_cast<std::size_t>(pair) + 1]);
-    positions = std::span(lists_.keys).subspan(begin, end - begin);
-    const auto count = static_cast<std::int64_t>(positions.size());
-    query.resize(shape_.group(), shape_.width);
-    key.resize(count, shape_.width);
-    value.resize(count, shape_.width);
-    const std::int64_t stride = shape_.qkv_width();
-    copy(base_ + token * stride + first_head * shape_.width, shape_.group() * shape_.width,
-         query.data());
-    const T* keys = base_ + row_begin * stride + (shape_.heads + kv_head) * shape_.width;
-    const T* values = keys + shape_.kv_heads * shape_.width;
-    for (std::int64_t j = 0; j < count; ++j) {
-      const std::int64_t at = positions[static_cast<std::size_t>(j)] * stride;
-      copy(keys + at, shape_.width, key.data() + j * shape_.width);
-      copy(values + at, shape_.width, value.data() + j * shape_.width);
-    }
+void add_gathered(const Buffer<A>& in, std::int64_t width,
+                  const std::vector<std::int32_t>& positions, std::int64_t stride, A* section) {
+  const A* from = in.data();
+  for (const std::int32_t position : positions) {
+    A* out = section + position * stride;
+    for (std::int64_t d = 0; d < width; ++d) out[d] += from[d];
+    from += padded<A>(width);
   }
-
-  std::int64_t row_begin = 0;   // first token of the row
-  std::int64_t token = 0;       // the query's
-  std::int64_t first_head = 0;  // of the group
-  std::span<const std::int32_t> positions;
-  Matrix<A> query, key, value;
-
- private:
-  static void copy(const T* from, std::int64_t count, A* to) {
-    for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<A>(from[i]);
-  }
-
-  const T* base_;
-  const AttentionShape& shape_;
-  const ChunkTable& table_;
-  std::int64_t length_;
-  const KeyLists& lists_;
-};
+}
 
 }  // namespace
 
 void unfolding(const Tensor& qkv, const AttentionShape& shape, const ChunkTable& table,
-               std::int64_t length, const KeyLists& lists, const Tensor& out, const Tensor& lse) {
+               std::int64_t length, const KeySpans& spans, const Tensor& out, const Tensor& lse) {
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
     const A scale = A(1) / std::sqrt(static_cast<A>(shape.width));
-    const auto pairs = static_cast<std::int64_t>(table.suffix.size()) * shape.kv_heads;
-    core::parallel_for(pairs, 4, [&](std::int64_t begin, std::int64_t end) {
-      Gathered<T, A> at(qkv, shape, table, length, lists);
-      Matrix<A> scores;
-      Matrix<A> sums;
-      for (std::int64_t pair = begin; pair < end; ++pair) {
-        at.load(pair);
-        scores.noalias() = at.query * at.key.transpose() * scale;
-        for (std::int64_t h = 0; h < shape.group(); ++h) {
-          auto row = scores.row(h).array();
-          const A largest = row.maxCoeff();
-          row = (row - largest).exp();
-          const A total = row.sum();
-          row /= total;
-          lse.data<A>()[at.token * shape.heads + at.first_head + h] = largest + std::log(total);
+    const std::int64_t stride = shape.qkv_width();
+    const std::vector<UnfoldedBlock> blocks =
+        plan_blocks(table, shape, spans, static_cast<std::int32_t>(Vector<A>::kLanes));
+    const auto tasks = static_cast<std::int64_t>(blocks.size());
+    core::parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+      AttendWorkspace<A, UnfoldedColumns<A>> work;
+      const UnfoldedBlock* before = nullptr;  // whose keys work holds
+      for (std::int64_t i = begin; i < end; ++i) {
+        const UnfoldedBlock& block = blocks[static_cast<std::size_t>(i)];
+        const DocumentChunks& document = table.documents[static_cast<std::size_t>(block.document)];
+        const std::int64_t token = document.row * length;
+        const T* row = qkv.data<T>() + token * stride;
+        if (before == nullptr || before->document != block.document ||
+            before->kv_head != block.kv_head) {
+          const std::vector<std::int32_t> order = positions_of(document);
+          const auto count = static_cast<std::int64_t>(order.size());
+          const T* keys = row + (shape.heads + block.kv_head) * shape.width;
+          work.keys.gather(keys, stride, order.data(), count, shape.width);
+          work.keys.transpose(count, shape.width);
+          work.values.gather(keys + shape.kv_heads * shape.width, stride, order.data(), count,
+                             shape.width);
         }
-        sums.noalias() = scores * at.value;
-        T* to = out.data<T>() + at.token * shape.out_width() + at.first_head * shape.width;
-        for (std::int64_t i = 0; i < sums.size(); ++i) to[i] = T(sums.data()[i]);
+        before = &block;
+        take(block, table, shape, work.queries);
+        load_queries(row, stride, work.queries, shape.width, scale, work.query);
+        work.columns.start(block, document, shape, spans);
+        attend(work, shape.width);
+        store_attended(work, shape, out.data<T>() + token * shape.out_width(),
+                       lse.data<A>() + token * shape.heads);
       }
     });
   });
 }
 
-// The formulas of attention_backward. One task a key/value head, which owns the columns it adds to:
-// sums are taken in the order of the queries whatever the thread count.
-void unfolding_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out,
-                        const Tensor& lse, const AttentionShape& shape, const ChunkTable& table,
-                        std::int64_t length, const KeyLists& lists, const Tensor& dqkv) {
+// One task a (document, key/value head): it owns the key and value gradients it adds to, so sums
+// are taken in the order of the blocks whatever the thread count.
+void unfolding_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out, const Tensor& lse,
+                        const AttentionShape& shape, const ChunkTable& table, std::int64_t length,
+                        const KeySpans& spans, const Tensor& dqkv) {
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
     const A scale = A(1) / std::sqrt(static_cast<A>(shape.width));
-    const auto queries = static_cast<std::int64_t>(table.suffix.size());
+    const std::int64_t width = shape.width;
     const std::int64_t stride = shape.qkv_width();
-    core::parallel_for(shape.kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
-      Gathered<T, A> at(qkv, shape, table, length, lists);
-      Matrix<A> weights, dscores, dgroup, ogroup, dquery, dkey, dvalue;
-      for (std::int64_t kv_head = begin; kv_head < end; ++kv_head) {
-        for (std::int64_t s = 0; s < queries; ++s) {
-          at.load(s * shape.kv_heads + kv_head);
-          const std::int64_t group = at.token * shape.out_width() + at.first_head * shape.width;
-          dgroup.resize(shape.group(), shape.width);
-          ogroup.resize(shape.group(), shape.width);
-          for (std::int64_t i = 0; i < dgroup.size(); ++i) {
-            dgroup.data()[i] = static_cast<A>(dout.data<T>()[group + i]);
-            ogroup.data()[i] = static_cast<A>(out.data<T>()[group + i]);
-          }
-          weights.noalias() = at.query * at.key.transpose() * scale;
-          dscores.noalias() = dgroup * at.value.transpose();
-          for (std::int64_t h = 0; h < shape.group(); ++h) {
-            const A row_lse = lse.data<A>()[at.token * shape.heads + at.first_head + h];
-            auto weight = weights.row(h).array();
-            weight = (weight - row_lse).exp();
-            auto dscore = dscores.row(h).array();
-            dscore = weight * (dscore - dgroup.row(h).dot(ogroup.row(h))) * scale;
-          }
-          dquery.noalias() = dscores * at.key;
-          dkey.noalias() = dscores.transpose() * at.query;
-          dvalue.noalias() = weights.transpose() * dgroup;
-          A* to_query = dqkv.data<A>() + at.token * stride + at.first_head * shape.width;
-          for (std::int64_t i = 0; i < dquery.size(); ++i) to_query[i] += dquery.data()[i];
-          A* to_key = dqkv.data<A>() + at.row_begin * stride + (shape.heads + kv_head) * shape.width;
-          for (std::size_t j = 0; j < at.positions.size(); ++j) {
-            A* key = to_key + at.positions[j] * stride;
-            A* value = key + shape.kv_heads * shape.width;
-            for (std::int64_t d = 0; d < shape.width; ++d) {
-              key[d] += dkey(static_cast<std::int64_t>(j), d);
-              value[d] += dvalue(static_cast<std::int64_t>(j), d);
-            }
+    const std::vector<UnfoldedBlock> blocks =
+        plan_blocks(table, shape, spans, static_cast<std::int32_t>(Vector<A>::kLanes));
+    std::vector<std::size_t> first_blocks;  // of every task
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (i == 0 || blocks[i].document != blocks[i - 1].document ||
+          blocks[i].kv_head != blocks[i - 1].kv_head) {
+        first_blocks.push_back(i);
+      }
+    }
+    first_blocks.push_back(blocks.size());
+    const auto tasks = static_cast<std::int64_t>(first_blocks.size()) - 1;
+    core::parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+      BackwardWorkspace<A, UnfoldedColumns<A>> work;
+      for (auto task = static_cast<std::size_t>(begin); task < static_cast<std::size_t>(end);
+           ++task) {
+        const UnfoldedBlock& first = blocks[first_blocks[task]];
+        const DocumentChunks& document = table.documents[static_cast<std::size_t>(first.document)];
+        const std::vector<std::int32_t> order = positions_of(document);
+        const std::int64_t token = document.row * length;
+        const BackwardRow<T, A> operands{
+            qkv.data<T>() + token * stride, out.data<T>() + token * shape.out_width(),
+            dout.data<T>() + token * shape.out_width(), lse.data<A>() + token * shape.heads};
+        A* row_dqkv = dqkv.data<A>() + token * stride;
+        load_keys(work, operands, shape, first.kv_head, order.data(),
+                  static_cast<std::int64_t>(order.size()));
+        for (std::size_t i = first_blocks[task]; i < first_blocks[task + 1]; ++i) {
+          take(blocks[i], table, shape, work.queries);
+          load_query_operands(work, operands, shape);
+          work.columns.start(blocks[i], document, shape, spans);
+          backward_block(work, width);
+          for (std::int64_t r = 0; r < work.queries.count; ++r) {
+            store_query(work.dquery, r, scale, work.queries, width, stride, row_dqkv);
           }
         }
+        A* keys = row_dqkv + (shape.heads + first.kv_head) * width;
+        add_gathered(work.dkeys, width, order, stride, keys);
+        add_gathered(work.dvalues, width, order, stride, keys + shape.kv_heads * width);
       }
     });
   });

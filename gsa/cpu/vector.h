@@ -21,6 +21,9 @@ struct Vector {
   typedef A Type __attribute__((vector_size(kVectorBytes), aligned(sizeof(A)), may_alias));
   typedef Integer IntegerType
       __attribute__((vector_size(kVectorBytes), aligned(sizeof(A)), may_alias));
+  using Unsigned = std::make_unsigned_t<Integer>;
+  typedef Unsigned UnsignedType
+      __attribute__((vector_size(kVectorBytes), aligned(sizeof(A)), may_alias));
   static constexpr std::int64_t kLanes = kVectorBytes / static_cast<int>(sizeof(A));
 };
 

@@ -3,6 +3,7 @@
 
 #include "gsa/kernels/attention.h"
 #include "gsa/kernels/decode.h"
+#include "gsa/kernels/routing_loss.h"
 #include "gsa/kernels/selection.h"
 #include "gsa/kernels/unfolding.h"
 
@@ -22,15 +23,19 @@ void cached_attention(T, const AttentionShape&, std::span<CachedTokens>, T) {
   without_cuda("cached_attention");
 }
 
+void routing_loss(T, const AttentionShape&, const ChunkTable&, std::int64_t, T, T) {
+  without_cuda("routing_loss");
+}
+
 void select_chunks(T, const AttentionShape&, const ChunkTable&, std::int64_t,
                    const SelectionConfig&, Selection&) {
   without_cuda("select_chunks");
 }
-void unfolding(T, const AttentionShape&, const ChunkTable&, std::int64_t, const KeyLists&, T, T) {
+void unfolding(T, const AttentionShape&, const ChunkTable&, std::int64_t, const KeySpans&, T, T) {
   without_cuda("unfolding");
 }
 void unfolding_backward(T, T, T, T, const AttentionShape&, const ChunkTable&, std::int64_t,
-                        const KeyLists&, T) {
+                        const KeySpans&, T) {
   without_cuda("unfolding_backward");
 }
 

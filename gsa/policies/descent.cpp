@@ -23,13 +23,12 @@ std::int64_t count_for_mass(std::vector<double> scores, double scale, double top
 
 std::vector<std::int32_t> pick(const DescentInput& input, std::span<const double> scores,
                                std::int64_t gists) {
-  std::int64_t count = pick_count(input.config, input.entries, input.n_rep, gists);
+  std::int64_t mass = gists;
   if (input.config.budget == Budget::top_p) {
     const double scale = 1.0 / std::sqrt(static_cast<double>(input.width));
-    count =
-        std::min(count, count_for_mass({scores.begin(), scores.end()}, scale, input.config.top_p));
+    mass = count_for_mass({scores.begin(), scores.end()}, scale, input.config.top_p);
   }
-  return top_indices(scores, count);
+  return top_indices(scores, pick_count(input.config, input.entries, input.n_rep, gists, mass));
 }
 
 }  // namespace unfold::gsa

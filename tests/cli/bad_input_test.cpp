@@ -201,6 +201,37 @@ TEST_F(BadInput, TextFiles) {
       0);
 }
 
+TEST_F(BadInput, Records) {
+  const std::string good = "{\"context\": \"c\", \"question\": \"q\", \"answer\": \"a\"}\n";
+  const std::string records = file("records.jsonl");
+  const auto refuse_line = [&](const std::string& line, const std::string& part) {
+    files_->write("records.jsonl", good + good + line);
+    refuse_train({"data.format=sft", "data.train=[" + records + "]", "data.val=[]"},
+                 {records + ":3: ", part});
+  };
+  refuse_line("{\"context\": \"c\"", "not valid JSON");
+  refuse_line("{\"context\": \"\xff\"}", "invalid UTF-8");
+  refuse_line("{\"question\": \"q\", \"answer\": \"a\"}", "no context");
+  refuse_line("{\"context\": \"c\", \"question\": \"q\"}", "\"answer\" is missing");
+  refuse_line("{\"context\": \"c\", \"question\": \"q\", \"answer\": \"\"}", "is empty");
+  refuse_line("{\"context\": \"c\", \"question\": 1, \"answer\": \"a\"}", "is a number");
+  refuse_line("{\"context\": \"c\", \"qestion\": \"q\", \"answer\": \"a\"}", "\"qestion\"");
+  const std::string longer =
+      "{\"context\": \"" + std::string(120, 'c') + "\", \"question\": \"q\", \"answer\": \"a\"}\n";
+  refuse_line(longer, "a row has 96");
+  const ProgramResult skipped =
+      files_->run_train("skipped", {"data.format=sft", "data.on_long=skip", "train.steps=4",
+                                    "data.train=[" + records + "]", "data.val=[" + records + "]"});
+  EXPECT_EQ(skipped.code, 0) << skipped.err;
+  EXPECT_NE(skipped.err.find("1 of 3 records"), std::string::npos) << skipped.err;
+
+  refuse_train({"data.format=sft"}, {file("data"), "no .jsonl file in this folder"});
+  refuse_train({"data.format=sft", "data.train=[" + file("text.txt") + "]", "data.val=[]"},
+               {file("text.txt"), "unknown kind of file: give .jsonl"});
+  refuse_train({"data.train=[" + records + "]"}, {records});
+  refuse_train({"data.format=chat"}, {"--set data.format=chat", "text, sft"});
+}
+
 TEST_F(BadInput, DataCommandsDoNotOverwrite) {
   refuse("data tokenize '" + file("text.txt") + "' --out '" + file("data") + "'",
          {file("data"), "shards already"});
@@ -218,6 +249,9 @@ TEST_F(BadInput, DataCommandsDoNotOverwrite) {
   refuse("data synthesize --count 2 --context 300 --out '" + made + "'", {made, "exists already"});
   refuse("data synthesize --task riddle --out '" + file("new/riddle.jsonl") + "'",
          {"riddle", "recall, passkey or multikey"});
+  refuse("data synthesize --curriculum 0.6 --out '" + file("facts.jsonl") + "'", {"curriculum"});
+  refuse("data synthesize --keys 500 --out '" + file("facts.jsonl") + "'", {"500 different keys"});
+  refuse("data synthesize --format xml --out '" + file("facts.jsonl") + "'", {"--format"});
   refuse("data synthesize --facts -1 --out '" + file("facts.jsonl") + "'", {"-1 facts"});
   const ProgramResult overwritten =
       run_unfold("data synthesize --count 2 --context 300 --overwrite --out '" + made + "'");

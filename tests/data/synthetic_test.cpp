@@ -9,7 +9,9 @@
 
 #include "core/error.h"
 #include "data/counter_random.h"
+#include "data/records/record_reader.h"
 #include "data/synthetic/generator.h"
+#include "data/tokenizer/train_tokenizer.h"
 #include "tests/data/fake_tokenizer.h"
 
 namespace unfold::data {
@@ -149,6 +151,94 @@ TEST(Recall, FewerDistinctFactsAreRepeatedToFillTheContext) {
   EXPECT_EQ(*numbers.rbegin(), 16u);
 }
 
+// The shape of the experiment in METHOD.md section 13: an opening, 16 facts of a key and 3 words,
+// 16 questions of 2 words with answers of 3.
+SyntheticOptions compact_options() {
+  SyntheticOptions options{.task = SyntheticTask::recall, .seed = 4, .context = 65};
+  options.measure = count_words;
+  options.facts = 16;
+  options.value_words = 3;
+  options.style = SyntheticStyle::compact;
+  options.keys = 64;
+  options.values = 32;
+  options.questions = 16;
+  return options;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+TEST(Recall, CompactFactsAreWordsOfOneShape) {
+  std::set<std::string> keys, values;
+  for (std::int64_t index = 0; index < 200; ++index) {
+    const SyntheticDocument document = make_document(compact_options(), index);
+    const std::vector<std::string> words = split(document.context);
+    ASSERT_EQ(words.size(), 65u);
+    EXPECT_EQ(words[0], "Facts");
+    // One space before each word but the first, and nothing else.
+    EXPECT_EQ(std::count(document.context.begin(), document.context.end(), ' '), 64);
+    std::map<std::string, std::string> facts;
+    for (std::size_t f = 1; f < words.size(); f += 4) {
+      keys.insert(words[f]);
+      for (std::size_t v = 1; v < 4; ++v) values.insert(words[f + v]);
+      facts[words[f]] = words[f + 1] + " " + words[f + 2] + " " + words[f + 3];
+    }
+    EXPECT_EQ(facts.size(), 16u);
+    ASSERT_EQ(document.questions.size(), 16u);
+    std::set<std::string> asked;
+    for (const auto& [question, answer] : document.questions) {
+      ASSERT_TRUE(question.starts_with(" ? "));
+      EXPECT_TRUE(asked.insert(question).second);
+      EXPECT_EQ(facts.at(question.substr(3)), answer);
+    }
+  }
+  EXPECT_EQ(keys.size(), 64u);
+  EXPECT_EQ(values.size(), 32u);
+}
+
+TEST(Recall, QuestionsAreRepeatedWhenThereAreFewerFacts) {
+  SyntheticOptions options = compact_options();
+  options.facts = 5;
+  const SyntheticDocument document = make_document(options, 3);
+  EXPECT_EQ(split(document.context).size(), 65u);
+  std::map<std::string, int> asked;
+  for (const Question& question : document.questions) ++asked[question.question];
+  ASSERT_EQ(asked.size(), 5u);
+  for (const auto& [question, count] : asked) EXPECT_GE(count, 3) << question;
+  options.questions = 2;
+  EXPECT_EQ(make_document(options, 3).questions.size(), 2u);
+  EXPECT_EQ(make_document(options, 3).context, document.context);
+}
+
+TEST(Recall, OptionsOutOfRangeAreUserErrors) {
+  const auto refuse = [](auto change) {
+    SyntheticOptions options = compact_options();
+    change(options);
+    EXPECT_THROW(make_document(options, 0), core::UserError);
+  };
+  refuse([](SyntheticOptions& o) { o.keys = 129; });
+  refuse([](SyntheticOptions& o) { o.keys = -1; });
+  refuse([](SyntheticOptions& o) { o.values = 65; });
+  refuse([](SyntheticOptions& o) { o.questions = -1; });
+  refuse([](SyntheticOptions& o) { o.context = 4; });
+}
+
+TEST(Curriculum, GrowsLinearlyFromFourToAll) {
+  EXPECT_EQ(curriculum_facts(16, 0.6, 0, 1000), 4);
+  EXPECT_EQ(curriculum_facts(16, 0.6, 300, 1000), 10);
+  EXPECT_EQ(curriculum_facts(16, 0.6, 600, 1000), 16);
+  EXPECT_EQ(curriculum_facts(16, 0.6, 999, 1000), 16);
+  EXPECT_EQ(curriculum_facts(16, 1.0, 999, 1000), 15);
+  EXPECT_EQ(curriculum_facts(3, 0.6, 0, 1000), 3);
+  std::set<std::int64_t> steps;
+  for (std::int64_t i = 0; i < 1000; ++i) steps.insert(curriculum_facts(16, 0.6, i, 1000));
+  EXPECT_EQ(steps.size(), 13u);
+}
+
 TEST(Recall, AnswersCannotBeGuessed) {
   const SyntheticOptions options{.task = SyntheticTask::recall, .context = 300};
   std::map<std::string, int> answers;
@@ -213,7 +303,7 @@ TEST(Synthetic, TooSmallAContextIsAUserError) {
 TEST(SyntheticCorpus, OneJsonObjectALine) {
   const TemporaryFolder folder;
   const SyntheticOptions options{.task = SyntheticTask::recall, .seed = 9, .context = 200};
-  write_synthetic_corpus(folder / "a.jsonl", options, 3);
+  write_synthetic_corpus(folder / "a.jsonl", options, {.count = 3});
   std::istringstream lines(read_bytes(folder / "a.jsonl"));
   std::string line;
   for (std::int64_t i = 0; i < 3; ++i) {
@@ -227,16 +317,73 @@ TEST(SyntheticCorpus, OneJsonObjectALine) {
   EXPECT_FALSE(std::getline(lines, line));
 }
 
+TEST(SyntheticCorpus, RecordsHoldTheSameDocuments) {
+  const TemporaryFolder folder;
+  write_synthetic_corpus(folder / "a.jsonl", compact_options(),
+                         {.count = 3, .format = SyntheticFormat::sft});
+  RecordReader reader(folder / "a.jsonl");
+  Record record;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(reader.next(record));
+    const SyntheticDocument document = make_document(compact_options(), i);
+    EXPECT_EQ(record.segments, std::vector<std::string>{document.context});
+    EXPECT_EQ(record.questions, document.questions);
+  }
+  EXPECT_FALSE(reader.next(record));
+}
+
+TEST(SyntheticCorpus, CurriculumBeginsWithFewFacts) {
+  const TemporaryFolder folder;
+  write_synthetic_corpus(folder / "a.jsonl", compact_options(),
+                         {.count = 50, .format = SyntheticFormat::sft, .curriculum = 0.6});
+  RecordReader reader(folder / "a.jsonl");
+  Record record;
+  for (std::int64_t i = 0; i < 50; ++i) {
+    ASSERT_TRUE(reader.next(record));
+    const std::vector<std::string> words = split(record.segments.front());
+    std::set<std::string> keys;
+    ASSERT_EQ(words.size(), 65u) << "facts are repeated to fill the context";
+    for (std::size_t f = 1; f < words.size(); f += 4) keys.insert(words[f]);
+    EXPECT_EQ(static_cast<std::int64_t>(keys.size()), curriculum_facts(16, 0.6, i, 50));
+    EXPECT_EQ(record.questions.size(), 16u);
+  }
+  SyntheticOptions all = compact_options();
+  all.facts = 0;
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", all, {.count = 1, .curriculum = 0.6}),
+               core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", compact_options(),
+                                      {.count = 1, .curriculum = 1.5}),
+               core::UserError);
+}
+
+// With a tokenizer trained on such text every word is one token.
+TEST(SyntheticCorpus, CompactWordsAreSingleTokens) {
+  const TemporaryFolder folder;
+  write_synthetic_corpus(folder / "text.jsonl", compact_options(), {.count = 300});
+  TrainTokenizerOptions training;
+  training.bpe.vocab_size = 768;
+  const auto tokenizer = train_tokenizer({folder / "text.jsonl"}, training).tokenizer;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    const SyntheticDocument document = make_document(compact_options(), i);
+    EXPECT_EQ(tokenizer->encode(document.context).size(), 65u);
+    for (const auto& [question, answer] : document.questions) {
+      EXPECT_EQ(tokenizer->encode(question).size(), 2u);
+      EXPECT_EQ(tokenizer->encode(" " + answer).size(), 3u);
+    }
+  }
+}
+
 TEST(SyntheticCorpus, KeepsAnExistingFileUnlessTold) {
   const TemporaryFolder folder;
   testing::write_bytes(folder / "a.jsonl", "mine\n");
-  EXPECT_THROW(write_synthetic_corpus(folder / "a.jsonl", {}, 1), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "a.jsonl", {}, {.count = 1}), core::UserError);
   EXPECT_EQ(read_bytes(folder / "a.jsonl"), "mine\n");
-  write_synthetic_corpus(folder / "a.jsonl", {}, 1, true);
+  write_synthetic_corpus(folder / "a.jsonl", {}, {.count = 1, .overwrite = true});
   EXPECT_TRUE(read_bytes(folder / "a.jsonl").starts_with("{\"text\":"));
-  EXPECT_THROW(write_synthetic_corpus(folder / "no/a.jsonl", {}, 1), core::UserError);
-  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {}, 0), core::UserError);
-  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {.context = 3}, 1), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "no/a.jsonl", {}, {.count = 1}), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {}, {.count = 0}), core::UserError);
+  EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {.context = 3}, {.count = 1}),
+               core::UserError);
   EXPECT_FALSE(fs::exists(folder / "b.jsonl"));
   EXPECT_FALSE(fs::exists(folder / "b.jsonl.tmp"));
 }

@@ -278,7 +278,7 @@ TEST_P(RecallOfTask, GistsReadFewerKeys) {
 TEST_P(RecallOfTask, PiecesAreTokenizedAsInTheWholeText) {
   const TempFolder folder;
   const data::SyntheticOptions training = {.task = GetParam(), .seed = 3, .context = 2000};
-  data::write_synthetic_corpus(folder / "text.jsonl", training, 4);
+  data::write_synthetic_corpus(folder / "text.jsonl", training, {.count = 4});
   data::TrainTokenizerOptions options;
   options.bpe.vocab_size = 500;
   const auto tokenizer = data::train_tokenizer({folder / "text.jsonl"}, options).tokenizer;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 
 #include "core/error.h"
 #include "gsa/insertion.h"
@@ -104,6 +105,48 @@ TEST_P(BlockMapOfLevels, CoversEveryVisibleKeyOnce) {
       check_map(make_block_map(layout, config, mode, kTiles[seed % 5]), layout, config, mode);
       ASSERT_FALSE(HasFailure()) << "seed " << seed << " mode " << static_cast<int>(mode);
     }
+  }
+}
+
+// A map of some queries holds those alone, in order, with the keys that they see.
+TEST_P(BlockMapOfLevels, OfSomeQueriesCoversTheirKeys) {
+  const RandomLayoutOptions options{.rows = 3, .length = 60, .levels = GetParam()};
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    const Layout layout = random_layout(seed, options);
+    const GistConfig config = random_gist_config(seed, options);
+    const Visibility mode = kModes[seed % 3];
+    std::mt19937_64 random(seed);
+    std::vector<std::uint8_t> attends(static_cast<std::size_t>(layout.size()), 0);
+    for (std::size_t i = 0; i < attends.size(); ++i) {
+      const bool first_row = i < static_cast<std::size_t>(layout.length);
+      attends[i] = !first_row && random() % 3 == 0 ? 1 : 0;  // none in the first row
+    }
+    const BlockMap map =
+        make_block_map(layout, config, mode, attends, std::int64_t{1} + static_cast<int>(seed % 9));
+    std::vector<std::uint8_t> listed(attends.size(), 0);
+    std::int64_t pairs = 0;
+    for (std::int64_t row = 0; row < layout.rows; ++row) {
+      const VisibilityCounts counts = count_row(layout, row, config);
+      for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
+        std::vector<bool> visited(static_cast<std::size_t>(layout.length), false);
+        for (const KeyRange& range : map.tile_ranges(row, tile)) {
+          for (std::int32_t i = range.begin; i < range.end; ++i) {
+            const std::int32_t key = map.order[static_cast<std::size_t>(row * layout.length + i)];
+            visited[static_cast<std::size_t>(key)] = true;
+          }
+        }
+        for (const std::int32_t q : map.tile_queries(row, tile)) {
+          ++listed[static_cast<std::size_t>(row * layout.length + q)];
+          for (std::int64_t k = 0; k <= q; ++k) {
+            if (!visible(counts, q, k, config, mode)) continue;
+            ++pairs;
+            EXPECT_TRUE(visited[static_cast<std::size_t>(k)]) << "query " << q << " key " << k;
+          }
+        }
+      }
+    }
+    EXPECT_EQ(listed, attends) << "seed " << seed;
+    EXPECT_EQ(count_visible_pairs(map), pairs) << "seed " << seed;
   }
 }
 

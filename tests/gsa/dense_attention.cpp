@@ -20,15 +20,14 @@ class Dense {
     dqkv_.assign(static_cast<std::size_t>(layout.size() * shape.qkv_width()), A(0));
   }
 
-  DenseAttention run(const GistConfig& config, Visibility visibility) {
+  DenseAttention run(const SeesKey& sees) {
     for (std::int64_t row = 0; row < layout_.rows; ++row) {
-      const VisibilityCounts counts = count_row(layout_, row, config);
       for (std::int64_t q = 0; q < layout_.length; ++q) {
-        std::vector<std::int64_t> keys;  // tokens of the batch
-        for (std::int64_t k = 0; k < layout_.length; ++k) {
-          if (visible(counts, q, k, config, visibility)) keys.push_back(row * layout_.length + k);
-        }
         for (std::int64_t head = 0; head < shape_.heads; ++head) {
+          std::vector<std::int64_t> keys;  // tokens of the batch
+          for (std::int64_t k = 0; k <= q; ++k) {
+            if (sees(row, head, q, k)) keys.push_back(row * layout_.length + k);
+          }
           attend(row * layout_.length + q, head, keys);
         }
       }
@@ -104,13 +103,28 @@ DenseAttention dense_attention(const std::vector<double>& qkv, const std::vector
                                const AttentionShape& shape, const Layout& layout,
                                const GistConfig& config, Visibility visibility,
                                core::DType precision) {
+  std::vector<VisibilityCounts> counts;
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    counts.push_back(count_row(layout, row, config));
+  }
+  return dense_attention(
+      qkv, dout, shape, layout,
+      [&](std::int64_t row, std::int64_t, std::int64_t q, std::int64_t k) {
+        return visible(counts[static_cast<std::size_t>(row)], q, k, config, visibility);
+      },
+      precision);
+}
+
+DenseAttention dense_attention(const std::vector<double>& qkv, const std::vector<double>& dout,
+                               const AttentionShape& shape, const Layout& layout,
+                               const SeesKey& sees, core::DType precision) {
   switch (precision) {
     case core::DType::float64:
-      return Dense<double, double>(qkv, dout, shape, layout).run(config, visibility);
+      return Dense<double, double>(qkv, dout, shape, layout).run(sees);
     case core::DType::float32:
-      return Dense<float, float>(qkv, dout, shape, layout).run(config, visibility);
+      return Dense<float, float>(qkv, dout, shape, layout).run(sees);
     case core::DType::bfloat16:
-      return Dense<float, core::bfloat16>(qkv, dout, shape, layout).run(config, visibility);
+      return Dense<float, core::bfloat16>(qkv, dout, shape, layout).run(sees);
     default:
       break;
   }

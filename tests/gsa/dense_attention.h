@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/dtype.h"
@@ -24,5 +25,12 @@ DenseAttention dense_attention(const std::vector<double>& qkv, const std::vector
                                const AttentionShape& shape, const Layout& layout,
                                const GistConfig& config, Visibility visibility,
                                core::DType precision = core::DType::float64);
+
+// The same for any rule: sees(row, query head, q, k) with k <= q, positions in the row.
+using SeesKey =
+    std::function<bool(std::int64_t row, std::int64_t head, std::int64_t q, std::int64_t k)>;
+DenseAttention dense_attention(const std::vector<double>& qkv, const std::vector<double>& dout,
+                               const AttentionShape& shape, const Layout& layout,
+                               const SeesKey& sees, core::DType precision = core::DType::float64);
 
 }  // namespace unfold::gsa

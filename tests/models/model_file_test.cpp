@@ -201,8 +201,22 @@ TEST(ModelFile, AMissingOrMisshapenTensorIsNamed) {
   with({96}, DType::float32);
   with({8, 12, 1}, DType::float32);
   with({}, DType::float32);
-  with({8, 12}, DType::float64);
   with({8, 12}, DType::int32);
+  with({8, 12}, DType::bfloat16);
+}
+
+TEST(ModelFile, Float32AndFloat64OpenInEither) {
+  const test::TempFolder folder;
+  const fs::path file = folder / "model.h5";
+  const Decoder source = make(small(), DType::float32, 1);
+  write_model(file, source, small());
+  Decoder wide = make(small(), DType::float64, 2);
+  read_weights(file, wide);
+  EXPECT_EQ(values(wide), values(source));
+  write_model(file, wide, small());
+  Decoder narrow = make(small(), DType::float32, 3);
+  read_weights(file, narrow);
+  EXPECT_EQ(values(narrow), values(source));
 }
 
 TEST(ModelFile, TruncationIsAnErrorAtEveryLength) {
