@@ -11,17 +11,35 @@ namespace {
 
 constexpr std::string_view kTag = "loader";
 
+// Rows of one document that may follow one another in a shuffled order.
+constexpr std::int64_t kPieceRows = 2;
+
 }  // namespace
 
-ShardRows::ShardRows(ShardReader reader, std::vector<std::int64_t> order, const RowFormat& format)
+std::vector<Piece> cut_documents(const ShardReader& reader,
+                                 std::optional<std::int64_t> most_tokens) {
+  std::vector<Piece> pieces;
+  for (std::int64_t document = 0; document < reader.documents(); ++document) {
+    const std::int64_t begin = reader.document_begin(document);
+    const std::int64_t size = reader.document_begin(document + 1) - begin;
+    // Equal parts: the last one is no stump.
+    const std::int64_t count = most_tokens ? std::max<std::int64_t>(1, size / *most_tokens) : 1;
+    for (std::int64_t i = 0; i < count; ++i) {
+      pieces.push_back({begin + size * i / count, begin + size * (i + 1) / count});
+    }
+  }
+  return pieces;
+}
+
+ShardRows::ShardRows(ShardReader reader, std::vector<Piece> order, const RowFormat& format)
     : reader_(std::move(reader)), order_(std::move(order)), format_(format) {
-  core::check(static_cast<std::int64_t>(order_.size()) == reader_.documents(), kTag,
-              "order of {} documents for a shard of {}", order_.size(), reader_.documents());
+  core::check(static_cast<std::int64_t>(order_.size()) >= reader_.documents(), kTag,
+              "{} pieces of a shard of {} documents", order_.size(), reader_.documents());
 }
 
 bool ShardRows::has_row(std::int64_t index) {
-  const auto documents = static_cast<std::int64_t>(order_.size());
-  while (starts_.back().document < documents &&
+  const auto pieces = static_cast<std::int64_t>(order_.size());
+  while (starts_.back().piece < pieces &&
          static_cast<std::int64_t>(starts_.size()) <= index + 1) {
     starts_.push_back(pack(starts_.back(), nullptr));
   }
@@ -36,10 +54,10 @@ void ShardRows::add_row(std::int64_t index, BatchBuilder& batch) {
 
 RowStart ShardRows::pack(RowStart at, BatchBuilder* batch) {
   std::int64_t room = format_.row_length;
-  while (at.document < static_cast<std::int64_t>(order_.size())) {
-    const std::int64_t document = order_[static_cast<std::size_t>(at.document)];
-    const std::int64_t begin = reader_.document_begin(document) + at.offset;
-    const std::int64_t remaining = reader_.document_begin(document + 1) - begin;
+  while (at.piece < static_cast<std::int64_t>(order_.size())) {
+    const Piece& piece = order_[static_cast<std::size_t>(at.piece)];
+    const std::int64_t begin = piece.begin + at.offset;
+    const std::int64_t remaining = piece.end - begin;
     const std::int64_t count = take(begin, remaining, room);
     if (count == 0) break;
     const auto size = static_cast<std::size_t>(count);
@@ -48,7 +66,7 @@ RowStart ShardRows::pack(RowStart at, BatchBuilder* batch) {
     room -= static_cast<std::int64_t>(elements.size());
     if (batch != nullptr) batch->add(std::span(tokens_).first(size), elements);
     if (count == remaining) {
-      ++at.document;
+      ++at.piece;
       at.offset = 0;
     } else {
       at.offset += count;
@@ -89,8 +107,11 @@ TokenShards::TokenShards(std::vector<std::filesystem::path> shards, RowFormat fo
 std::unique_ptr<RowSequence> TokenShards::open(std::int64_t shard,
                                                const std::optional<CounterRandom>& shuffle) {
   ShardReader reader(shards_[static_cast<std::size_t>(shard)], format().vocab.fingerprint);
-  std::vector<std::int64_t> order = make_order(reader.documents(), shuffle);
-  return std::make_unique<ShardRows>(std::move(reader), std::move(order), format());
+  std::optional<std::int64_t> most_tokens;
+  if (shuffle) most_tokens = std::max<std::int64_t>(4, kPieceRows * format().row_length);
+  std::vector<Piece> pieces = cut_documents(reader, most_tokens);
+  if (shuffle) CounterRandom(*shuffle).shuffle(std::span(pieces));
+  return std::make_unique<ShardRows>(std::move(reader), std::move(pieces), format());
 }
 
 }  // namespace unfold::data

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/error.h"
 #include "data/counter_random.h"
+#include "data/shard_rows.h"
 #include "gsa/insertion.h"
 #include "tests/data/fake_tokenizer.h"
 
@@ -184,27 +186,74 @@ TEST_F(LoaderTest, PiecesCarryTheGistsOfInsertion) {
   }
 }
 
+// What the rows of an epoch hold, cut behind every end of a document.
+std::multiset<std::vector<TokenId>> joined(const std::vector<Row>& rows) {
+  std::multiset<std::vector<TokenId>> found;
+  std::vector<TokenId> open;
+  for (const Row& row : rows) {
+    for (std::size_t t = 0; t < row.tokens.size(); ++t) {
+      if (row.document[t] < 0 || row.level[t] >= 0) continue;
+      open.push_back(row.tokens[t]);
+      if (row.tokens[t] == 256) found.insert(std::exchange(open, {}));
+    }
+  }
+  EXPECT_TRUE(open.empty());
+  return found;
+}
+
+// In the order of the files the pieces of a cut document follow each other: joined, they are the
+// documents again.
+TEST_F(LoaderTest, UnshuffledEveryDocumentOnceAnEpoch) {
+  for (const auto& chunks : std::vector<std::vector<std::int64_t>>{{}, {4}, {3, 2}}) {
+    const LoaderOptions in_order = {.prefetch = 0, .shuffle = false};
+    Loader loader(std::make_unique<TokenShards>(shards_, format(chunks, 50)), {}, in_order);
+    std::vector<Row> rows;
+    do rows.push_back(rows_of(loader.next(1))[0]);
+    while (loader.state().epoch == 0);
+    rows.pop_back();  // the first of the next epoch
+    std::multiset<std::vector<TokenId>> expected;
+    for (const Documents& shard : documents_) expected.insert(shard.begin(), shard.end());
+    EXPECT_EQ(joined(rows), expected);
+  }
+}
+
 TEST_F(LoaderTest, EveryTokenOnceAnEpoch) {
   for (const auto& chunks : std::vector<std::vector<std::int64_t>>{{}, {4}, {3, 2}}) {
     const RowFormat row_format = format(chunks, 50);
     Loader loader(shards_, row_format, {.seed = 9}, 3);
-    const int rows = rows_an_epoch(row_format, 9);
-    // Pieces of a cut document follow each other: joined, they are the documents again.
-    std::multiset<std::vector<TokenId>> found, expected;
-    std::vector<TokenId> open;
-    for (const Row& row : take_rows(loader, rows, 1)) {
+    std::map<TokenId, int> found, expected;
+    for (const Row& row : take_rows(loader, rows_an_epoch(row_format, 9), 1)) {
       for (std::size_t t = 0; t < row.tokens.size(); ++t) {
-        if (row.document[t] < 0 || row.level[t] >= 0) continue;
-        open.push_back(row.tokens[t]);
-        if (row.tokens[t] == 256) found.insert(std::exchange(open, {}));
+        if (row.document[t] >= 0 && row.level[t] < 0) ++found[row.tokens[t]];
       }
     }
-    EXPECT_TRUE(open.empty());
-    for (const Documents& shard : documents_) expected.insert(shard.begin(), shard.end());
+    for (const Documents& shard : documents_) {
+      for (const std::vector<TokenId>& document : shard) {
+        for (const TokenId token : document) ++expected[token];
+      }
+    }
     EXPECT_EQ(found, expected);
     EXPECT_EQ(loader.state().epoch, 0);
     loader.next(1);
     EXPECT_EQ(loader.state(), (LoaderState{.seed = 9, .epoch = 1, .shard = 0, .index = 1}));
+  }
+}
+
+// Equal pieces that hold the documents' tokens in order, none of them a stump.
+TEST_F(LoaderTest, LongDocumentsAreCutIntoEqualPieces) {
+  for (const fs::path& shard : shards_) {
+    const ShardReader reader(shard, format().vocab.fingerprint);
+    EXPECT_EQ(cut_documents(reader, std::nullopt).size(),
+              static_cast<std::size_t>(reader.documents()));
+    std::int64_t at = 0, cuts = 0;
+    for (const Piece& piece : cut_documents(reader, 10)) {
+      EXPECT_EQ(piece.begin, at);
+      EXPECT_LT(piece.end - piece.begin, 20);
+      at = piece.end;
+      if (piece.end - piece.begin >= 10) ++cuts;
+    }
+    EXPECT_EQ(at, reader.document_begin(reader.documents()));
+    EXPECT_GT(cuts, 0);
   }
 }
 
@@ -420,7 +469,8 @@ TEST_F(LoaderTest, LongDocumentsArePackedPieceByPiece) {
     writer.end_document();
     writer.finish();
   }
-  Loader loaded({shard}, format({8}, 1024), {}, 2);
+  const LoaderOptions in_order = {.prefetch = 2, .shuffle = false};
+  Loader loaded(std::make_unique<TokenShards>(std::vector{shard}, format({8}, 1024)), {}, in_order);
   std::vector<TokenId> found;
   while (found.size() < document.size()) {
     const Batch batch = loaded.next(1);
