@@ -3,66 +3,51 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "models/engine.h"
 
 namespace unfold::eval {
 namespace {
 
-// One row a prompt with its answer, padded to the longest. The position before a token of the
-// answer has it as its target; that of the last one asks for whatever comes next.
-data::Batch make_rows(std::span<const AnsweredPrompt> prompts, int levels) {
-  std::size_t length = 0;
-  for (const AnsweredPrompt& one : prompts) {
-    core::check(!one.prompt.tokens.empty() && !one.answer.empty(), "greedy_match",
-                "{} prompt tokens, {} answer tokens", one.prompt.tokens.size(), one.answer.size());
-    length = std::max(length, one.prompt.tokens.size() + one.answer.size());
+std::vector<data::TokenId> likeliest(const core::Tensor& logits) {
+  const std::vector<float> values = logits.to_vector<float>();
+  const auto classes = static_cast<std::ptrdiff_t>(logits.dim(1));
+  std::vector<data::TokenId> best;
+  for (auto row = values.begin(); row != values.end(); row += classes) {
+    best.push_back(static_cast<data::TokenId>(std::max_element(row, row + classes) - row));
   }
-  constexpr data::TokenId kAnything = 0;
-  const std::size_t size = prompts.size() * length;
-  data::Batch batch;
-  batch.tokens.assign(size, 0);
-  batch.targets.assign(size, data::kIgnoredTarget);
-  std::vector<std::int8_t> level(size, -1);
-  std::vector<std::int32_t> document(size, -1);
-  for (std::size_t row = 0; row < prompts.size(); ++row) {
-    const auto& [prompt, suffix, answer] = prompts[row];
-    const std::size_t begin = row * length;
-    const std::size_t behind = begin + prompt.tokens.size();
-    std::copy(prompt.tokens.begin(), prompt.tokens.end(),
-              batch.tokens.begin() + static_cast<std::ptrdiff_t>(begin));
-    std::copy(prompt.level.begin(), prompt.level.end(),
-              level.begin() + static_cast<std::ptrdiff_t>(begin));
-    for (std::size_t i = 0; i < answer.size(); ++i) {
-      batch.tokens[behind + i] = answer[i];
-      batch.targets[behind + i - 1] = answer[i];
-    }
-    batch.targets[behind + answer.size() - 1] = kAnything;
-    std::fill_n(document.begin() + static_cast<std::ptrdiff_t>(begin),
-                prompt.tokens.size() + answer.size(), 0);
-  }
-  batch.layout = gsa::make_layout(static_cast<std::int64_t>(prompts.size()),
-                                  static_cast<std::int64_t>(length), levels, level, document);
-  return batch;
+  return best;
 }
 
 }  // namespace
 
 GreedyMatch match_greedy(models::Decoder& decoder, const Method& method,
                          const gsa::GistConfig& gist, std::span<const AnsweredPrompt> prompts) {
-  const data::Batch batch = make_rows(prompts, decoder.gist_levels());
-  std::vector<std::int64_t> first_query;
-  for (const AnsweredPrompt& one : prompts) first_query.push_back(one.suffix);
-  const MethodScores scores = score(decoder, method, gist, batch, first_query, true);
+  std::vector<models::Prompt> asked;
+  for (const AnsweredPrompt& one : prompts) {
+    core::check(!one.prompt.tokens.empty() && !one.answer.empty(), "greedy_match",
+                "{} prompt tokens, {} answer tokens", one.prompt.tokens.size(), one.answer.size());
+    asked.push_back(one.prompt);
+  }
+  models::Engine engine(decoder, gist, method.policy);
+  const models::Engine::Started started = engine.prefill(asked);
+  const std::vector<data::TokenId> first = likeliest(started.logits);
+  std::vector<models::Engine::Continuation> answers;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    answers.push_back({started.first + static_cast<std::int64_t>(i), prompts[i].answer});
+  }
+  const std::vector<data::TokenId> later = likeliest(engine.extend(answers));
+
   GreedyMatch result;
-  result.keys_read = scores.keys_read;
-  result.queries = scores.queries;
-  for (std::size_t row = 0; row < prompts.size(); ++row) {
-    const std::vector<data::TokenId>& answer = prompts[row].answer;
-    const auto best =
-        scores.best.begin() +
-        static_cast<std::ptrdiff_t>(row * static_cast<std::size_t>(batch.layout.length) +
-                                    prompts[row].prompt.tokens.size() - 1);
-    result.matches.push_back(std::equal(answer.begin(), answer.end(), best) ? 1 : 0);
-    result.next.push_back(best[static_cast<std::ptrdiff_t>(answer.size())]);
+  result.keys_read = engine.decode_reads().keys;
+  result.queries = engine.decode_reads().units;
+  auto behind = later.begin();  // the token behind answer token j
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const std::vector<data::TokenId>& answer = prompts[i].answer;
+    const bool matches =
+        first[i] == answer[0] && std::equal(answer.begin() + 1, answer.end(), behind);
+    behind += static_cast<std::ptrdiff_t>(answer.size());
+    result.matches.push_back(matches ? 1 : 0);
+    result.next.push_back(*(behind - 1));
   }
   return result;
 }

@@ -1,8 +1,9 @@
-// Would greedy decoding give this answer? Answered without generating.
+// Would greedy decoding give this answer?
 //
 // Greedy decoding gives the answer exactly when each of its tokens is the likeliest one behind the
-// prompt and the tokens before it, and that is known from one pass over prompt + answer. Many
-// prompts share a pass.
+// prompt and the tokens before it. So the engine is given the prompts and then, at once, the tokens
+// of the answers, each of which is attended for as in decoding one by one. Many prompts share a
+// pass.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +12,20 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "eval/method.h"
-#include "models/generate.h"
+#include "models/prompt.h"
 
 namespace unfold::eval {
 
 struct AnsweredPrompt {
-  models::Prompt prompt;              // not empty
-  std::int64_t suffix = 0;            // where the raw suffix of the prompt begins
+  models::Prompt prompt;              // not empty; suffix set
   std::vector<data::TokenId> answer;  // not empty, without gists
 };
 
 struct GreedyMatch {
   std::vector<std::uint8_t> matches;  // (prompts) 1: greedy decoding begins with the answer
   std::vector<data::TokenId> next;    // (prompts) likeliest token behind the answer
-  std::int64_t keys_read = 0;         // by the queries of suffix and answer
-  std::int64_t queries = 0;           // that many
+  std::int64_t keys_read = 0;         // by the tokens of the answers, a layer and key/value head
+  std::int64_t queries = 0;           // such tokens, times layers and key/value heads
 };
 
 GreedyMatch match_greedy(models::Decoder& decoder, const Method& method,

@@ -9,12 +9,10 @@
 namespace unfold::eval {
 namespace {
 
-const std::vector<Method>& methods() {
-  static const std::vector<Method> kMethods = {
-      {"full", false, gsa::Visibility::full},
-      {"gist", true, gsa::Visibility::gist},
-  };
-  return kMethods;
+std::optional<gsa::Visibility> visibility_of(gsa::PolicyKind kind) {
+  if (kind == gsa::PolicyKind::full) return gsa::Visibility::full;
+  if (kind == gsa::PolicyKind::gist_only) return gsa::Visibility::gist;
+  return std::nullopt;
 }
 
 void count_reads(const data::Batch& batch, const gsa::Reach& reach,
@@ -31,32 +29,37 @@ void count_reads(const data::Batch& batch, const gsa::Reach& reach,
 }  // namespace
 
 std::vector<std::string> method_names() {
-  std::vector<std::string> names;
-  for (const Method& method : methods()) names.push_back(method.name);
-  return names;
+  return gsa::policy_names();
 }
 
-Method method_from_name(std::string_view name) {
-  for (const Method& method : methods()) {
-    if (method.name == name) return method;
+Method method_from_name(std::string_view name, double ratio) {
+  const std::optional<gsa::PolicyKind> kind = gsa::policy_from_name(name);
+  if (!kind) {
+    core::fail("eval", "unknown method '{}': choose one of {}", name,
+               fmt::join(method_names(), ", "));
   }
-  core::fail("eval", "unknown method '{}': choose one of {}", name,
-             fmt::join(method_names(), ", "));
+  Method method;
+  method.name = name;
+  method.gists = gsa::reads_gists(*kind);
+  method.policy.kind = *kind;
+  // Under section 5 the model decides what is read, not a budget.
+  if (!visibility_of(*kind)) method.policy.ratio = ratio;
+  method.visibility = visibility_of(*kind);
+  return method;
 }
 
 MethodScores score(models::Decoder& decoder, const Method& method, const gsa::GistConfig& gist,
-                   const data::Batch& batch, std::span<const std::int64_t> first_query,
-                   bool want_best) {
+                   const data::Batch& batch, std::span<const std::int64_t> first_query) {
+  core::check(method.visibility.has_value(), "eval", "method {} is no mask over rows", method.name);
   models::RowScores rows = models::score_rows(decoder, batch.layout, batch.tokens, batch.targets,
-                                              gist, method.visibility, want_best);
+                                              gist, *method.visibility);
   MethodScores scores;
   scores.loss = std::move(rows.loss);
-  scores.best = std::move(rows.best);
   if (first_query.empty()) {
     scores.keys_read = rows.visible_pairs;
     scores.queries = rows.queries;
   } else {
-    count_reads(batch, gsa::compute_reach(batch.layout, gist, method.visibility), first_query,
+    count_reads(batch, gsa::compute_reach(batch.layout, gist, *method.visibility), first_query,
                 scores);
   }
   return scores;

@@ -1,13 +1,14 @@
-// Attention methods an evaluation compares, and scoring under one of them.
+// Attention methods an evaluation compares (gsa/policies/policy.h describes them), and scoring of
+// whole rows under those that are a mask:
 //
-//   full   plain attention over the raw tokens: there are no gists
-//   gist   gists in the compressible part, attention as METHOD.md section 5
+//   full       plain attention over the raw tokens: there are no gists
+//   gist_only  gists in the compressible part, attention as METHOD.md section 5
 //
-// A new method is a line in method.cpp's table and a branch where it attends differently: tasks and
-// the runner only pass a Method on.
+// The others choose keys query by query: they are measured by generating (models/engine.h).
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 #include "data/batch.h"
 #include "gsa/gist_config.h"
+#include "gsa/policies/policy.h"
 #include "models/decoder.h"
 
 namespace unfold::eval {
@@ -22,32 +24,30 @@ namespace unfold::eval {
 struct Method {
   std::string name;
   bool gists = false;  // rows and prompts carry gists
-  gsa::Visibility visibility = gsa::Visibility::full;
+  gsa::PolicyConfig policy;
+  // How it sees whole rows; nothing for a method that is no mask.
+  std::optional<gsa::Visibility> visibility;
 
-  // Nominal compression ratio: rho with gists, else 1.
-  double ratio(const gsa::GistConfig& gist) const {
-    return gists ? static_cast<double>(gist.ratio()) : 1.0;
-  }
+  // Nominal compression ratio: policy.ratio, or rho; 1 for full attention.
+  double ratio(const gsa::GistConfig& gist) const { return gsa::nominal_ratio(policy, gist); }
 };
 
 // In the order they are listed.
 std::vector<std::string> method_names();
+// ratio: attended share of the context as 1 / ratio, for methods that choose; 0: rho of the gists.
 // Throws core::UserError that lists the names.
-Method method_from_name(std::string_view name);
+Method method_from_name(std::string_view name, double ratio = 0);
 
 struct MethodScores {
-  std::vector<float> loss;          // (rows * length) nats; 0 where there is no target
-  std::vector<data::TokenId> best;  // (rows * length) likeliest token where there is a target, else
-                                    // -1; empty unless asked for
-  std::int64_t keys_read = 0;       // over the counted queries
-  std::int64_t queries = 0;         // counted ones, padding left out
+  std::vector<float> loss;     // (rows * length) nats; 0 where there is no target
+  std::int64_t keys_read = 0;  // over the counted queries
+  std::int64_t queries = 0;    // counted ones, padding left out
 };
 
-// Scores rows that are prepared for the method. first_query (rows): the queries of a row count
-// for `keys_read` from this position on; empty: all of them.
+// Scores rows that are prepared for the method, which must be a mask. first_query (rows): the
+// queries of a row count for `keys_read` from this position on; empty: all of them.
 MethodScores score(models::Decoder& decoder, const Method& method, const gsa::GistConfig& gist,
-                   const data::Batch& batch, std::span<const std::int64_t> first_query = {},
-                   bool want_best = false);
+                   const data::Batch& batch, std::span<const std::int64_t> first_query = {});
 
 // Positions a batch may hold, so that memory stays bounded whatever the number of rows. A single
 // longer row is a batch of its own.

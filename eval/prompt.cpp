@@ -37,6 +37,7 @@ models::Prompt PromptBuilder::build(const Method& method, std::span<const data::
   } else {
     for (const data::TokenId token : context) add(token, -1);
   }
+  prompt.suffix = static_cast<std::int64_t>(prompt.tokens.size());
   for (const data::TokenId token : suffix) add(token, -1);
   return prompt;
 }

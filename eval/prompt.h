@@ -9,7 +9,7 @@
 #include "eval/loaded_run.h"
 #include "eval/method.h"
 #include "gsa/gist_config.h"
-#include "models/generate.h"
+#include "models/prompt.h"
 
 namespace unfold::eval {
 

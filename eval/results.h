@@ -10,7 +10,7 @@ namespace unfold::eval {
 
 struct ResultRow {
   std::string task;    // "val", "recall", "passkey", ...
-  std::string method;  // "full", "gist", ...
+  std::string method;  // "full", "gist_only", ...
   double ratio = 1;    // nominal compression ratio rho
   // "loss", "bits_per_byte", "perplexity" (smaller is better); "accuracy", "exact_match", "f1",
   // ...: fractions of 1, shown as percentages, greater is better.
@@ -19,7 +19,7 @@ struct ResultRow {
   std::int64_t n = 0;  // samples (or targets) behind the value
   double low = 0;      // 95% interval
   double high = 0;
-  double attended = 0;  // mean keys read per query
+  double attended = 0;  // mean keys read per query (and layer and key/value head)
 };
 
 struct Results {

@@ -43,7 +43,7 @@ Results evaluate(LoadedRun& run, const EvalSettings& settings, const Provenance&
                 settings.gist.levels(), run.decoder.gist_levels());
   std::vector<Method> methods;
   for (const std::string& name : settings.eval.methods) {
-    methods.push_back(method_from_name(name));
+    methods.push_back(method_from_name(name, settings.eval.ratio));
     core::require(!methods.back().gists || settings.gist.levels() > 0, "eval",
                   "method {} needs gist tokens, but gist.chunks is []: set eval.methods: [full]",
                   name);
@@ -60,7 +60,7 @@ Results evaluate(LoadedRun& run, const EvalSettings& settings, const Provenance&
   results.version = provenance.version;
   results.step = run.step;
   results.parameters =
-      models::count_parameters(run.description.decoder, run.description.gist.levels());
+      models::count_parameters(run.description.decoder, run.description.gist.rows());
   core::Progress progress(progress_over(positions));
   std::int64_t done = 0;
   for (std::size_t t = 0; t < tasks.size(); ++t) {

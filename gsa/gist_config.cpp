@@ -21,6 +21,8 @@ void validate(const GistConfig& config) {
   core::require(config.sinks >= 0, "gist", "gist.sinks is {}: give 0 or more", config.sinks);
   core::require(config.previous_chunks >= 0, "gist", "gist.previous_chunks is {}: give 0 or more",
                 config.previous_chunks);
+  core::require(config.links >= 0 && config.links <= kMaxLinks, "gist",
+                "gist.links is {}: give 0 to {}", config.links, kMaxLinks);
 }
 
 }  // namespace unfold::gsa

@@ -23,8 +23,12 @@ struct GistConfig {
   std::int64_t sinks = 3;            // S: first real tokens of a document, always visible
   std::int64_t previous_chunks = 1;  // P: previous chunks seen raw
   InsertionRule rule = InsertionRule::word;
+  // Link tokens behind a document (METHOD.md section 8): rows of the vocabulary behind the gists'.
+  std::int64_t links = 0;
 
   int levels() const { return static_cast<int>(chunks.size()); }
+  // Rows of the vocabulary behind the raw tokens: one a gist level, then the links.
+  int rows() const { return levels() + static_cast<int>(links); }
   // rho = c * m_1 * ... * m_top; 1 without gists.
   std::int64_t ratio() const {
     std::int64_t product = 1;
@@ -35,9 +39,10 @@ struct GistConfig {
 };
 
 inline constexpr int kMaxLevels = 8;
+inline constexpr std::int64_t kMaxLinks = 1024;
 
 // Throws core::UserError when a value is out of range: more than kMaxLevels levels, a chunk below
-// 1, a ratio of 2^31 or more, negative sinks or previous_chunks.
+// 1, a ratio of 2^31 or more, negative sinks or previous_chunks, links below 0 or above kMaxLinks.
 void validate(const GistConfig& config);
 
 }  // namespace unfold::gsa

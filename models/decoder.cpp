@@ -13,6 +13,7 @@
 #include "autograd/ops/swiglu.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/matmul.h"
+#include "core/kernels/nn.h"
 #include "models/initialise.h"
 #include "models/rope_table.h"
 
@@ -22,15 +23,15 @@ using autograd::Variable;
 using core::Tensor;
 
 Decoder::Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype,
-                 core::Device device, std::uint64_t seed)
-    : config_(config), gist_levels_(gist_levels), dtype_(dtype), device_(device) {
+                 core::Device device, std::uint64_t seed, std::int64_t links)
+    : config_(config), gist_levels_(gist_levels), links_(links), dtype_(dtype), device_(device) {
   core::check(config.vocab_size > 0, "decoder", "vocabulary of {}", config.vocab_size);
   const core::MemoryScope scope(core::MemoryUse::parameters);
   const auto make = [&](const ParameterSpec& spec) {
     if (device.is_meta()) return Tensor::empty(spec.shape, dtype, device);
     return initial_value(spec, seed, parameters_.size()).to(dtype).to(device);
   };
-  for (ParameterSpec& spec : parameter_table(config, gist_levels)) {
+  for (ParameterSpec& spec : parameter_table(config, gist_levels + static_cast<int>(links))) {
     Variable variable =
         spec.tied_to.empty() ? Variable(make(spec), true) : parameter(spec.tied_to).variable;
     parameters_.push_back({std::move(spec), std::move(variable)});
@@ -88,10 +89,7 @@ std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
 
 Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, AttentionContext& attention,
                          const ForwardOptions& options) {
-  if (!device_.is_meta()) {  // there the caller reserves
-    const std::vector<std::int32_t> host = positions.to_vector<std::int32_t>();
-    reserve_positions(host.empty() ? 1 : *std::max_element(host.begin(), host.end()) + 1);
-  }
+  if (!device_.is_meta()) reserve_positions_of(positions);  // there the caller reserves
   Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     std::vector<Variable> outputs;
@@ -119,6 +117,23 @@ Tensor Decoder::logits(const Tensor& hidden) const {
   core::kernels::matmul(hidden, false, head().value().slice(0, 0, config_.vocab_size), true, 1.0,
                         0.0, result);
   return result;
+}
+
+Tensor Decoder::rotate(const Tensor& keys, const Tensor& positions, bool inverse) {
+  reserve_positions_of(positions);
+  const Tensor result = Tensor::empty(keys.shape(), keys.dtype(), keys.device());
+  core::kernels::rope(keys, positions, rope_, config_.kv_heads, inverse, result);
+  if (inverse) {
+    // The table may hold a scale besides the angles (yarn): cos(0) times it.
+    const double scale = rope_.slice(0, 0, 1).slice(1, 0, 1).item();
+    if (scale != 1.0) core::kernels::scale(result, 1.0 / (scale * scale), result);
+  }
+  return result;
+}
+
+void Decoder::reserve_positions_of(const Tensor& positions) {
+  const std::vector<std::int32_t> host = positions.to_vector<std::int32_t>();
+  reserve_positions(host.empty() ? 1 : *std::max_element(host.begin(), host.end()) + 1);
 }
 
 void Decoder::reserve_positions(std::int64_t positions) {

@@ -32,13 +32,15 @@ struct ForwardOptions {
 
 class Decoder {
  public:
-  // Allocates and initialises; the values are a function of (config, gist_levels, seed) alone,
-  // rounded to dtype. Gist rows start as the mean of the raw rows (METHOD.md section 2).
+  // Allocates and initialises; the values are a function of (config, gist_levels, links, seed)
+  // alone, rounded to dtype. Rows of gists and links start as the mean of the raw rows (METHOD.md
+  // section 2).
   Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype, core::Device device,
-          std::uint64_t seed);
+          std::uint64_t seed, std::int64_t links = 0);
 
   const DecoderConfig& config() const { return config_; }
   int gist_levels() const { return gist_levels_; }
+  std::int64_t links() const { return links_; }  // link tokens: ids behind the gists'
   core::DType dtype() const { return dtype_; }
   core::Device device() const { return device_; }
   gsa::AttentionShape attention_shape() const;
@@ -58,8 +60,12 @@ class Decoder {
   // on meta, where it cannot read positions.
   void reserve_positions(std::int64_t positions);
 
-  // Output matrix (vocab_size + gist levels, width). Only the first vocab_size rows are classes:
-  // gists are never labels and never generated.
+  // Rotates key heads (n, kv_heads * head width) to RoPE positions (n) int32, or takes the rotation
+  // to these positions back.
+  core::Tensor rotate(const core::Tensor& keys, const core::Tensor& positions, bool inverse);
+
+  // Output matrix (vocab_size + gist levels + links, width). Only the first vocab_size rows are
+  // classes: gists and links are never labels and never generated.
   const autograd::Variable& head() const { return parameter("head.weight").variable; }
   // (n, vocab_size) logits of hidden states; no gradient.
   core::Tensor logits(const core::Tensor& hidden) const;
@@ -75,8 +81,11 @@ class Decoder {
                                             AttentionContext& attention,
                                             const ForwardOptions& options) const;
 
+  void reserve_positions_of(const core::Tensor& positions);
+
   DecoderConfig config_;
   int gist_levels_;
+  std::int64_t links_;
   core::DType dtype_;
   core::Device device_;
   std::vector<Parameter> parameters_;

@@ -1,38 +1,44 @@
-// Generation with a key/value cache.
+// Generation: sampling in a loop over the inference engine, many prompts at once.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
-#include "gsa/gist_config.h"
-#include "gsa/layout.h"
-#include "models/decoder.h"
+#include "models/engine.h"
 #include "models/sampling.h"
 
 namespace unfold::models {
 
-// A prompt with its gists in place: one row, one document, no padding.
-struct Prompt {
-  std::vector<std::int32_t> tokens;  // gist of level l: vocab_size + l
-  std::vector<std::int8_t> level;    // -1 raw
-};
-
 struct GenerateOptions {
   std::int64_t max_tokens = 128;
   std::int32_t eos = -1;  // generation stops behind this token (it is not returned); -1: never
-  SamplingOptions sampling = {};
+  SamplingOptions sampling = {};  // prompt i draws from stream i of the seed
+  // Generation stops behind the token whose text completes one of these, wherever in the generated
+  // text it begins. text_of gives the text of a token, in bytes; needed with stop strings.
+  std::vector<std::string> stop = {};
+  std::function<std::string(std::int32_t)> text_of = {};
 };
+
+enum class FinishReason { length, eos, stop };
 
 struct Generated {
-  std::vector<std::int32_t> tokens;
-  std::int64_t attended = 0;  // keys the last generated token read, a layer
+  std::vector<std::int32_t> tokens;  // those of a stop string included; gists never
+  FinishReason finish = FinishReason::length;
+  // Bytes at the end of the text of `tokens` from where the stop string begins; 0 without one.
+  std::size_t stop_bytes = 0;
 };
 
-// Continues the prompt under the given visibility. on_token, if set, sees every token as it comes.
-// Gists are never generated. Throws core::InternalError for an empty prompt.
-Generated generate(Decoder& decoder, const Prompt& prompt, const gsa::GistConfig& gist,
-                   gsa::Visibility visibility, const GenerateOptions& options,
-                   const std::function<void(std::int32_t)>& on_token = {});
+// Sees every token as it comes: (prompt, token).
+using OnToken = std::function<void(std::int64_t, std::int32_t)>;
+
+// Continues the prompts. Sequences are released when they end. Gists are never generated.
+// Throws as Engine::prefill; core::InternalError for a stop string that is empty or without
+// text_of.
+std::vector<Generated> generate(Engine& engine, std::span<const Prompt> prompts,
+                                const GenerateOptions& options, const OnToken& on_token = {});
 
 }  // namespace unfold::models

@@ -9,8 +9,8 @@ namespace {
 
 class TableBuilder {
  public:
-  TableBuilder(const DecoderConfig& config, int gist_levels)
-      : config_(config), gist_levels_(gist_levels) {}
+  TableBuilder(const DecoderConfig& config, int gist_rows)
+      : config_(config), gist_rows_(gist_rows) {}
 
   std::vector<ParameterSpec> build() {
     const std::int64_t width = config_.width;
@@ -78,7 +78,7 @@ class TableBuilder {
 
   void vocabulary(const std::string& name, const std::string& theirs, double gain,
                   const std::string& tied_to) {
-    const std::int64_t rows = config_.vocab_size + gist_levels_;
+    const std::int64_t rows = config_.vocab_size + gist_rows_;
     // Embeddings are not products: the fan-in rule would make them large.
     const double std = config_.init_std > 0 ? config_.init_std : 0.02;
     add({name,
@@ -88,7 +88,7 @@ class TableBuilder {
          true,
          tied_to,
          {{theirs, config_.vocab_size}},
-         gist_levels_});
+         gist_rows_});
   }
 
   double deviation(std::int64_t fan_in) const {
@@ -96,19 +96,19 @@ class TableBuilder {
   }
 
   const DecoderConfig& config_;
-  int gist_levels_;
+  int gist_rows_;
   std::vector<ParameterSpec> table_;
 };
 
 }  // namespace
 
-std::vector<ParameterSpec> parameter_table(const DecoderConfig& config, int gist_levels) {
-  return TableBuilder(config, gist_levels).build();
+std::vector<ParameterSpec> parameter_table(const DecoderConfig& config, int gist_rows) {
+  return TableBuilder(config, gist_rows).build();
 }
 
-std::int64_t count_parameters(const DecoderConfig& config, int gist_levels) {
+std::int64_t count_parameters(const DecoderConfig& config, int gist_rows) {
   std::int64_t count = 0;
-  for (const ParameterSpec& spec : parameter_table(config, gist_levels)) {
+  for (const ParameterSpec& spec : parameter_table(config, gist_rows)) {
     if (spec.tied_to.empty()) count += core::element_count(spec.shape);
   }
   return count;

@@ -27,16 +27,16 @@ struct ParameterSpec {
   bool decay = false;                // weight decay applies (matrices only)
   std::string tied_to;               // the parameter whose storage this one shares, or empty
   std::vector<ParameterPart> parts;  // in row order; their rows add up to shape[0] - gist rows
-  std::int64_t gist_rows = 0;        // rows behind the raw vocabulary, one a gist level
+  std::int64_t gist_rows = 0;        // rows behind the raw vocabulary: gist levels, then links
 };
 
 // Names: embedding.weight; layers.I.attention_norm.weight, .attention.qkv.weight (query, key and
 // value rows one behind the other), .attention.qkv.bias (Qwen2), .attention.out.weight,
 // .mlp_norm.weight, .mlp.gate_up.weight (gate, then up), .mlp.down.weight; norm.weight;
-// head.weight.
-std::vector<ParameterSpec> parameter_table(const DecoderConfig& config, int gist_levels);
+// head.weight. gist_rows: gsa::GistConfig::rows().
+std::vector<ParameterSpec> parameter_table(const DecoderConfig& config, int gist_rows);
 
 // Elements over all parameters, tied ones counted once.
-std::int64_t count_parameters(const DecoderConfig& config, int gist_levels);
+std::int64_t count_parameters(const DecoderConfig& config, int gist_rows);
 
 }  // namespace unfold::models

@@ -12,18 +12,15 @@
 namespace unfold::models {
 
 struct RowScores {
-  std::vector<float> loss;           // (rows * length) nats; 0 where there is no target
-  std::vector<std::int32_t> best;    // (rows * length) likeliest token where there is a target, else -1;
-                                     // empty unless asked for
-  std::int64_t visible_pairs = 0;    // (query, key) pairs attended, padding queries left out
+  std::vector<float> loss;         // (rows * length) nats; 0 where there is no target
+  std::int64_t visible_pairs = 0;  // (query, key) pairs attended, padding queries left out
   std::int64_t queries = 0;
 };
 
 // tokens, targets: (rows * length), targets < 0 carry no loss. No gradient is recorded.
 RowScores score_rows(Decoder& decoder, const gsa::Layout& layout,
                      std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
-                     const gsa::GistConfig& gist, gsa::Visibility visibility,
-                     bool want_best = false);
+                     const gsa::GistConfig& gist, gsa::Visibility visibility);
 
 // The losses alone, under any attention.
 std::vector<float> score_tokens(Decoder& decoder, const gsa::Layout& layout,

@@ -6,7 +6,7 @@
 //    "time": {"seconds": 0.4, "tokens_per_second": 20480, "elapsed": 48.1, "eta": 72.0}}
 // A validation, written after the line of the same step:
 //   {"step": 120, "val": {"full": {"loss": 3.1, "bits_per_byte": 1.9, "tokens": 16384},
-//                         "gist": {...}}, "time": {"seconds": 2.0}}
+//                         "gist_only": {...}}, "time": {"seconds": 2.0}}
 //
 //   step       optimizer steps done, from 1; 0 for a validation before the first
 //   loss       mean cross-entropy per valid target, in nats
@@ -47,7 +47,7 @@ struct StepRecord {
 };
 
 struct ValidationLoss {
-  std::string visibility;  // "full", "gist"
+  std::string visibility;  // "full", "gist_only"
   double loss = 0;
   double bits_per_byte = 0;
   std::int64_t tokens = 0;

@@ -72,7 +72,8 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
                        const data::Batch& batch, std::int64_t micro_batches) {
   const core::MemoryStats before = core::memory_stats(kMeta);
   core::check(before.current == 0, "plan", "{} bytes on meta before the plan", before.current);
-  models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, kMeta, 0);
+  models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, kMeta, 0,
+                          config.gist.links);
   AdamW optimizer(decoder, config.train.optimizer);
   decoder.reserve_positions(*std::max_element(batch.layout.rope.begin(), batch.layout.rope.end()) +
                             1);
@@ -134,7 +135,7 @@ Plan make_plan(const TrainerConfig& config) {
                 "no token of a full row of {} positions carries a loss: set cpt.prefix_loss: true, "
                 "or raise train.row_length",
                 train.row_length);
-  const auto table = models::parameter_table(config.model, config.gist.levels());
+  const auto table = models::parameter_table(config.model, config.gist.rows());
   Plan plan;
   plan.parameters = plan_parameters(table);
   plan.micro_batches = train.rows / micro_rows;

@@ -83,8 +83,13 @@ void initialise_from(const fs::path& run, const models::ModelDescription& wanted
   const std::string other = models::first_difference(stored, same_levels);
   core::require(other.empty(), "train", "train.init_from: {}: another architecture: {}",
                 file.string(), other);
-  models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(),
-                         0);
+  core::require(
+      stored.gist.links == 0 || stored.gist.levels() == decoder.gist_levels(), "train",
+      "train.init_from: {}: its links stand behind gists of {} levels, gist.chunks has {}: "
+      "give as many",
+      file.string(), stored.gist.levels(), decoder.gist_levels());
+  models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(), 0,
+                         stored.gist.links);
   models::read_weights(file, source);
   for (const models::Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;
@@ -92,7 +97,7 @@ void initialise_from(const fs::path& run, const models::ModelDescription& wanted
     const Tensor& to = parameter.variable.value();
     const std::int64_t rows = std::min(from.dim(0), to.dim(0));
     core::kernels::copy(from.slice(0, 0, rows), to.slice(0, 0, rows));
-    const std::int64_t missing = parameter.spec.gist_rows - stored.gist.levels();
+    const std::int64_t missing = parameter.spec.gist_rows - stored.gist.rows();
     if (parameter.spec.gist_rows == 0 || missing <= 0) continue;
     // New levels: the mean of the raw vocabulary's rows, which come first.
     const std::int64_t raw = wanted.decoder.vocab_size;

@@ -81,7 +81,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       tokenizer_(data::load_tokenizer(config.data.tokenizer)),
       description_(describe_model(config, *tokenizer_)),
       decoder_(description_.decoder, config.gist.levels(), config.train.dtype, core::Device{},
-               config.run.seed),
+               config.run.seed, config.gist.links),
       optimizer_(decoder_, config.train.optimizer),
       loss_(config.train, config.gist, config.selection) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
@@ -274,7 +274,7 @@ bool Trainer::due(std::int64_t every) const {
 TrainSummary Trainer::run() {
   const StopSignal stop;
   const auto begin = std::chrono::steady_clock::now();
-  summary_.parameters = models::count_parameters(description_.decoder, decoder_.gist_levels());
+  summary_.parameters = models::count_parameters(description_.decoder, description_.gist.rows());
   core::reset_peak(decoder_.device());
   while (state_.step < config_.train.steps) {
     progress_->begin_step();

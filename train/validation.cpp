@@ -65,7 +65,7 @@ std::vector<ValidationLoss> validate(models::Decoder& decoder, std::span<const d
         return score_under(data::without_gists(batch), gsa::Visibility::full);
       })};
   if (!has_gists(batches)) return losses;
-  losses.push_back(validate_under("gist", batches, world, [&](const data::Batch& batch) {
+  losses.push_back(validate_under("gist_only", batches, world, [&](const data::Batch& batch) {
     return score_under(batch, gsa::Visibility::gist);
   }));
   if (!selection) return losses;

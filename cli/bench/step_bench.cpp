@@ -50,7 +50,7 @@ StepTime time_step(std::int64_t chunk, double seconds, int least) {
   const data::Batch batch = random_rows(loss.row_gists(), config.model.vocab_size);
   const std::int64_t before = core::memory_stats({}).current;
   models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, core::Device{},
-                          config.run.seed);
+                          config.run.seed, config.gist.links);
   train::AdamW optimizer(decoder, config.train.optimizer);
   const models::ForwardOptions options = {.training = true};
   const auto take_step = [&] {

@@ -2,12 +2,15 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "core/error.h"
@@ -18,6 +21,7 @@
 #include "eval/method.h"
 #include "eval/prompt.h"
 #include "eval/utf8_stream.h"
+#include "gsa/policies/policy.h"
 #include "models/generate.h"
 
 namespace unfold::cli {
@@ -33,6 +37,9 @@ struct GenerateArguments {
   std::string context_file;
   std::string method;
   std::string checkpoint = "last";
+  double ratio = 0;
+  bool streaming = false;
+  std::vector<std::string> stop;
   std::int64_t max_tokens = models::GenerateOptions{}.max_tokens;
   std::int64_t seed = 42;  // signed: CLI11 would turn -1 into a large unsigned number
   models::SamplingOptions sampling;
@@ -48,6 +55,12 @@ void check_numbers(const GenerateArguments& arguments) {
                 sampling.top_k);
   core::require(sampling.top_p > 0 && sampling.top_p <= 1, "generate",
                 "--top-p {}: choose a share above 0 and up to 1", sampling.top_p);
+  core::require(arguments.ratio == 0 || (std::isfinite(arguments.ratio) && arguments.ratio >= 1),
+                "generate", "--ratio {}: choose 1 or more, or 0 for the ratio of the gists",
+                arguments.ratio);
+  for (const std::string& stop : arguments.stop) {
+    core::require(!stop.empty(), "generate", "--stop '': give some text, or leave it out");
+  }
   core::require(arguments.seed >= 0, "generate", "--seed {}: choose 0 or more", arguments.seed);
 }
 
@@ -67,32 +80,60 @@ std::string read_context(const std::string& file) {
 }
 
 // What the model was trained for, unless told.
-eval::Method choose_method(const std::string& name, const Config& config,
+eval::Method choose_method(const GenerateArguments& arguments, const Config& config,
                            const eval::LoadedRun& run) {
   const bool trained_with_gists =
       config.train.objective == train::Objective::cpt && run.decoder.gist_levels() > 0;
-  const eval::Method method = eval::method_from_name(!name.empty()        ? name
-                                                     : trained_with_gists ? "gist"
-                                                                          : "full");
+  const eval::Method method = eval::method_from_name(!arguments.method.empty() ? arguments.method
+                                                     : trained_with_gists      ? "gist_only"
+                                                                               : "full",
+                                                     arguments.ratio);
   core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
                 "{}: its model has no gist tokens (gist.chunks is []): use --method full",
                 run.folder.string());
+  core::require(!arguments.streaming || method.gists, "generate",
+                "--streaming chunks text with gists, and method {} reads none: choose gsa",
+                method.name);
   return method;
 }
 
-// Writes tokens as text while they come, and keeps the time.
+// The text of a token as it is printed.
+std::string text_of(const data::Tokenizer& tokenizer, data::TokenId token) {
+  // A vocabulary may be wider than its tokenizer: such ids, if drawn, stand for no text.
+  if (token >= tokenizer.vocab_size()) return "\xef\xbf\xbd";
+  return tokenizer.is_special(token) ? "" : std::string(tokenizer.token_bytes(token));
+}
+
+models::EngineOptions engine_options(const GenerateArguments& arguments,
+                                     const eval::LoadedRun& run) {
+  models::EngineOptions options;
+  options.streaming = arguments.streaming;
+  if (arguments.streaming && run.description.gist.rule == gsa::InsertionRule::word) {
+    options.starts_word = data::starts_word_table(*run.tokenizer);
+    options.starts_word.resize(static_cast<std::size_t>(run.decoder.config().vocab_size), 1);
+  }
+  return options;
+}
+
+// Writes text while it comes, and keeps the time. What could be the beginning of a stop string
+// waits.
 class Writer {
  public:
-  explicit Writer(const data::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-
-  void write(data::TokenId token) {
-    if (!first_) first_ = Clock::now();
-    // A vocabulary may be wider than its tokenizer: such ids, if drawn, stand for no text.
-    const bool known = token < tokenizer_.vocab_size();
-    if (known && tokenizer_.is_special(token)) return;
-    print(stream_.push(known ? tokenizer_.token_bytes(token) : "\xef\xbf\xbd"));
+  explicit Writer(const std::vector<std::string>& stop) : waits_(!stop.empty()) {
+    for (const std::string& one : stop) held_back_ = std::max(held_back_, one.size() - 1);
   }
-  void finish() { print(stream_.finish() + "\n"); }
+
+  void write(const std::string& text) {
+    if (!first_) first_ = Clock::now();
+    if (held_.size() > held_back_) flush(held_.size() - held_back_);
+    held_ += text;
+    if (!waits_) flush(held_.size());  // else until it is known that no stop string ends here
+  }
+  // stop_bytes: bytes at the end that belong to a stop string or follow it; they are not written.
+  void finish(std::size_t stop_bytes) {
+    flush(held_.size() - std::min(held_.size(), stop_bytes));
+    print(stream_.finish() + "\n");
+  }
 
   double seconds_to_first() const { return seconds(began_, first_.value_or(Clock::now())); }
   double seconds_since_first() const { return first_ ? seconds(*first_, Clock::now()) : 0; }
@@ -102,8 +143,14 @@ class Writer {
   static double seconds(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double>(to - from).count();
   }
+  void flush(std::size_t bytes) {
+    print(stream_.push(held_.substr(0, bytes)));
+    held_.erase(0, bytes);
+  }
 
-  const data::Tokenizer& tokenizer_;
+  bool waits_;
+  std::size_t held_back_ = 0;  // bytes that a stop string may begin in, before the newest token
+  std::string held_;
   eval::Utf8Stream stream_;
   Clock::time_point began_ = Clock::now();
   std::optional<Clock::time_point> first_;
@@ -118,7 +165,7 @@ void run_generate(const GenerateArguments& arguments) {
   eval::require_run(arguments.run);
   const Config config = load_config(fs::path(arguments.run) / "config.yaml");
   eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype);
-  const eval::Method method = choose_method(arguments.method, config, run);
+  const eval::Method method = choose_method(arguments, config, run);
   const gsa::GistConfig& gist = run.description.gist;
   const models::Prompt prompt = eval::PromptBuilder(run, gist).build(
       method, run.tokenizer->encode(context), run.tokenizer->encode(arguments.prompt));
@@ -128,18 +175,26 @@ void run_generate(const GenerateArguments& arguments) {
   options.eos = run.tokenizer->eos();
   options.sampling = arguments.sampling;
   options.sampling.seed = static_cast<std::uint64_t>(arguments.seed);
-  Writer writer(*run.tokenizer);
-  const models::Generated generated =
-      models::generate(run.decoder, prompt, gist, method.visibility, options,
-                       [&](data::TokenId token) { writer.write(token); });
-  writer.finish();
+  options.stop = arguments.stop;
+  options.text_of = [&](data::TokenId token) { return text_of(*run.tokenizer, token); };
+  Writer writer(arguments.stop);
+  models::Engine engine(run.decoder, gist, method.policy, engine_options(arguments, run));
+  const models::Generated generated = models::generate(engine, std::span(&prompt, 1), options,
+                                                       [&](std::int64_t, data::TokenId token) {
+                                                         writer.write(options.text_of(token));
+                                                       })
+                                          .front();
+  writer.finish(generated.stop_bytes);
   const auto more = static_cast<double>(generated.tokens.size()) - 1;
   const std::string speed =
       more > 0 ? fmt::format(" ({:.1f} tokens/s)", more / writer.seconds_since_first()) : "";
+  const gsa::ReadCount& reads =
+      engine.decode_reads().units > 0 ? engine.decode_reads() : engine.prefill_reads();
   core::log::info(
-      "method {}: prompt of {} positions in {:.2f} s, then {} tokens{}; attended {} keys",
+      "method {}: prompt of {} positions in {:.2f} s, then {} tokens{}; attended {:.1f} keys a "
+      "query",
       method.name, prompt.tokens.size(), writer.seconds_to_first(), generated.tokens.size(), speed,
-      generated.attended);
+      reads.keys_per_query());
 }
 
 }  // namespace
@@ -155,18 +210,29 @@ void add_generate_command(CLI::App& app) {
       ->type_name("TEXT");
   command
       ->add_option("--context", arguments->context_file,
-                   "text file put in front of the prompt; method gist compresses it")
+                   "text file put in front of the prompt; methods with gists compress it")
       ->type_name("FILE");
   command
-      ->add_option("--method", arguments->method,
-                   "attention: full, or gist; default: what the run was trained with")
-      ->type_name("full|gist")
+      ->add_option(
+          "--method", arguments->method,
+          "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
+          "or quest; default: full, or gist_only for a run trained with gists")
+      ->type_name("NAME")
       ->check(CLI::IsMember(eval::method_names()).description(""));
   command
       ->add_option("--checkpoint", arguments->checkpoint,
                    "last, best (lowest validation loss), or a step")
       ->type_name("last|best|STEP")
       ->capture_default_str();
+  command
+      ->add_option("--ratio", arguments->ratio,
+                   "methods that choose read 1 / ratio of the context; 0: the ratio of the gists")
+      ->capture_default_str();
+  command->add_flag("--streaming", arguments->streaming,
+                    "put gists into generated text too, so that it stays cheap to attend to");
+  command->add_option("--stop", arguments->stop, "end before this text; may be repeated")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
   command->add_option("--max-tokens", arguments->max_tokens, "most tokens to generate")
       ->capture_default_str();
   command

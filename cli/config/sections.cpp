@@ -1,6 +1,7 @@
 #include "cli/config/sections.h"
 
 #include "cli/config/section.h"
+#include "eval/method.h"
 
 namespace unfold::cli {
 namespace {
@@ -104,6 +105,8 @@ void add_gist(Schema& schema) {
   gist.add("rule", &GistConfig::rule,
            {{"word", InsertionRule::word}, {"count", InsertionRule::count}},
            "word: shift a gist to the next word start when one is near; count: never shift");
+  gist.add("links", &GistConfig::links, between(0, static_cast<double>(gsa::kMaxLinks)),
+           "link tokens behind a document whose keys are reused; 0: no links");
 }
 
 void add_selection(Schema& schema) {
@@ -246,8 +249,10 @@ void add_eval(Schema& schema) {
   eval.add("tasks", &EvalConfig::tasks,
            std::vector<std::string>{"perplexity", "recall", "passkey", "multikey"},
            "perplexity reads data.val; the others are generated");
-  eval.add("methods", &EvalConfig::methods, std::vector<std::string>{"full", "gist"},
-           "attention to compare: full, or the gist mask");
+  eval.add("methods", &EvalConfig::methods, eval::method_names(),
+           "attention to compare: full, the gist mask, unfolding, and others at the same budget");
+  eval.add("ratio", &EvalConfig::ratio, between(0, 1e6),
+           "methods that choose read 1 / ratio of the context; 0: the ratio of the gists");
   eval.add("rows", &EvalConfig::rows, between(1, kMostRows), "rows of data.val for perplexity");
   eval.add("samples", &EvalConfig::samples, between(1, 1e7), "samples a generated task");
   eval.add("context", &EvalConfig::context, between(16, kLongestRow),

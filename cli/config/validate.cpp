@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "gsa/policies/policy.h"
 
 namespace unfold::cli {
 namespace {
@@ -149,10 +150,15 @@ class Rules {
   }
 
   void check_eval() const {
-    const auto& methods = config_.eval.methods;
-    const bool gist = std::find(methods.begin(), methods.end(), "gist") != methods.end();
-    rule(!gist || !config_.gist.chunks.empty(), {"eval.methods", "gist.chunks"},
-         "eval.methods lists gist, but gist.chunks is []: set eval.methods: [full]");
+    for (const std::string& name : config_.eval.methods) {
+      const auto kind = gsa::policy_from_name(name);
+      const bool gists = kind && gsa::reads_gists(*kind);
+      rule(!gists || !config_.gist.chunks.empty(), {"eval.methods", "gist.chunks"},
+           "eval.methods lists {}, but gist.chunks is []: set eval.methods: [full]", name);
+    }
+    const double ratio = config_.eval.ratio;
+    rule(ratio == 0 || ratio >= 1, {"eval.ratio"},
+         "eval.ratio = {}: choose 1 or more, or 0 for the ratio of the gists", ratio);
   }
 
   const Config& config_;

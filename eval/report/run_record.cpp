@@ -15,7 +15,7 @@ std::vector<std::string> methods_of(const RunRecord& record) {
   if (record.results) {
     for (const ResultRow& row : record.results->rows) seen.push_back(row.method);
   }
-  std::vector<std::string> ordered = {"gist", "full"};
+  std::vector<std::string> ordered = {"gist_only", "full"};
   for (const std::string& method : seen) {
     if (std::find(ordered.begin(), ordered.end(), method) == ordered.end()) {
       ordered.push_back(method);

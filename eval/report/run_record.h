@@ -19,8 +19,8 @@ struct RunRecord {
   MetricsHistory history;
   std::optional<Results> results;  // none: not evaluated yet
 
-  // Method names, each once; their index is their colour. "gist" and "full" come first, used or
-  // not, so that they look the same in every report.
+  // Method names, each once; their index is their colour. "gist_only" and "full" come first, used
+  // or not, so that they look the same in every report.
   std::vector<std::string> methods;
   int color_of(const std::string& method) const;
 };

@@ -137,7 +137,7 @@ std::string loss_sentence(const RunRecord& record) {
                         format_number(last->value));
   }
   const auto full = final_bits(record, "full");
-  const auto gist = final_bits(record, "gist");
+  const auto gist = final_bits(record, "gist_only");
   if (full && gist && *full > 0) {
     const double change = (*gist / *full - 1) * 100;
     text += fmt::format(
@@ -158,7 +158,7 @@ std::string evaluation_sentence(const RunRecord& record) {
           ? fmt::format("The checkpoint of step {} was evaluated", record.results->step)
           : std::string("The model was evaluated");
   const auto full = attended_keys(record, "full");
-  const auto gist = attended_keys(record, "gist");
+  const auto gist = attended_keys(record, "gist_only");
   if (!full || !gist) return text + ".";
   return text + fmt::format(
                     ": a query reads {} keys with gist attention and {} with full attention, "
@@ -167,7 +167,7 @@ std::string evaluation_sentence(const RunRecord& record) {
 }
 
 void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
-  const auto gist = final_bits(record, "gist");
+  const auto gist = final_bits(record, "gist_only");
   const auto full = final_bits(record, "full");
   if (gist) {
     figures.push_back(
@@ -179,7 +179,7 @@ void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
 }
 
 void add_keys(const RunRecord& record, std::vector<KeyFigure>& figures) {
-  const auto gist = attended_keys(record, "gist");
+  const auto gist = attended_keys(record, "gist_only");
   const auto full = attended_keys(record, "full");
   if (gist) {
     figures.push_back(
@@ -223,6 +223,35 @@ std::vector<KeyFigure> key_figures(const RunRecord& record) {
   return figures;
 }
 
+namespace {
+
+// Methods that choose what a query reads; gsa/policies/policy.h names their sources.
+const std::vector<MethodNote>& choosing_notes() {
+  static const std::vector<MethodNote> kNotes = {
+      {"gsa",
+       "Unfolding: a token behind the context reads the gists that score best, of all chunks, and "
+       "the raw text of their chunks."},
+      {"h_gsa",
+       "As gsa, but gists are found level by level: only the children of picked ones are "
+       "scored."},
+      {"mean_pool", "As gsa, with chunks ranked by the mean of their raw keys."},
+      {"random", "As gsa, with chunks drawn at random: what unfolding gives without a choice."},
+      {"streaming",
+       "StreamingLLM: the first tokens and a window of the most recent ones; no gists."},
+      {"snapkv",
+       "SnapKV: the keys of the prompt that its last tokens looked at most; no gists. The "
+       "prompt, so also the first token behind it, attends fully."},
+      {"h2o",
+       "H2O: the most recent keys and those that got most attention so far; no gists. The "
+       "prompt, so also the first token behind it, attends fully."},
+      {"quest",
+       "Quest: the pages of the context whose bounds promise most; no gists. The first two "
+       "layers attend fully."}};
+  return kNotes;
+}
+
+}  // namespace
+
 std::vector<MethodNote> method_notes(const RunRecord& record) {
   const ConfigFacts& facts = record.facts;
   std::vector<std::string> used;
@@ -235,7 +264,7 @@ std::vector<MethodNote> method_notes(const RunRecord& record) {
   };
 
   std::vector<MethodNote> notes;
-  if (is_used("gist")) {
+  if (is_used("gist_only")) {
     std::string text = "every gist token before it";
     if (facts.chunks && facts.chunks->size() > 1) {
       text = "the top-level gist tokens before it, lower ones until a higher one closes over them";
@@ -258,12 +287,15 @@ std::vector<MethodNote> method_notes(const RunRecord& record) {
                             level - 1, level);
       }
     }
-    notes.push_back({"gist", text + "."});
+    notes.push_back({"gist_only", text + "."});
   }
   if (is_used("full")) {
     notes.push_back({"full",
                      "A token reads all raw text before it; gist tokens are invisible. The upper "
                      "bound that gist attention is measured against, with the same weights."});
+  }
+  for (const MethodNote& note : choosing_notes()) {
+    if (is_used(note.method.c_str())) notes.push_back(note);
   }
   if (is_used("causal")) {
     notes.push_back({"causal", "A token reads everything before it, raw text and gist tokens."});

@@ -74,6 +74,10 @@ std::int64_t PerplexityTask::work() const {
 
 std::vector<ResultRow> PerplexityTask::measure(
     LoadedRun& run, const Method& method, const std::function<void(std::int64_t)>& advance) const {
+  if (!method.visibility) {
+    advance(work());
+    return {};
+  }
   RowSums sums;
   std::int64_t keys_read = 0;
   std::int64_t queries = 0;

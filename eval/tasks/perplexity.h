@@ -11,7 +11,9 @@ namespace unfold::eval {
 
 // Rows "val": loss (nats a target), bits_per_byte (of text, so that tokenizers compare),
 // perplexity. Every method predicts the same targets: for full attention the gists are taken out of
-// the rows. Interval: bootstrap over rows. n: targets. attended: over all queries, gists included.
+// the rows. Methods that are no mask over rows (all but full and gist_only) have no such rows: they
+// differ from these only in what follows a context, which rows of text do not mark. Interval:
+// bootstrap over rows. n: targets. attended: over all queries, gists included.
 class PerplexityTask : public Task {
  public:
   // Reads the first eval.rows rows. Throws core::UserError: no data.val, shards that cannot be read

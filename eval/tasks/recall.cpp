@@ -36,7 +36,6 @@ AnsweredPrompt RecallTask::sample(const LoadedRun& run, const Method& method,
   const auto suffix = run.tokenizer->encode(question);
   AnsweredPrompt result;
   result.prompt = prompts_.build(method, context, suffix);
-  result.suffix = static_cast<std::int64_t>(result.prompt.tokens.size() - suffix.size());
   result.answer = run.tokenizer->encode(" " + answer);
   return result;
 }

@@ -12,7 +12,8 @@ namespace unfold::eval {
 
 // Rows exact_match: the share of samples whose answer greedy decoding gives, to its end: what
 // follows must not go on with its last word or number. Samples are those of the eval split.
-// Interval: Wilson. n: samples. attended: over the queries of question and answer.
+// Interval: Wilson. n: samples. attended: by the tokens of the
+// answers, which are decoded, a layer and key/value head.
 class RecallTask : public Task {
  public:
   RecallTask(const LoadedRun& run, const EvalSettings& settings, data::SyntheticTask task);

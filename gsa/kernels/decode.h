@@ -1,17 +1,19 @@
-// Attention of single queries over gathered keys: the decode step.
+// Attention of new tokens over cached keys: decoding, and the part of a prefill that selects.
 #pragma once
+
+#include <span>
 
 #include "core/kernels/kernel.h"
 #include "gsa/attention_shape.h"
+#include "gsa/cached_attention.h"
 
 namespace unfold::gsa::kernels {
 
 using core::Tensor;
 
-// out = softmax(q k^T / sqrt(width)) v over the first `count` cached keys.
-// qkv (1, shape.qkv_width()), of which the query section is read; keys, values
-// (capacity, kv_heads * width); out (1, shape.out_width()).
-UNFOLD_KERNEL(decode_attention, const Tensor& qkv, const Tensor& keys, const Tensor& values,
-              std::int64_t count, const AttentionShape& shape, const Tensor& out);
+// gsa::cached_attention without the prefix: stores the new keys and values of every sequence, and
+// writes the rows of out that are not below their sequence's prefix.
+UNFOLD_KERNEL(cached_attention, const Tensor& qkv, const AttentionShape& shape,
+              std::span<CachedTokens> sequences, const Tensor& out);
 
 }  // namespace unfold::gsa::kernels

@@ -19,8 +19,8 @@ void attention_backward(T, T, T, T, const AttentionShape&, const BlockMap&, T) {
   without_cuda("attention_backward");
 }
 
-void decode_attention(T, T, T, std::int64_t, const AttentionShape&, T) {
-  without_cuda("decode_attention");
+void cached_attention(T, const AttentionShape&, std::span<CachedTokens>, T) {
+  without_cuda("cached_attention");
 }
 
 void routing_loss(T, const AttentionShape&, const ChunkTable&, std::int64_t, T, T) {

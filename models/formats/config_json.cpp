@@ -77,6 +77,7 @@ class Fields {
     }
     return result;
   }
+  bool has(const char* key) const { return json_.contains(key); }
 
  private:
   const Json& get(const char* key) const {
@@ -152,7 +153,8 @@ std::string to_json(const gsa::GistConfig& config) {
   return Json{{"chunks", config.chunks},
               {"sinks", config.sinks},
               {"previous_chunks", config.previous_chunks},
-              {"rule", name_in(kRules, config.rule)}}
+              {"rule", name_in(kRules, config.rule)},
+              {"links", config.links}}
       .dump();
 }
 
@@ -163,6 +165,8 @@ gsa::GistConfig gist_from_json(std::string_view text, const std::string& where) 
   config.sinks = fields.integer("sinks", 0);
   config.previous_chunks = fields.integer("previous_chunks", 0);
   config.rule = fields.choice("rule", kRules);
+  config.links = fields.has("links") ? fields.integer("links", 0) : 0;  // older files have none
+  core::require(config.links <= gsa::kMaxLinks, "model", "{}: {} links", where, config.links);
   return config;
 }
 

@@ -52,6 +52,9 @@ std::string first_difference(const ModelDescription& stored, const ModelDescript
     text = fmt::format("gist.chunks has {} levels there, {} here", stored.gist.levels(),
                        wanted.gist.levels());
   }
+  if (text.empty() && stored.gist.links != wanted.gist.links) {
+    text = fmt::format("gist.links is {} there, {} here", stored.gist.links, wanted.gist.links);
+  }
   if (text.empty() && stored.tokenizer_fingerprint != wanted.tokenizer_fingerprint) {
     text = "the tokenizer is another one";
   }
@@ -60,7 +63,8 @@ std::string first_difference(const ModelDescription& stored, const ModelDescript
 
 void write_model(const std::filesystem::path& file, const Decoder& decoder,
                  const ModelDescription& description, const WeightSource& weights) {
-  const hdf5::Context context = {"model", file.string(), "free some space or choose another folder"};
+  const hdf5::Context context = {"model", file.string(),
+                                 "free some space or choose another folder"};
   hdf5::Handle handle = hdf5::create_file(context);
   hdf5::write_attribute(handle.get(), "format", kFormat, context);
   hdf5::write_attribute(handle.get(), "decoder", to_json(description.decoder), context);
@@ -89,13 +93,13 @@ void read_weights(const std::filesystem::path& file, Decoder& decoder,
   ModelDescription wanted = stored;
   wanted.decoder = decoder.config();
   wanted.gist.chunks.resize(static_cast<std::size_t>(decoder.gist_levels()), 1);
+  wanted.gist.links = decoder.links();
   const std::string other = first_difference(stored, wanted);
   core::require(other.empty(), "model", "{}: a checkpoint of another architecture: {}",
                 context.file, other);
   for (const Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;
-    const Tensor value =
-        Tensor::empty(parameter.spec.shape, core::accumulator_of(decoder.dtype()));
+    const Tensor value = Tensor::empty(parameter.spec.shape, core::accumulator_of(decoder.dtype()));
     hdf5::read_tensor(handle.get(), "weights/" + parameter.spec.name, value, context);
     core::kernels::copy(value.to(decoder.dtype()).to(decoder.device()), parameter.variable.value());
     if (keep) keep(parameter, value);

@@ -34,7 +34,7 @@ TEST(Eval, MeasuresARunAndWritesItsResults) {
   ASSERT_EQ(result.code, 0) << result.err;
   const std::string file = trained.run() + "/results.json";
   for (const std::string& part : {std::string("val bits per byte"), std::string("recall exact"),
-                                  std::string("full"), std::string("gist"), file}) {
+                                  std::string("full"), std::string("gist_only"), file}) {
     EXPECT_NE(result.out.find(part), std::string::npos) << part << " in\n" << result.out;
   }
   EXPECT_NE(result.err.find("evaluating"), std::string::npos) << result.err;

@@ -55,8 +55,32 @@ TEST(Generate, ContinuesATextTheSameWayEveryTime) {
   };
   const int full = attended("full");
   EXPECT_EQ(full, 57 + 12 + 1);  // context, prompt and the first token, which the second one reads
-  EXPECT_LT(attended("gist"), full / 2);
-  EXPECT_NE(run_unfold(run + asked + "--max-tokens 2").err.find("method gist"), std::string::npos);
+  EXPECT_LT(attended("gist_only"), full / 2);
+  EXPECT_NE(run_unfold(run + asked + "--max-tokens 2").err.find("method gist_only"),
+            std::string::npos);
+}
+
+TEST(Generate, StopsBeforeAStopText) {
+  const TrainedRun trained("generate_stop");
+  const std::string run = fmt::format(
+      "generate '{}' --prompt 'Recall Marlo' --max-tokens 60 "
+      "--temperature 1 --top-k 40 ",
+      trained.run());
+  const std::string text = run_unfold(run).out;
+  // Printable ASCII that stands in the middle of the text.
+  std::size_t at = text.size() / 3;
+  while (at + 3 < text.size() && (text[at] < '0' || text[at] > 'z' || text[at] == '\\')) ++at;
+  ASSERT_LT(at + 3, text.size());
+  const std::string stop = text.substr(at, 1);
+  const ProgramResult cut = run_unfold(run + "--stop '" + stop + "' --stop 'never there'");
+  EXPECT_EQ(cut.code, 0) << cut.err;
+  EXPECT_EQ(cut.out, text.substr(0, text.find(stop)) + "\n");
+  EXPECT_EQ(run_unfold(run + "--stop '" + stop + "'").out, cut.out) << "a single byte";
+
+  const std::string chunked = "--method gsa --streaming --ratio 4";
+  const ProgramResult long_text = run_unfold(run + chunked);
+  EXPECT_EQ(long_text.code, 0) << long_text.err;
+  EXPECT_NE(long_text.err.find("then 60 tokens"), std::string::npos) << long_text.err;
 }
 
 TEST(Generate, AModelOfPlainAttentionTakesNoGists) {
@@ -67,7 +91,7 @@ TEST(Generate, AModelOfPlainAttentionTakesNoGists) {
   const ProgramResult result = run_unfold("generate " + run);
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.err.find("method full"), std::string::npos) << result.err;
-  EXPECT_NE(generate_error(run + "--method gist").find("has no gist tokens"), std::string::npos);
+  EXPECT_NE(generate_error(run + "--method gsa").find("has no gist tokens"), std::string::npos);
 }
 
 TEST(Generate, Errors) {
@@ -83,9 +107,11 @@ TEST(Generate, Errors) {
   expect(generate_error(trained.file("train") + " --prompt x"), "it has no config.yaml");
   expect(generate_error(run + "--prompt x --checkpoint 3"), "no checkpoint of step 3");
   expect(generate_error(run + "--prompt x --method gits"), "gits");
-  for (const std::string option : {"--max-tokens 0", "--max-tokens 99999999999", "--temperature -1",
-                                   "--temperature nan", "--temperature inf", "--top-k -1",
-                                   "--top-p 0", "--top-p 1.5", "--top-p nan", "--seed -1"}) {
+  expect(generate_error(run + "--prompt x --method full --streaming"), "--streaming");
+  for (const std::string option :
+       {"--ratio 0.5", "--ratio nan", "--stop ''", "--max-tokens 0", "--max-tokens 99999999999",
+        "--temperature -1", "--temperature nan", "--temperature inf", "--top-k -1", "--top-p 0",
+        "--top-p 1.5", "--top-p nan", "--seed -1"}) {
     expect(generate_error(run + "--prompt x " + option), option.substr(0, option.find(' ')));
   }
   for (const std::string option : {"--max-tokens x", "--seed x", "--top-k 1.5"}) {

@@ -19,7 +19,7 @@ TEST(Nearest, EditDistance) {
 }
 
 TEST(Nearest, NothingWhenNothingIsNear) {
-  const std::vector<std::string> names = {"full", "gist"};
+  const std::vector<std::string> names = {"full", "gist_only"};
   EXPECT_EQ(nearest_name("fulll", names), "full");
   EXPECT_EQ(nearest_name("banana", names), "");
   EXPECT_EQ(nearest_name("", names), "");

@@ -68,8 +68,11 @@ TEST(Validate, ObjectiveNeedsItsParts) {
             "[config] demo.yaml:2: train.objective = cpt needs gist tokens, but gist.chunks is []: "
             "set gist.chunks, for example [8], or train.objective: lm");
   EXPECT_EQ(error_of("train: {objective: lm}\ngist: {chunks: []}\n"),
-            "[config] demo.yaml:2: eval.methods lists gist, but gist.chunks is []: set "
+            "[config] demo.yaml:2: eval.methods lists gist_only, but gist.chunks is []: set "
             "eval.methods: [full]");
+  EXPECT_NE(error_of("eval: {ratio: 0.5}\n").find("eval.ratio = 0.5: choose 1 or more"),
+            std::string::npos);
+  EXPECT_EQ(error_of("eval: {ratio: 4, methods: [quest, h_gsa]}\n"), "no error");
   EXPECT_EQ(error_of("cpt: {alignment: 1e-4}\n"),
             "[config] demo.yaml:1: cpt.alignment = 0.0001 compares the two branches: set "
             "cpt.two_branch: true, or cpt.alignment: 0");

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "eval/prompt.h"
-#include "gsa/visibility.h"
+#include "models/generate.h"
 #include "tests/eval/tiny_run.h"
 #include "tests/support/temp_folder.h"
 
@@ -40,12 +40,11 @@ std::vector<Case> generated_cases(LoadedRun& run, const Method& method, std::uin
     const auto suffix = random_tokens(random, 1 + random.below(6));
     Case one;
     one.asked.prompt = builder.build(method, context, suffix);
-    one.asked.suffix = static_cast<std::int64_t>(one.asked.prompt.tokens.size() - suffix.size());
     models::GenerateOptions options;
     options.max_tokens = kAnswer + 1;
-    one.asked.answer = models::generate(run.decoder, one.asked.prompt, run.description.gist,
-                                        method.visibility, options)
-                           .tokens;
+    models::Engine engine(run.decoder, run.description.gist, method.policy);
+    one.asked.answer =
+        models::generate(engine, std::span(&one.asked.prompt, 1), options).front().tokens;
     one.next = one.asked.answer.back();
     one.asked.answer.pop_back();
     cases.push_back(std::move(one));
@@ -88,7 +87,7 @@ TEST_P(GreedyMatchOfMethod, EqualsGreedyGeneration) {
   }
 }
 
-TEST_P(GreedyMatchOfMethod, CountsWhatTheQueriesOfTheSuffixRead) {
+TEST_P(GreedyMatchOfMethod, CountsWhatTheTokensOfTheAnswerRead) {
   const TempFolder folder;
   const Method method = method_from_name(GetParam());
   LoadedRun run = make_tiny_run(folder / "run");
@@ -97,16 +96,18 @@ TEST_P(GreedyMatchOfMethod, CountsWhatTheQueriesOfTheSuffixRead) {
   std::int64_t keys = 0;
   std::int64_t queries = 0;
   for (const AnsweredPrompt& one : prompts) {
-    std::vector<std::int8_t> level = one.prompt.level;
-    level.insert(level.end(), one.answer.size(), -1);
-    const auto length = static_cast<std::int64_t>(level.size());
-    const std::vector<std::int32_t> document(level.size(), 0);
-    const gsa::VisibilityCounts counts =
-        gsa::count_row(gsa::make_layout(1, length, 1, level, document), 0, gist);
-    for (std::int64_t q = one.suffix; q < length; ++q, ++queries) {
-      for (std::int64_t k = 0; k <= q; ++k) {
-        keys += gsa::visible(counts, q, k, gist, method.visibility) ? 1 : 0;
-      }
+    models::EngineOptions options;
+    options.observer = [&](const models::SelectedQuery& query, const gsa::SelectionTrace&,
+                           const std::vector<gsa::CacheSpan>& spans) {
+      if (query.position < static_cast<std::int64_t>(one.prompt.tokens.size())) return;
+      keys += gsa::count_keys(spans);
+      ++queries;
+    };
+    models::Engine engine(run.decoder, gist, method.policy, options);
+    const std::int64_t sequence = engine.prefill(std::span(&one.prompt, 1)).first;
+    for (const data::TokenId token : one.answer) {
+      const models::Engine::Continuation next{sequence, {token}};
+      engine.extend(std::span(&next, 1));
     }
   }
   const GreedyMatch match = match_greedy(run.decoder, method, gist, prompts);
@@ -122,9 +123,9 @@ TEST(GreedyMatch, NeedsPromptAndAnswer) {
   LoadedRun run = make_tiny_run(folder / "run");
   const Method full = method_from_name("full");
   const gsa::GistConfig& gist = run.description.gist;
-  const std::vector<AnsweredPrompt> no_answer = {{{{1, 2}, {-1, -1}}, 0, {}}};
+  const std::vector<AnsweredPrompt> no_answer = {{{{1, 2}, {-1, -1}}, {}}};
   EXPECT_THROW(match_greedy(run.decoder, full, gist, no_answer), core::InternalError);
-  const std::vector<AnsweredPrompt> no_prompt = {{{{}, {}}, 0, {1}}};
+  const std::vector<AnsweredPrompt> no_prompt = {{{{}, {}}, {1}}};
   EXPECT_THROW(match_greedy(run.decoder, full, gist, no_prompt), core::InternalError);
 }
 

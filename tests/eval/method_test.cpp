@@ -37,13 +37,25 @@ data::Batch batch_of(const std::vector<std::string>& patterns, int levels,
 }
 
 TEST(Method, Names) {
-  EXPECT_EQ(method_names(), (std::vector<std::string>{"full", "gist"}));
+  EXPECT_EQ(method_names(),
+            (std::vector<std::string>{"full", "gist_only", "gsa", "h_gsa", "mean_pool", "random",
+                                      "streaming", "snapkv", "h2o", "quest"}));
   for (const std::string& name : method_names()) EXPECT_EQ(method_from_name(name).name, name);
-  EXPECT_EQ(user_error([] { method_from_name("gits"); }),
-            "[eval] unknown method 'gits': choose one of full, gist");
+  EXPECT_EQ(
+      user_error([] { method_from_name("gits"); }),
+      "[eval] unknown method 'gits': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
+      "streaming, snapkv, h2o, quest");
   const gsa::GistConfig gist = {.chunks = {8, 4}};
   EXPECT_EQ(method_from_name("full").ratio(gist), 1.0);
-  EXPECT_EQ(method_from_name("gist").ratio(gist), 32.0);
+  EXPECT_EQ(method_from_name("gist_only").ratio(gist), 32.0);
+  EXPECT_EQ(method_from_name("h_gsa").ratio(gist), 32.0);
+  // A ratio of one's own is for methods that choose.
+  EXPECT_EQ(method_from_name("quest", 5).ratio(gist), 5.0);
+  EXPECT_EQ(method_from_name("gist_only", 5).ratio(gist), 32.0);
+  EXPECT_EQ(method_from_name("full", 5).ratio(gist), 1.0);
+  EXPECT_TRUE(method_from_name("mean_pool").gists);
+  EXPECT_FALSE(method_from_name("snapkv").gists);
+  EXPECT_FALSE(method_from_name("gsa").visibility.has_value());
 }
 
 TEST(Method, CountsTheKeysOfTheWorkedExamples) {
@@ -53,10 +65,9 @@ TEST(Method, CountsTheKeysOfTheWorkedExamples) {
   const gsa::GistConfig gist = {.chunks = {3}, .sinks = 1, .previous_chunks = 1};
   const data::Batch row = batch_of({"sabcgdefghijgxy"}, 1, one.decoder.config().vocab_size);
   const std::vector<std::int64_t> suffix = {13};
-  const MethodScores scores = score(one.decoder, method_from_name("gist"), gist, row, suffix);
+  const MethodScores scores = score(one.decoder, method_from_name("gist_only"), gist, row, suffix);
   EXPECT_EQ(scores.queries, 2);
   EXPECT_EQ(scores.keys_read, 8 + 9);
-  EXPECT_TRUE(scores.best.empty());
   EXPECT_EQ(score(one.decoder, method_from_name("full"), gist, row, suffix).keys_read, 11 + 12);
 
   // The example of two levels: c = 2, m = 2, P = 1, S = 1; x and y read 8 and 9 keys.
@@ -65,7 +76,8 @@ TEST(Method, CountsTheKeysOfTheWorkedExamples) {
   const data::Batch rows = batch_of({"sabgcdgGefghigGjkgGxy", "sabgcdgGefghigGjkgGx."}, 2,
                                     two.decoder.config().vocab_size);
   const std::vector<std::int64_t> suffixes = {19, 19};
-  const MethodScores both = score(two.decoder, method_from_name("gist"), levels, rows, suffixes);
+  const MethodScores both =
+      score(two.decoder, method_from_name("gist_only"), levels, rows, suffixes);
   EXPECT_EQ(both.queries, 3);  // padding is no query
   EXPECT_EQ(both.keys_read, (8 + 9) + 8);
 }
@@ -76,13 +88,12 @@ TEST(Method, ScoresAreThoseOfTheModelUnderItsVisibility) {
   const gsa::GistConfig& gist = run.description.gist;
   const data::Batch batch =
       batch_of({"ababcgdefghabcgx", "abcdgabcdgab...."}, 1, run.decoder.config().vocab_size);
-  for (const std::string& name : method_names()) {
+  for (const char* name : {"full", "gist_only"}) {
     const Method method = method_from_name(name);
-    const models::RowScores expected = models::score_rows(
-        run.decoder, batch.layout, batch.tokens, batch.targets, gist, method.visibility, true);
-    const MethodScores all = score(run.decoder, method, gist, batch, {}, true);
+    const models::RowScores expected = models::score_rows(run.decoder, batch.layout, batch.tokens,
+                                                          batch.targets, gist, *method.visibility);
+    const MethodScores all = score(run.decoder, method, gist, batch);
     EXPECT_EQ(all.loss, expected.loss);
-    EXPECT_EQ(all.best, expected.best);
     EXPECT_EQ(all.keys_read, expected.visible_pairs);
     EXPECT_EQ(all.queries, 28);
     const std::vector<std::int64_t> from_the_start = {0, 0};
@@ -90,6 +101,14 @@ TEST(Method, ScoresAreThoseOfTheModelUnderItsVisibility) {
     EXPECT_EQ(counted.keys_read, all.keys_read);
     EXPECT_EQ(counted.queries, all.queries);
   }
+}
+
+TEST(Method, ScoresNoRowsForMethodsThatChoose) {
+  const TempFolder folder;
+  LoadedRun run = make_tiny_run(folder / "run");
+  const data::Batch batch = batch_of({"abcdgab"}, 1, run.decoder.config().vocab_size);
+  EXPECT_THROW(score(run.decoder, method_from_name("gsa"), run.description.gist, batch),
+               core::InternalError);
 }
 
 TEST(PromptBuilder, GistsOnlyInTheContext) {
@@ -102,14 +121,16 @@ TEST(PromptBuilder, GistsOnlyInTheContext) {
   const PromptBuilder builder(run, run.description.gist);
   const std::vector<data::TokenId> context = {1, 2, 3, 4, 5};
   const std::vector<data::TokenId> suffix = {6, 7, 8};
-  const models::Prompt gist = builder.build(method_from_name("gist"), context, suffix);
+  const models::Prompt gist = builder.build(method_from_name("gist_only"), context, suffix);
   EXPECT_EQ(gist.level, (std::vector<std::int8_t>{-1, -1, -1, 0, -1, -1, 0, 1, -1, -1, -1}));
   EXPECT_EQ(gist.tokens, (std::vector<data::TokenId>{1, 2, 3, vocabulary, 4, 5, vocabulary,
                                                      vocabulary + 1, 6, 7, 8}));
   const models::Prompt full = builder.build(method_from_name("full"), context, suffix);
   EXPECT_EQ(full.tokens, (std::vector<data::TokenId>{1, 2, 3, 4, 5, 6, 7, 8}));
   EXPECT_EQ(full.level, std::vector<std::int8_t>(8, -1));
-  const models::Prompt raw = builder.build(method_from_name("gist"), {}, suffix);
+  EXPECT_EQ(gist.suffix, 8);
+  EXPECT_EQ(full.suffix, 5) << "the same place in the text";
+  const models::Prompt raw = builder.build(method_from_name("gist_only"), {}, suffix);
   EXPECT_EQ(raw.tokens, suffix);
   EXPECT_THROW(PromptBuilder(run, gsa::GistConfig{.chunks = {2}}), core::InternalError);
 }
@@ -119,7 +140,7 @@ TEST(PromptBuilder, PlacesGistsByWordsAsTrainingDoes) {
   const LoadedRun run = make_tiny_run(folder / "run", {.gist = {.chunks = {4}, .sinks = 0}});
   const PromptBuilder builder(run, run.description.gist);
   const auto context = run.tokenizer->encode("abcde fghi");
-  const models::Prompt prompt = builder.build(method_from_name("gist"), context, {});
+  const models::Prompt prompt = builder.build(method_from_name("gist_only"), context, {});
   // Behind "abcd" one more letter comes before the blank: the gist moves there.
   EXPECT_EQ(prompt.level, (std::vector<std::int8_t>{-1, -1, -1, -1, -1, 0, -1, -1, -1, -1, -1, 0}));
 }

@@ -70,7 +70,7 @@ TEST(Metrics, ReadsStepsAndValidations) {
   EXPECT_EQ(history.tokens, 20'000);
   EXPECT_DOUBLE_EQ(history.train_seconds, 10);
   ASSERT_EQ(history.validations.size(), 2u);
-  EXPECT_EQ(history.validations[1].visibility, "gist");
+  EXPECT_EQ(history.validations[1].visibility, "gist_only");
   EXPECT_EQ(history.validations[1].step, (std::vector<double>{10, 20}));
   EXPECT_DOUBLE_EQ(history.validations[1].bits_per_byte[0], 1.7);
 }
@@ -113,14 +113,14 @@ TEST(Report, WritesThreeFilesWithTheFigures) {
     EXPECT_TRUE(contains(html, part)) << part;
   }
   const std::string markdown = core::read_text_file(files.markdown);
-  EXPECT_TRUE(contains(markdown, "| passkey | accuracy | gist | **90.0%** |")) << markdown;
+  EXPECT_TRUE(contains(markdown, "| passkey | accuracy | gist_only | **90.0%** |")) << markdown;
   EXPECT_TRUE(contains(markdown, "| 100 | 1.510 | 1.610 |")) << markdown;
 
   const json report = json::parse(core::read_text_file(files.json));
   EXPECT_EQ(report["results"].size(), 4u);
   EXPECT_EQ(report["results"][3]["best"], true);
   EXPECT_EQ(report["training"]["loss"]["value"].size(), 100u);
-  EXPECT_EQ(report["validation"]["gist"]["bits_per_byte"].size(), 10u);
+  EXPECT_EQ(report["validation"]["gist_only"]["bits_per_byte"].size(), 10u);
 }
 
 TEST(Report, PageFetchesNothingAndRunsNothing) {
@@ -140,7 +140,8 @@ TEST(Report, AllTextIsEscaped) {
   write_run(folder.path(), 20);
   const std::string evil = "</pre><script>alert(1)</script>\"'&";
   Results results;
-  results.rows = {result_row(evil, evil, "accuracy", 0.5), result_row(evil, "gist", evil, 0.5)};
+  results.rows = {result_row(evil, evil, "accuracy", 0.5),
+                  result_row(evil, "gist_only", evil, 0.5)};
   results.version = evil;
   write_results(folder / "results.json", results);
   core::write_file_atomically(folder / "config.yaml", config_text() + "# " + evil + "\n# ```\n");
@@ -222,7 +223,7 @@ TEST(Summary, NotesSayWhatEachMethodReads) {
   write_run(folder.path(), 10);
   const auto notes = method_notes(read_run(folder.path()));
   ASSERT_EQ(notes.size(), 2u);
-  EXPECT_EQ(notes[0].method, "gist");
+  EXPECT_EQ(notes[0].method, "gist_only");
   EXPECT_EQ(notes[0].text,
             "A token reads every gist token before it, and raw text only from its own chunk, the 1 "
             "chunk before it and the first 3 tokens of the document. Chunks of 8 tokens.");

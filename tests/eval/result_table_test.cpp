@@ -43,8 +43,8 @@ TEST(MetricStyle, Numbers) {
 TEST(ResultTable, GroupsByTaskAndMetricAndMarksTheBest) {
   const auto blocks = group_results({result_row("val", "full", "bits_per_byte", 1.5),
                                      result_row("passkey", "full", "accuracy", 0.8),
-                                     result_row("val", "gist", "bits_per_byte", 1.6),
-                                     result_row("passkey", "gist", "accuracy", 0.9),
+                                     result_row("val", "gist_only", "bits_per_byte", 1.6),
+                                     result_row("passkey", "gist_only", "accuracy", 0.9),
                                      result_row("val", "full", "perplexity", 9)});
   ASSERT_EQ(blocks.size(), 3u);
   EXPECT_EQ(blocks[0].task, "val");
@@ -70,10 +70,10 @@ TEST(ResultTable, TiesAreAllBestAndNanNever) {
 TEST(TerminalTable, IsAlignedWithIntervalsAndConditions) {
   Results results;
   results.rows = {result_row("val", "full", "bits_per_byte", 1.6),
-                  result_row("val", "gist", "bits_per_byte", 1.44),
-                  result_row("passkey", "gist", "accuracy", 0.8)};
+                  result_row("val", "gist_only", "bits_per_byte", 1.44),
+                  result_row("passkey", "gist_only", "accuracy", 0.8)};
   EXPECT_EQ(results_table(results),
-            "task               full                  gist\n"
+            "task               full                  gist_only\n"
             "                   1x, 400.0 keys        8x, 80.0 keys\n"
             "-----------------  --------------------  ---------------------\n"
             "val bits per byte  1.600 [1.440, 1.700]  1.440 [1.296, 1.530]*\n"
@@ -92,8 +92,8 @@ TEST(TerminalTable, NoResultsAndHostileNames) {
 
 TEST(TerminalTable, SameMethodAtTwoRatiosGivesTwoColumns) {
   Results results;
-  results.rows = {result_row("a", "gist", "accuracy", 0.5),
-                  result_row("a", "gist", "accuracy", 0.25)};
+  results.rows = {result_row("a", "gist_only", "accuracy", 0.5),
+                  result_row("a", "gist_only", "accuracy", 0.25)};
   results.rows[1].ratio = 32;
   const std::string table = results_table(results);
   EXPECT_NE(table.find("8x, 80.0 keys"), std::string::npos);

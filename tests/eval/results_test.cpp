@@ -18,7 +18,7 @@ using test::user_error;
 Results example() {
   Results results;
   results.rows = {{"val", "full", 1, "bits_per_byte", 1.0 / 3.0, 16384, 0.3, 0.4, 498.25},
-                  {"passkey", "gist", 8, "accuracy", 0.965, 200, 0.929, 0.986, 91}};
+                  {"passkey", "gist_only", 8, "accuracy", 0.965, 200, 0.929, 0.986, 91}};
   results.config_yaml = "run:\n  seed: 42\n";
   results.version = "0.1.0";
   results.step = 300;
@@ -36,7 +36,7 @@ TEST(Results, WriteAndReadBackExactly) {
   EXPECT_EQ(read.rows[0].value, 1.0 / 3.0);
   EXPECT_EQ(read.rows[0].n, 16384);
   EXPECT_EQ(read.rows[0].attended, 498.25);
-  EXPECT_EQ(read.rows[1].method, "gist");
+  EXPECT_EQ(read.rows[1].method, "gist_only");
   EXPECT_EQ(read.rows[1].ratio, 8);
   EXPECT_EQ(read.rows[1].low, 0.929);
   EXPECT_EQ(read.rows[1].high, 0.986);

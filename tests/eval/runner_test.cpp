@@ -60,16 +60,17 @@ TEST_F(Runner, MeasuresEveryTaskUnderEveryMethodAndWritesIt) {
   std::vector<std::string> order;
   for (const ResultRow& row : results.rows) {
     order.push_back(row.task + " " + row.method + " " + row.metric);
-    EXPECT_EQ(row.ratio, row.method == "gist" ? 4.0 : 1.0);
+    EXPECT_EQ(row.ratio, row.method == "gist_only" ? 4.0 : 1.0);
     EXPECT_LE(row.low, row.value);
     EXPECT_GE(row.high, row.value);
     EXPECT_GT(row.n, 0);
     EXPECT_GT(row.attended, 1);
   }
-  EXPECT_EQ(order, (std::vector<std::string>{
-                       "val full loss", "val full bits_per_byte", "val full perplexity",
-                       "val gist loss", "val gist bits_per_byte", "val gist perplexity",
-                       "passkey full exact_match", "passkey gist exact_match"}));
+  EXPECT_EQ(order,
+            (std::vector<std::string>{
+                "val full loss", "val full bits_per_byte", "val full perplexity",
+                "val gist_only loss", "val gist_only bits_per_byte", "val gist_only perplexity",
+                "passkey full exact_match", "passkey gist_only exact_match"}));
   EXPECT_EQ(results.step, 3);
   EXPECT_EQ(results.parameters, models::count_parameters(run.description.decoder, 1));
   const Results stored = read_results(folder_ / "run" / "results.json");
@@ -98,8 +99,10 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
   };
   EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
             "[eval] unknown task 'recal': choose one of perplexity, recall, passkey, multikey");
-  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.methods = {"gsa"}; }),
-            "[eval] unknown method 'gsa': choose one of full, gist");
+  EXPECT_EQ(
+      error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
+      "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
+      "streaming, snapkv, h2o, quest");
   EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
             "[eval] eval.tasks is empty: list some of perplexity, recall, passkey, multikey");
   EXPECT_EQ(error_of([](EvalSettings& s) {
@@ -112,6 +115,32 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
             std::string::npos);
   EXPECT_NE(error_of([](EvalSettings& s) { s.val = {}; }).find("data.val"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "results.json"));
+}
+
+TEST_F(Runner, MeasuresAllMethodsAtOneRatio) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.methods = method_names();
+  settings.eval.context = 200;
+  settings.eval.ratio = 5;
+  const Results results = evaluate(run, settings, {});
+  std::vector<std::string> measured;
+  double full = 0;
+  for (const ResultRow& row : results.rows) {
+    if (row.task == "val") {
+      EXPECT_TRUE(row.method == "full" || row.method == "gist_only") << row.method;
+      continue;
+    }
+    measured.push_back(row.method);
+    if (row.method == "full") full = row.attended;
+    EXPECT_EQ(row.ratio, row.method == "full" ? 1.0 : row.method == "gist_only" ? 4.0 : 5.0);
+    EXPECT_GT(row.attended, 0) << row.method;
+    // quest has two dense layers, and this model has no more.
+    if (row.method != "full" && row.method != "quest") {
+      EXPECT_LT(row.attended, full * 0.7) << row.method;
+    }
+  }
+  EXPECT_EQ(measured, method_names());
 }
 
 TEST_F(Runner, AModelWithoutGistsIsMeasuredUnderFull) {

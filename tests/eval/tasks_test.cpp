@@ -12,6 +12,7 @@
 #include "eval/tasks/perplexity.h"
 #include "eval/tasks/recall.h"
 #include "gsa/visibility.h"
+#include "models/generate.h"
 #include "models/score.h"
 #include "tests/eval/tiny_run.h"
 #include "tests/support/temp_folder.h"
@@ -55,7 +56,7 @@ TEST(Perplexity, OfAUniformModelIsItsVocabulary) {
   const fs::path shard = write_shard(folder / "val.h5", *run.tokenizer, {"abcd"});
   const PerplexityTask task(run, settings_for(run, shard));
   const auto vocabulary = static_cast<double>(run.tokenizer->vocab_size());
-  for (const std::string& name : method_names()) {
+  for (const char* name : {"full", "gist_only"}) {
     const std::vector<ResultRow> rows = task.measure(run, method_from_name(name), ignore);
     ASSERT_EQ(rows.size(), 3u);
     EXPECT_EQ(rows[0].n, 4);
@@ -75,11 +76,11 @@ TEST(Perplexity, EqualsScoringTheRowsByHand) {
   const data::Batch batch =
       data::validation_batches({shard}, data::make_row_format(*run.tokenizer, gist, 48), 100, 100)
           .at(0);
-  for (const std::string& name : method_names()) {
+  for (const char* name : {"full", "gist_only"}) {
     const Method method = method_from_name(name);
     const data::Batch rows = method.gists ? batch : data::without_gists(batch);
     const models::RowScores scores = models::score_rows(run.decoder, rows.layout, rows.tokens,
-                                                        rows.targets, gist, method.visibility);
+                                                        rows.targets, gist, *method.visibility);
     double nats = 0;
     std::int64_t bytes = 0;
     std::int64_t targets = 0;
@@ -92,7 +93,7 @@ TEST(Perplexity, EqualsScoringTheRowsByHand) {
         if (rows.layout.document[i] < 0) continue;
         ++queries;
         for (std::int64_t k = 0; k <= q; ++k) {
-          pairs += gsa::visible(counts, q, k, gist, method.visibility) ? 1 : 0;
+          pairs += gsa::visible(counts, q, k, gist, *method.visibility) ? 1 : 0;
         }
         if (rows.targets[i] < 0) continue;
         nats += scores.loss[i];
@@ -128,10 +129,24 @@ TEST(Perplexity, BothMethodsPredictTheSameTokens) {
         write_shard(folder / (std::to_string(i) + ".h5"), *run.tokenizer, kTexts);
     const PerplexityTask task(run, settings_for(run, shard));
     const ResultRow full = task.measure(run, method_from_name("full"), ignore).front();
-    const ResultRow gist = task.measure(run, method_from_name("gist"), ignore).front();
+    const ResultRow gist = task.measure(run, method_from_name("gist_only"), ignore).front();
     EXPECT_EQ(full.n, gist.n);
     EXPECT_GT(full.n, 100);
     EXPECT_NE(full.value, gist.value);
+  }
+}
+
+TEST(Perplexity, IsOfMethodsThatAreMasks) {
+  const TempFolder folder;
+  LoadedRun run = make_tiny_run(folder / "run");
+  const fs::path shard = write_shard(folder / "val.h5", *run.tokenizer, kTexts);
+  const PerplexityTask task(run, settings_for(run, shard));
+  for (const std::string& name : method_names()) {
+    std::int64_t told = 0;
+    const std::vector<ResultRow> rows = task.measure(
+        run, method_from_name(name), [&](std::int64_t positions) { told += positions; });
+    EXPECT_EQ(rows.empty(), name != "full" && name != "gist_only") << name;
+    EXPECT_EQ(told, task.work()) << name;
   }
 }
 
@@ -184,7 +199,7 @@ TEST_P(RecallOfTask, SamplesAreGistedContextAndRawSuffix) {
   EvalSettings settings = settings_for(run, "");
   const RecallTask task(run, settings, GetParam());
   const Method full = method_from_name("full");
-  const Method gist = method_from_name("gist");
+  const Method gist = method_from_name("gist_only");
   std::set<std::vector<data::TokenId>> seen;
   for (std::int64_t i = 0; i < settings.eval.samples; ++i) {
     const AnsweredPrompt plain = task.sample(run, full, i);
@@ -192,15 +207,15 @@ TEST_P(RecallOfTask, SamplesAreGistedContextAndRawSuffix) {
     EXPECT_EQ(plain.answer, gisted.answer);
     EXPECT_EQ(run.tokenizer->decode(plain.answer).front(), ' ');
     // The context is as long as asked for, up to the last piece that did not fit.
-    EXPECT_LE(plain.suffix, settings.eval.context);
-    EXPECT_GT(plain.suffix, settings.eval.context / 2);
+    EXPECT_LE(plain.prompt.suffix, settings.eval.context);
+    EXPECT_GT(plain.prompt.suffix, settings.eval.context / 2);
     std::vector<data::TokenId> raw;
     for (std::size_t t = 0; t < gisted.prompt.tokens.size(); ++t) {
-      const bool in_suffix = static_cast<std::int64_t>(t) >= gisted.suffix;
+      const bool in_suffix = static_cast<std::int64_t>(t) >= gisted.prompt.suffix;
       EXPECT_TRUE(!in_suffix || gisted.prompt.level[t] == -1);
       if (gisted.prompt.level[t] < 0) raw.push_back(gisted.prompt.tokens[t]);
     }
-    EXPECT_EQ(gisted.prompt.level[static_cast<std::size_t>(gisted.suffix) - 1], 0);
+    EXPECT_EQ(gisted.prompt.level[static_cast<std::size_t>(gisted.prompt.suffix) - 1], 0);
     EXPECT_EQ(raw, plain.prompt.tokens);
     // The answer can be read off the context.
     const std::string text = run.tokenizer->decode(plain.prompt.tokens);
@@ -226,9 +241,9 @@ TEST_P(RecallOfTask, MeasuresWhatGenerationGives) {
       const AnsweredPrompt sample = task.sample(run, method, i);
       models::GenerateOptions options;
       options.max_tokens = static_cast<std::int64_t>(sample.answer.size());
-      right += models::generate(run.decoder, sample.prompt, run.description.gist, method.visibility,
-                                options)
-                           .tokens == sample.answer
+      models::Engine engine(run.decoder, run.description.gist, method.policy);
+      right += models::generate(engine, std::span(&sample.prompt, 1), options).front().tokens ==
+                       sample.answer
                    ? 1
                    : 0;
     }
@@ -253,7 +268,7 @@ TEST_P(RecallOfTask, GistsReadFewerKeys) {
   settings.eval.context = 800;
   const RecallTask task(run, settings, GetParam());
   const double full = task.measure(run, method_from_name("full"), ignore)[0].attended;
-  const double gist = task.measure(run, method_from_name("gist"), ignore)[0].attended;
+  const double gist = task.measure(run, method_from_name("gist_only"), ignore)[0].attended;
   EXPECT_GT(full, 700);
   // A key a chunk; sinks, the previous chunk and the suffix itself besides.
   EXPECT_GT(gist, full / 8 / 2);
@@ -273,7 +288,7 @@ TEST_P(RecallOfTask, PiecesAreTokenizedAsInTheWholeText) {
   for (std::int64_t i = 0; i < 12; ++i) {
     const AnsweredPrompt sample = task.sample(run, method_from_name("full"), i);
     // Pieces are measured one by one; a line end between two of them may be a token more.
-    EXPECT_LE(sample.suffix, 160 + 4);
+    EXPECT_LE(sample.prompt.suffix, 160 + 4);
     std::vector<data::TokenId> tokens = sample.prompt.tokens;
     tokens.insert(tokens.end(), sample.answer.begin(), sample.answer.end());
     const std::string text = tokenizer->decode(tokens);

@@ -7,121 +7,66 @@
 #include <set>
 
 #include "core/error.h"
-#include "gsa/visibility.h"
-#include "models/kv_cache.h"
+#include "models/stop_strings.h"
+#include "tests/models/naive_decoder.h"
 #include "tests/models/tiny.h"
 
 namespace unfold::models {
 namespace {
 
 using core::DType;
-using core::Tensor;
-using gsa::Visibility;
+using gsa::PolicyKind;
 
-constexpr Visibility kModes[] = {Visibility::gist, Visibility::full, Visibility::causal};
-const std::vector<std::vector<std::int64_t>> kChunks = {{}, {3}, {2, 2}};
+const std::vector<std::vector<std::int64_t>> kChunks = {{3}, {2, 2}};
 
-// Logits behind every token, without a cache.
-std::vector<double> full_logits(Decoder& decoder, const Prompt& prompt, const gsa::GistConfig& gist,
-                                Visibility visibility) {
-  const autograd::NoGrad no_grad;
-  const gsa::Layout layout = one_row(prompt.level, gist.levels());
-  BlockAttention attention(
-      std::make_shared<const gsa::BlockMap>(gsa::make_block_map(layout, gist, visibility)));
-  const Tensor hidden = decoder
-                            .hidden(Tensor::from(prompt.tokens, {layout.size()}),
-                                    Tensor::from(layout.rope, {layout.size()}), attention)
-                            .value();
-  return decoder.logits(hidden).to_vector<double>();
+// The text of token 3 is "d".
+std::string letter(std::int32_t token) {
+  return std::string(1, static_cast<char>('a' + token));
 }
 
-std::vector<double> last_row(const std::vector<double>& logits) {
-  return {logits.end() - kTinyVocabulary, logits.end()};
-}
-
-// Keys of the prompt that a raw token behind it sees, by the rule.
-std::vector<std::int32_t> seen_later(const Prompt& prompt, const gsa::GistConfig& gist,
-                                     Visibility visibility) {
-  std::vector<std::int8_t> level = prompt.level;
-  level.push_back(-1);
-  const auto next = static_cast<std::int64_t>(prompt.level.size());
-  const gsa::VisibilityCounts counts = gsa::count_row(one_row(level, gist.levels()), 0, gist);
-  std::vector<std::int32_t> kept;
-  for (std::int32_t key = 0; key < next; ++key) {
-    if (gsa::visible(counts, next, key, gist, visibility)) kept.push_back(key);
+class Generating : public testing::Test {
+ protected:
+  Generated generate_one(const Prompt& prompt, const GenerateOptions& options,
+                         PolicyKind kind = PolicyKind::gist_only, bool streaming = false) {
+    Engine engine(decoder_, gist_, {.kind = kind}, {.streaming = streaming});
+    return generate(engine, std::span(&prompt, 1), options).front();
   }
-  return kept;
-}
 
-TEST(CachedAttention, DecodingEqualsAFullForward) {
-  for (const DType dtype : {DType::float64, DType::float32}) {
-    for (const auto& chunks : kChunks) {
-      for (const Visibility mode : kModes) {
-        const gsa::GistConfig gist{.chunks = chunks, .sinks = 1};
-        Decoder decoder(tiny_config(), gist.levels(), dtype, {}, 8);
-        Prompt prompt = tiny_prompt(23, 4, gist, 21);
-        const Prompt later = tiny_prompt(0, 7, gist, 22);
-        const std::vector<std::int32_t> kept = seen_later(prompt, gist, mode);
-        const gsa::Layout layout = one_row(prompt.level, gist.levels());
-        CachedAttention cache(2, decoder.attention_shape(),
-                              static_cast<std::int64_t>(kept.size()) + 7, dtype, {});
-        const autograd::NoGrad no_grad;
-        cache.begin_prefill(
-            std::make_shared<const gsa::BlockMap>(gsa::make_block_map(layout, gist, mode)), kept);
-        Tensor hidden = decoder
-                            .hidden(Tensor::from(prompt.tokens, {layout.size()}),
-                                    Tensor::from(layout.rope, {layout.size()}), cache)
-                            .value();
-        std::int32_t position = layout.rope.back();
-        for (std::size_t step = 0;; ++step) {
-          const std::vector<double> cached = last_row(decoder.logits(hidden).to_vector<double>());
-          const std::vector<double> whole = last_row(full_logits(decoder, prompt, gist, mode));
-          for (std::size_t id = 0; id < cached.size(); ++id) {
-            ASSERT_NEAR(cached[id], whole[id], dtype == DType::float64 ? 1e-9 : 1e-4)
-                << "step " << step << " mode " << static_cast<int>(mode);
-          }
-          if (step == later.tokens.size()) break;
-          prompt.tokens.push_back(later.tokens[step]);
-          prompt.level.push_back(-1);
-          cache.begin_decode();
-          EXPECT_EQ(cache.size(), static_cast<std::int64_t>(kept.size() + step) + 1);
-          hidden = decoder
-                       .hidden(Tensor::from(std::vector<std::int32_t>{later.tokens[step]}, {1}),
-                               Tensor::from(std::vector<std::int32_t>{++position}, {1}), cache)
-                       .value();
-        }
-        EXPECT_THROW(cache.begin_decode(), core::InternalError) << "the cache is full";
-      }
-    }
-  }
-}
-
-TEST(CachedAttention, RejectsMoreKeysThanItHolds) {
-  const gsa::GistConfig gist{.chunks = {}};
-  CachedAttention cache(1, {1, 1, 4}, 2, DType::float32, {});
-  EXPECT_THROW(cache.begin_prefill(std::make_shared<const gsa::BlockMap>(gsa::make_block_map(
-                                       one_row({-1, -1, -1}, 0), gist, Visibility::causal)),
-                                   {0, 1, 2}),
-               core::InternalError);
-}
+  gsa::GistConfig gist_ = {.chunks = {3}, .sinks = 2};
+  DecoderConfig config_ = [] {
+    DecoderConfig config = tiny_config();
+    config.tied_embeddings = false;
+    return config;
+  }();
+  Decoder decoder_{config_, 1, DType::float32, {}, 4};
+  const Prompt prompt_ = tiny_prompt(17, 3, gist_, 5);
+};
 
 TEST(Generate, GreedyEqualsRepeatedFullForwards) {
   for (const auto& chunks : kChunks) {
-    for (const Visibility mode : kModes) {
-      const gsa::GistConfig gist{.chunks = chunks, .sinks = 2};
-      Decoder decoder(tiny_config(), gist.levels(), DType::float64, {}, 4);
-      Prompt prompt = tiny_prompt(17, 3, gist, 5);
+    const gsa::GistConfig gist{.chunks = chunks, .sinks = 2};
+    Decoder decoder(tiny_config(), gist.levels(), DType::float64, {}, 4);
+    for (const PolicyKind kind : {PolicyKind::full, PolicyKind::gist_only}) {
+      const bool gists = kind == PolicyKind::gist_only;
+      Prompt prompt = tiny_prompt(17, 3, gists ? gist : gsa::GistConfig{.chunks = {}}, 5);
       std::vector<std::int32_t> streamed;
-      const Generated generated = generate(decoder, prompt, gist, mode, {.max_tokens = 12},
-                                           [&](std::int32_t token) { streamed.push_back(token); });
+      Engine engine(decoder, gist, {.kind = kind});
+      const Generated generated = generate(engine, std::span(&prompt, 1), {.max_tokens = 12},
+                                           [&](std::int64_t index, std::int32_t token) {
+                                             EXPECT_EQ(index, 0);
+                                             streamed.push_back(token);
+                                           })
+                                      .front();
       ASSERT_EQ(generated.tokens.size(), 12u);
+      EXPECT_EQ(generated.finish, FinishReason::length);
       EXPECT_EQ(streamed, generated.tokens);
-      const std::size_t kept = seen_later(prompt, gist, mode).size();
-      EXPECT_EQ(generated.attended, static_cast<std::int64_t>(kept) + 11);
+      EXPECT_EQ(engine.cache_bytes(), 0u) << "what ended is released";
       for (const std::int32_t token : generated.tokens) {
-        const std::vector<double> logits = last_row(full_logits(decoder, prompt, gist, mode));
-        const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
-        ASSERT_EQ(token, best);
+        const std::vector<double> all =
+            naive_logits(decoder, one_row(prompt.level, gist.levels()), prompt.tokens, gist,
+                         gists ? gsa::Visibility::gist : gsa::Visibility::full);
+        const std::vector<double> logits(all.end() - kTinyVocabulary, all.end());
+        ASSERT_EQ(token, std::max_element(logits.begin(), logits.end()) - logits.begin());
         prompt.tokens.push_back(token);
         prompt.level.push_back(-1);
       }
@@ -129,81 +74,144 @@ TEST(Generate, GreedyEqualsRepeatedFullForwards) {
   }
 }
 
-TEST(Generate, GistVisibilityKeepsASmallCache) {
+TEST(Generate, GistVisibilityReadsFewKeys) {
   const gsa::GistConfig gist{.chunks = {8}};
   Decoder decoder(tiny_config(), 1, DType::float32, {}, 4);
-  const Prompt prompt = tiny_prompt(8 * 40 + 3, 4, gist, 5);
-  const auto attended = [&](Visibility mode) {
-    return generate(decoder, prompt, gist, mode, {.max_tokens = 1}).attended;
+  const auto attended = [&](PolicyKind kind) {
+    const bool gists = kind == PolicyKind::gist_only;
+    const Prompt prompt =
+        tiny_prompt(8 * 40 + 3, 4, gists ? gist : gsa::GistConfig{.chunks = {}}, 5);
+    Engine engine(decoder, gist, {.kind = kind});
+    generate(engine, std::span(&prompt, 1), {.max_tokens = 2});
+    return engine.decode_reads().keys_per_query();
   };
   // The segment ends in a gist, so the chunk before the suffix is the previous one: 40 gists,
-  // sinks, 8 raw tokens and the suffix.
-  EXPECT_EQ(attended(Visibility::gist), 40 + 3 + 8 + 4);
-  EXPECT_EQ(attended(Visibility::full), 8 * 40 + 3 + 4);
-  EXPECT_EQ(attended(Visibility::causal), 8 * 40 + 3 + 4 + 40);
+  // sinks, 8 raw tokens, the suffix and the token itself.
+  EXPECT_EQ(attended(PolicyKind::gist_only), 40 + 3 + 8 + 4 + 1);
+  EXPECT_EQ(attended(PolicyKind::full), 8 * 40 + 3 + 4 + 1);
 }
 
-TEST(Generate, StopsBehindEosAndAtTheLimit) {
-  const gsa::GistConfig gist{.chunks = {3}};
-  Decoder decoder(tiny_config(), 1, DType::float32, {}, 4);
-  const Prompt prompt = tiny_prompt(17, 3, gist, 5);
+TEST_F(Generating, StopsBehindEosAndAtTheLimit) {
   const GenerateOptions sampled{.max_tokens = 30, .sampling = {.temperature = 2.0, .seed = 3}};
-  const Generated all = generate(decoder, prompt, gist, Visibility::gist, sampled);
+  const Generated all = generate_one(prompt_, sampled);
   ASSERT_EQ(all.tokens.size(), 30u);
   GenerateOptions stopped = sampled;
   stopped.eos = all.tokens[9];
   const auto first = std::find(all.tokens.begin(), all.tokens.end(), stopped.eos);
-  const Generated cut = generate(decoder, prompt, gist, Visibility::gist, stopped);
+  const Generated cut = generate_one(prompt_, stopped);
   EXPECT_EQ(cut.tokens, std::vector<std::int32_t>(all.tokens.begin(), first));
-  EXPECT_TRUE(generate(decoder, prompt, gist, Visibility::gist, {.max_tokens = 0}).tokens.empty());
-  EXPECT_THROW(generate(decoder, {}, gist, Visibility::gist, {}), core::InternalError);
+  EXPECT_EQ(cut.finish, FinishReason::eos);
+  EXPECT_TRUE(generate_one(prompt_, {.max_tokens = 0}).tokens.empty());
+  EXPECT_THROW(generate_one({}, {}), core::InternalError);
 }
 
-TEST(Generate, SamplingIsAFunctionOfTheSeed) {
-  const gsa::GistConfig gist{.chunks = {3}};
-  Decoder decoder(tiny_config(), 1, DType::float32, {}, 4);
-  const Prompt prompt = tiny_prompt(17, 3, gist, 5);
+TEST_F(Generating, StopsBehindAStopString) {
+  GenerateOptions options{.max_tokens = 30, .sampling = {.temperature = 2.0, .seed = 3}};
+  const Generated all = generate_one(prompt_, options);
+  std::string text;
+  for (const std::int32_t token : all.tokens) text += letter(token);
+  options.text_of = letter;
+  options.stop = {text.substr(12, 3), "no such text"};
+  const std::size_t begin = text.find(options.stop[0]);
+  const Generated cut = generate_one(prompt_, options);
+  EXPECT_EQ(cut.finish, FinishReason::stop);
+  EXPECT_EQ(cut.tokens.size(), begin + 3);
+  EXPECT_EQ(cut.stop_bytes, 3u);
+  options.text_of = nullptr;
+  EXPECT_THROW(generate_one(prompt_, options), core::InternalError);
+  options.text_of = letter;
+  options.stop = {""};
+  EXPECT_THROW(generate_one(prompt_, options), core::InternalError);
+}
+
+TEST(StopStrings, AreFoundAcrossPieces) {
+  const std::vector<std::string> stop = {"\n\n", "END", "ND of"};
+  const auto found = [&](const std::vector<std::string>& pieces) {
+    StopStrings strings(stop);
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      EXPECT_EQ(bytes, 0u);
+      bytes = strings.push(pieces[i]);
+    }
+    return bytes;
+  };
+  EXPECT_EQ(found({"a", "\n", "b\n", "\nc"}), 3u);
+  EXPECT_EQ(found({"E", "N", "D"}), 3u);
+  EXPECT_EQ(found({"xEN", "Dy"}), 4u);
+  EXPECT_EQ(found({"the E", "ND of"}), 6u) << "the earliest";
+  EXPECT_EQ(found({"EEEEEEEEEEEEEEEEE", "N", " D"}), 0u);
+  EXPECT_EQ(found({""}), 0u);
+}
+
+TEST_F(Generating, SamplingIsAFunctionOfTheSeed) {
   const auto tokens = [&](std::uint64_t seed) {
-    return generate(decoder, prompt, gist, Visibility::gist,
-                    {.max_tokens = 20, .sampling = {.temperature = 1.5, .seed = seed}})
+    return generate_one(prompt_, {.max_tokens = 20, .sampling = {.temperature = 1.5, .seed = seed}})
         .tokens;
   };
   EXPECT_EQ(tokens(1), tokens(1));
   EXPECT_NE(tokens(1), tokens(2));
 }
 
-// Even when the rows of the gists would score far above all others.
-TEST(Generate, NeverYieldsAGist) {
-  const gsa::GistConfig gist{.chunks = {3}};
-  DecoderConfig config = tiny_config();
-  config.tied_embeddings = false;
-  Decoder decoder(config, 1, DType::float32, {}, 4);
-  const Prompt prompt = tiny_prompt(17, 3, gist, 5);
-  float* head = decoder.parameter("head.weight").variable.value().data<float>();
+TEST_F(Generating, ABatchIsItsPromptsOneByOne) {
+  std::vector<Prompt> prompts;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    prompts.push_back(tiny_prompt(4 + 9 * static_cast<std::int64_t>(i), 2, gist_, i));
+  }
+  GenerateOptions options{.max_tokens = 15};
+  options.eos = generate_one(prompts[2], options).tokens[4];  // some end earlier than others
+  Engine engine(decoder_, gist_, {.kind = PolicyKind::gsa}, {.streaming = true});
+  std::vector<std::vector<std::int32_t>> streamed(prompts.size());
+  const std::vector<Generated> all =
+      generate(engine, prompts, options, [&](std::int64_t prompt, std::int32_t token) {
+        streamed[static_cast<std::size_t>(prompt)].push_back(token);
+      });
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(all[i].tokens, generate_one(prompts[i], options, PolicyKind::gsa, true).tokens);
+    EXPECT_EQ(streamed[i], all[i].tokens);
+  }
+  EXPECT_EQ(engine.cache_bytes(), 0u);
+  EXPECT_TRUE(generate(engine, {}, options).empty());
+}
+
+// Even when the rows of the gists would score far above all others, and while text is chunked.
+TEST_F(Generating, NeverYieldsAGist) {
+  float* head = decoder_.parameter("head.weight").variable.value().data<float>();
   std::set<std::int32_t> seen;
   for (const float sign : {1.0f, -1.0f}) {
-    for (std::int64_t i = 0; i < config.width; ++i) {
-      head[kTinyVocabulary * config.width + i] = sign * 1000;
+    for (std::int64_t i = 0; i < config_.width; ++i) {
+      head[kTinyVocabulary * config_.width + i] = sign * 1000;
     }
     for (std::uint64_t seed = 0; seed < 10; ++seed) {
       const GenerateOptions options{.max_tokens = 20,
                                     .sampling = {.temperature = 3.0, .seed = seed}};
-      for (const std::int32_t token :
-           generate(decoder, prompt, gist, Visibility::gist, options).tokens) {
-        EXPECT_GE(token, 0);
-        EXPECT_LT(token, kTinyVocabulary);
-        seen.insert(token);
+      for (const bool streaming : {false, true}) {
+        for (const std::int32_t token :
+             generate_one(prompt_, options, PolicyKind::gsa, streaming).tokens) {
+          EXPECT_GE(token, 0);
+          EXPECT_LT(token, kTinyVocabulary);
+          seen.insert(token);
+        }
       }
     }
   }
   EXPECT_GT(seen.size(), 10u);
 }
 
-TEST(Generate, RunsInBfloat16) {
-  const gsa::GistConfig gist{.chunks = {3}};
-  Decoder decoder(tiny_config(), 1, DType::bfloat16, {}, 4);
-  const Prompt prompt = tiny_prompt(17, 3, gist, 5);
-  EXPECT_EQ(generate(decoder, prompt, gist, Visibility::gist, {.max_tokens = 5}).tokens.size(), 5u);
+TEST_F(Generating, StreamingKeepsLongTextSparse) {
+  const auto keys_of_last = [&](bool streaming) {
+    std::int64_t last = 0;
+    EngineOptions options{.streaming = streaming};
+    options.observer = [&](const SelectedQuery& query, const gsa::SelectionTrace&,
+                           const std::vector<gsa::CacheSpan>& spans) {
+      if (query.layer == 1 && query.kv_head == 1) last = gsa::count_keys(spans);
+    };
+    Engine engine(decoder_, gist_, {.kind = PolicyKind::gist_only}, options);
+    generate(engine, std::span(&prompt_, 1), {.max_tokens = 91});
+    return last;
+  };
+  const std::int64_t whole = keys_of_last(false);
+  EXPECT_GT(whole, 90);
+  EXPECT_LT(keys_of_last(true), whole / 2);
 }
 
 }  // namespace

@@ -17,8 +17,7 @@ class NaiveDecoder {
   NaiveDecoder(const Decoder& decoder, const gsa::Layout& layout)
       : decoder_(decoder), config_(decoder.config()), layout_(layout) {}
 
-  Vector logits(const std::vector<std::int32_t>& tokens, const gsa::GistConfig& gist,
-                gsa::Visibility visibility) {
+  Vector logits(const std::vector<std::int32_t>& tokens, const NaiveView& view) {
     std::vector<Vector> x;
     const Vector table = weights("embedding.weight");
     for (const std::int32_t token : tokens) {
@@ -26,7 +25,7 @@ class NaiveDecoder {
     }
     for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
       const std::string name = fmt::format("layers.{}.", layer);
-      attention(name, gist, visibility, x);
+      attention(layer, name, view, x);
       mlp(name, x);
     }
     const Vector head = weights("head.weight");
@@ -88,7 +87,7 @@ class NaiveDecoder {
     }
   }
 
-  void attention(const std::string& name, const gsa::GistConfig& gist, gsa::Visibility visibility,
+  void attention(std::int64_t layer, const std::string& name, const NaiveView& view,
                  std::vector<Vector>& x) const {
     const auto width = static_cast<std::size_t>(config_.head_width());
     const auto heads = static_cast<std::size_t>(config_.heads);
@@ -105,18 +104,19 @@ class NaiveDecoder {
       for (std::size_t h = 0; h < heads + kv_heads; ++h) rotate(t, qkv[t].data() + h * width);
     }
     const Vector out = weights(name + "attention.out.weight");
-    for (std::int64_t r = 0; r < layout_.rows; ++r) {
-      const gsa::VisibilityCounts counts = gsa::count_row(layout_, r, gist);
-      for (std::int64_t q = 0; q < layout_.length; ++q) {
-        const auto query = static_cast<std::size_t>(r * layout_.length + q);
-        Vector attended(heads * width, 0.0);
-        for (std::size_t h = 0; h < heads; ++h) {
-          const std::size_t key = (heads + h / (heads / kv_heads)) * width;
-          const std::size_t value = key + kv_heads * width;
+    for (std::size_t query = 0; query < x.size(); ++query) {
+      Vector attended(heads * width, 0.0);
+      for (std::size_t kv_head = 0; kv_head < kv_heads; ++kv_head) {
+        const std::vector<bool> seen = view(
+            {layer, static_cast<std::int64_t>(kv_head), static_cast<std::int64_t>(query), qkv});
+        const std::size_t key = (heads + kv_head) * width;
+        const std::size_t value = key + kv_heads * width;
+        const std::size_t group = heads / kv_heads;
+        for (std::size_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
           double total = 0;
-          for (std::int64_t k = 0; k < layout_.length; ++k) {
-            if (!gsa::visible(counts, q, k, gist, visibility)) continue;
-            const Vector& other = qkv[static_cast<std::size_t>(r * layout_.length + k)];
+          for (std::size_t k = 0; k < seen.size(); ++k) {
+            if (!seen[k]) continue;
+            const Vector& other = qkv[k];
             double score = 0;
             for (std::size_t d = 0; d < width; ++d) {
               score += qkv[query][h * width + d] * other[key + d];
@@ -129,9 +129,9 @@ class NaiveDecoder {
           }
           for (std::size_t d = 0; d < width; ++d) attended[h * width + d] /= total;
         }
-        const Vector branch = multiply(out, attended);
-        for (std::size_t i = 0; i < branch.size(); ++i) x[query][i] += branch[i];
       }
+      const Vector branch = multiply(out, attended);
+      for (std::size_t i = 0; i < branch.size(); ++i) x[query][i] += branch[i];
     }
   }
 
@@ -161,7 +161,23 @@ class NaiveDecoder {
 std::vector<double> naive_logits(const Decoder& decoder, const gsa::Layout& layout,
                                  const std::vector<std::int32_t>& tokens,
                                  const gsa::GistConfig& gist, gsa::Visibility visibility) {
-  return NaiveDecoder(decoder, layout).logits(tokens, gist, visibility);
+  std::vector<gsa::VisibilityCounts> counts;
+  for (std::int64_t r = 0; r < layout.rows; ++r) counts.push_back(gsa::count_row(layout, r, gist));
+  return naive_logits(decoder, layout, tokens, [&](const NaiveQuery& query) {
+    const std::int64_t r = query.position / layout.length;
+    const std::int64_t first = r * layout.length;
+    std::vector<bool> seen(static_cast<std::size_t>(first + layout.length), false);
+    for (std::int64_t k = 0; k < layout.length; ++k) {
+      seen[static_cast<std::size_t>(first + k)] = gsa::visible(
+          counts[static_cast<std::size_t>(r)], query.position - first, k, gist, visibility);
+    }
+    return seen;
+  });
+}
+
+std::vector<double> naive_logits(const Decoder& decoder, const gsa::Layout& layout,
+                                 const std::vector<std::int32_t>& tokens, const NaiveView& view) {
+  return NaiveDecoder(decoder, layout).logits(tokens, view);
 }
 
 double naive_loss(const std::vector<double>& logits, std::int64_t classes, std::int64_t token,

@@ -20,22 +20,18 @@ TEST(ScoreRows, EqualsTheFormulas) {
     const TinyBatch batch = tiny_batch(3, 37, gist, 1);
     for (const Visibility mode : {Visibility::gist, Visibility::full, Visibility::causal}) {
       const RowScores scores =
-          score_rows(decoder, batch.layout, batch.tokens, batch.targets, gist, mode, true);
+          score_rows(decoder, batch.layout, batch.tokens, batch.targets, gist, mode);
       const std::vector<double> logits =
           naive_logits(decoder, batch.layout, batch.tokens, gist, mode);
       ASSERT_EQ(scores.loss.size(), batch.targets.size());
-      ASSERT_EQ(scores.best.size(), batch.targets.size());
       for (std::size_t i = 0; i < batch.targets.size(); ++i) {
         const auto token = static_cast<std::int64_t>(i);
         if (batch.targets[i] < 0) {
           EXPECT_EQ(scores.loss[i], 0);
-          EXPECT_EQ(scores.best[i], -1);
           continue;
         }
         EXPECT_NEAR(scores.loss[i], naive_loss(logits, kTinyVocabulary, token, batch.targets[i]),
                     1e-5);
-        const auto row = logits.begin() + token * kTinyVocabulary;
-        EXPECT_EQ(scores.best[i], std::max_element(row, row + kTinyVocabulary) - row);
       }
       std::int64_t pairs = 0;
       std::int64_t queries = 0;
@@ -52,22 +48,6 @@ TEST(ScoreRows, EqualsTheFormulas) {
       EXPECT_EQ(scores.visible_pairs, pairs);
       EXPECT_EQ(scores.queries, queries);
     }
-  }
-}
-
-TEST(ScoreRows, BestIsOptionalAndRowsBeyondOneChunkOfLogitsWork) {
-  const gsa::GistConfig gist{.chunks = {8}};
-  Decoder decoder(tiny_config(), 1, core::DType::float32, {}, 3);
-  const TinyBatch batch = tiny_batch(2, 300, gist, 1);
-  const RowScores without =
-      score_rows(decoder, batch.layout, batch.tokens, batch.targets, gist, Visibility::gist);
-  EXPECT_TRUE(without.best.empty());
-  const RowScores with =
-      score_rows(decoder, batch.layout, batch.tokens, batch.targets, gist, Visibility::gist, true);
-  EXPECT_EQ(with.loss, without.loss);
-  for (std::size_t i = 0; i < batch.targets.size(); ++i) {
-    EXPECT_EQ(with.best[i] >= 0, batch.targets[i] >= 0);
-    EXPECT_LT(with.best[i], kTinyVocabulary);
   }
 }
 

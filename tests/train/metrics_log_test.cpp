@@ -41,7 +41,7 @@ void write_steps(MetricsLog& log, std::int64_t first, std::int64_t last, double 
     if (step % 4 != 0) continue;
     const double loss = 2.0 / 7.0 / static_cast<double>(step);
     log.write(ValidationRecord{
-        step, {{"full", loss, loss / 4, 100}, {"gist", loss * 2, loss / 2, 100}}, 1 / speed});
+        step, {{"full", loss, loss / 4, 100}, {"gist_only", loss * 2, loss / 2, 100}}, 1 / speed});
   }
 }
 
@@ -56,7 +56,7 @@ TEST(MetricsLog, WritesTheSchema) {
   StepRecord record = step_record(1, 1.0);
   record.more = {{"alignment", 0.25}};
   log.write(record);
-  log.write(ValidationRecord{1, {{"gist", 3.0, 1.5, 640}}, 2.0});
+  log.write(ValidationRecord{1, {{"gist_only", 3.0, 1.5, 640}}, 2.0});
   log.sync();
 
   const std::string text = core::read_text_file(folder / "metrics.jsonl");
@@ -66,8 +66,8 @@ TEST(MetricsLog, WritesTheSchema) {
   EXPECT_EQ(lines[0]["tokens"], 8192);
   EXPECT_EQ(lines[0]["alignment"], 0.25);
   EXPECT_EQ(lines[0]["time"]["tokens_per_second"], 16384.0);
-  EXPECT_EQ(lines[1]["val"]["gist"]["bits_per_byte"], 1.5);
-  EXPECT_EQ(lines[1]["val"]["gist"]["tokens"], 640);
+  EXPECT_EQ(lines[1]["val"]["gist_only"]["bits_per_byte"], 1.5);
+  EXPECT_EQ(lines[1]["val"]["gist_only"]["tokens"], 640);
   EXPECT_EQ(lines[1]["time"]["seconds"], 2.0);
 }
 

@@ -54,7 +54,7 @@ TEST_F(ValidationTest, FullIsPlainAttentionAndGistIsTheGistMask) {
     const auto losses = validate(decoder, rows, gist, std::nullopt, *world_);
     ASSERT_EQ(losses.size(), 2u);
     EXPECT_EQ(losses[0].visibility, "full");
-    EXPECT_EQ(losses[1].visibility, "gist");
+    EXPECT_EQ(losses[1].visibility, "gist_only");
     const data::Batch plain = data::without_gists(rows[0]);
     EXPECT_NEAR(losses[0].loss, training_loss(decoder, plain, gists({}), Objective::lm), 1e-5);
     EXPECT_NEAR(losses[1].loss, training_loss(decoder, rows[0], gist, Objective::cpt), 1e-5);

@@ -1,0 +1,43 @@
+#include "gsa/cached_attention.h"
+
+#include <algorithm>
+
+#include "gsa/kernels/attention.h"
+#include "gsa/kernels/decode.h"
+
+namespace unfold::gsa {
+
+using core::Tensor;
+
+Tensor cached_attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap* map,
+                        std::span<CachedTokens> sequences) {
+  core::check(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && qkv.rank() == 2 &&
+                  qkv.dim(1) == shape.qkv_width() && qkv.is_contiguous(),
+              "cached_attention", "qkv {} for {} + 2 x {} heads of {}",
+              core::to_string(qkv.shape()), shape.heads, shape.kv_heads, shape.width);
+  bool prefix = false;
+  std::int64_t row = 0;
+  for (const CachedTokens& sequence : sequences) {
+    core::check(
+        sequence.row == row && sequence.heads.size() == static_cast<std::size_t>(shape.kv_heads),
+        "cached_attention", "sequence at row {}, expected at {}", sequence.row, row);
+    row += sequence.tokens->size() - sequence.first;
+    if (sequence.first >= sequence.prefix) continue;
+    core::check(sequence.first == 0, "cached_attention", "a prefix that begins at position {}",
+                sequence.first);
+    prefix = true;
+  }
+  core::check(row == qkv.dim(0), "cached_attention", "{} tokens in {} rows", row, qkv.dim(0));
+  const Tensor out = Tensor::empty({qkv.dim(0), shape.out_width()}, qkv.dtype(), qkv.device());
+  if (prefix) {
+    core::check(map != nullptr && map->rows() == 1 && map->length() == qkv.dim(0),
+                "cached_attention", "no block map for {} tokens", qkv.dim(0));
+    const Tensor lse =
+        Tensor::empty({qkv.dim(0), shape.heads}, core::accumulator_of(qkv.dtype()), qkv.device());
+    kernels::attention(qkv, shape, *map, out, lse);
+  }
+  kernels::cached_attention(qkv, shape, sequences, out);
+  return out;
+}
+
+}  // namespace unfold::gsa

@@ -1,0 +1,126 @@
+// The inference engine: prefill and decoding of many sequences at once, under an attention policy.
+//
+// Each sequence has its own cache a layer (gsa/key_store.h): gist keys contiguous by level, raw
+// keys by chunk. Sequences of different lengths share every forward pass; they never see each
+// other. Decoding token by token gives the logits of one forward over the whole sequence, since a
+// token is attended for in the same way however many come with it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/tensor.h"
+#include "gsa/cached_attention.h"
+#include "gsa/gist_config.h"
+#include "gsa/policies/policy.h"
+#include "models/decoder.h"
+#include "models/document_cache.h"
+#include "models/prompt.h"
+#include "models/streaming_insertion.h"
+
+namespace unfold::models {
+
+// Told of every query that was selected for, layer by layer. Setting one makes attention serial.
+struct SelectedQuery {
+  std::int64_t sequence = 0;
+  std::int64_t layer = 0;
+  std::int64_t kv_head = 0;
+  std::int64_t position = 0;  // in the sequence, gists counted
+};
+using EngineObserver =
+    std::function<void(const SelectedQuery& query, const gsa::SelectionTrace& trace,
+                       const std::vector<gsa::CacheSpan>& spans)>;
+
+struct EngineOptions {
+  // Streaming insertion (METHOD.md section 9): generated text is chunked too. Ignored by methods
+  // that read no gists.
+  bool streaming = false;
+  // Whether a token starts a word, (vocab_size), for streaming insertion by InsertionRule::word;
+  // empty: every token does.
+  std::vector<std::uint8_t> starts_word = {};
+  // Longest sequence, prompt and what is fed behind it (streamed gists aside): a bound on memory.
+  std::int64_t max_tokens = std::int64_t{1} << 24;
+  EngineObserver observer = {};
+};
+
+class Engine {
+ public:
+  // The decoder must outlive the engine. Throws core::UserError as gsa::make_policy does, and when
+  // the gists have not the decoder's number of levels.
+  Engine(Decoder& decoder, const gsa::GistConfig& gist, const gsa::PolicyConfig& policy,
+         EngineOptions options = {});
+  ~Engine();
+
+  // Starts sequences. Returns the number of the first; the others follow.
+  // logits (prompts, vocab_size): behind the last token of each prompt.
+  // Throws core::InternalError for an empty prompt, tokens that are not the model's, gists under a
+  // method that reads none; core::UserError for a prompt longer than max_tokens.
+  struct Started {
+    std::int64_t first = 0;
+    core::Tensor logits;
+  };
+  Started prefill(std::span<const Prompt> prompts);
+
+  // Raw tokens that go on with a sequence; at least one.
+  struct Continuation {
+    std::int64_t sequence = 0;
+    std::vector<std::int32_t> tokens;
+  };
+  // Feeds all at once. Returns logits (all tokens, vocab_size), behind every token, in order. With
+  // streaming, gists are fed in front of the tokens they come before; no logits are given for them.
+  core::Tensor extend(std::span<const Continuation> continuations);
+
+  // Sequences with links (METHOD.md section 8, gsa/links.h), in this order: start_linked, then for
+  // every document append_document and append_links, then extend for the suffix and what follows.
+  // For methods that read gists, and models with link tokens (gist.links).
+  //
+  // A new sequence with a system prompt, which may be empty. Returns its number.
+  std::int64_t start_linked(std::span<const std::int32_t> system);
+  // Puts a document's stored keys behind the sequence, rotated to where it stands; computes
+  // nothing.
+  void append_document(std::int64_t sequence, const CachedDocument& document);
+  // Feeds the model's link tokens.
+  void append_links(std::int64_t sequence);
+
+  // Forgets a sequence and its cache.
+  void release(std::int64_t sequence);
+
+  // Tokens of a sequence, streamed gists included.
+  const gsa::SequenceTokens& tokens(std::int64_t sequence) const;
+  // Keys read by the queries of prompts that were selected for, and by those behind prompts.
+  const gsa::ReadCount& prefill_reads() const { return prefill_reads_; }
+  const gsa::ReadCount& decode_reads() const { return decode_reads_; }
+  // Bytes of all caches.
+  std::size_t cache_bytes() const;
+
+ private:
+  struct Sequence;
+  struct Feed;
+  class Attention;
+  Sequence& sequence(std::int64_t number) const;
+  Sequence& start(const gsa::SequenceFacts& facts);
+  void feed_anchors(Sequence& sequence, std::span<const std::int32_t> tokens, gsa::TokenRole role);
+  void check_prompt(const Prompt& prompt) const;
+  void check_length(const Sequence& sequence, std::int64_t more) const;
+  void check_continuations(std::span<const Continuation> continuations) const;
+  // Gists that streaming insertion puts in front of the next token.
+  std::vector<std::int8_t> gists_before(Sequence& sequence, std::int32_t token) const;
+  // Runs new tokens of several sequences, each of which has received their levels; returns the
+  // hidden states of the rows asked for.
+  core::Tensor forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
+                       gsa::ReadCount& reads);
+
+  Decoder& decoder_;
+  gsa::GistConfig gist_;
+  std::unique_ptr<gsa::AttentionPolicy> policy_;
+  EngineOptions options_;
+  std::map<std::int64_t, std::unique_ptr<Sequence>> sequences_;
+  std::int64_t next_ = 0;
+  gsa::ReadCount prefill_reads_, decode_reads_;
+};
+
+}  // namespace unfold::models
