@@ -14,32 +14,37 @@ PromptBuilder::PromptBuilder(const LoadedRun& run, const gsa::GistConfig& gist)
   }
 }
 
-models::Prompt PromptBuilder::build(const Method& method, std::span<const data::TokenId> context,
+models::Prompt PromptBuilder::build(const Method& method,
+                                    std::span<const std::span<const data::TokenId>> segments,
                                     std::span<const data::TokenId> suffix) const {
   models::Prompt prompt;
-  const auto add = [&](data::TokenId token, std::int8_t level) {
-    prompt.tokens.push_back(token);
-    prompt.level.push_back(level);
-  };
-  if (method.gists && gist_.levels() > 0) {
-    std::vector<std::uint8_t> starts;
-    if (!starts_word_.empty()) {
-      for (const data::TokenId token : context) {
-        starts.push_back(starts_word_[static_cast<std::size_t>(token)]);
-      }
-    }
-    const auto count = static_cast<std::int64_t>(context.size());
-    for (const gsa::Element& element : gsa::insert_gists(count, starts, gist_)) {
-      const bool raw = element.level < 0;
-      add(raw ? context[static_cast<std::size_t>(element.raw)] : first_gist_ + element.level,
-          element.level);
-    }
-  } else {
-    for (const data::TokenId token : context) add(token, -1);
-  }
+  for (const auto& segment : segments) add_segment(method, segment, prompt);
   prompt.suffix = static_cast<std::int64_t>(prompt.tokens.size());
-  for (const data::TokenId token : suffix) add(token, -1);
+  prompt.tokens.insert(prompt.tokens.end(), suffix.begin(), suffix.end());
+  prompt.level.resize(prompt.tokens.size(), -1);
   return prompt;
+}
+
+void PromptBuilder::add_segment(const Method& method, std::span<const data::TokenId> segment,
+                                models::Prompt& prompt) const {
+  if (!method.gists || gist_.levels() == 0) {
+    prompt.tokens.insert(prompt.tokens.end(), segment.begin(), segment.end());
+    prompt.level.resize(prompt.tokens.size(), -1);
+    return;
+  }
+  std::vector<std::uint8_t> starts;
+  if (!starts_word_.empty()) {
+    for (const data::TokenId token : segment) {
+      starts.push_back(starts_word_[static_cast<std::size_t>(token)]);
+    }
+  }
+  const auto count = static_cast<std::int64_t>(segment.size());
+  for (const gsa::Element& element : gsa::insert_gists(count, starts, gist_)) {
+    const bool raw = element.level < 0;
+    prompt.tokens.push_back(raw ? segment[static_cast<std::size_t>(element.raw)]
+                                : first_gist_ + element.level);
+    prompt.level.push_back(element.level);
+  }
 }
 
 }  // namespace unfold::eval

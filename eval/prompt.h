@@ -18,12 +18,21 @@ class PromptBuilder {
   // gist: how gists are placed, with the levels the model has.
   PromptBuilder(const LoadedRun& run, const gsa::GistConfig& gist);
 
-  // The context is one gisted segment if the method has gists; question, answer and whatever else
-  // is in the suffix never hold any (METHOD.md section 3). Either may be empty.
-  models::Prompt build(const Method& method, std::span<const data::TokenId> context,
+  // Every segment of the context has gists of its own if the method has gists; question, answer and
+  // whatever else is in the suffix never hold any (METHOD.md section 3). Any may be empty.
+  models::Prompt build(const Method& method,
+                       std::span<const std::span<const data::TokenId>> segments,
                        std::span<const data::TokenId> suffix) const;
+  // A context of one segment.
+  models::Prompt build(const Method& method, std::span<const data::TokenId> context,
+                       std::span<const data::TokenId> suffix) const {
+    return build(method, std::span(&context, 1), suffix);
+  }
 
  private:
+  void add_segment(const Method& method, std::span<const data::TokenId> segment,
+                   models::Prompt& prompt) const;
+
   gsa::GistConfig gist_;
   data::TokenId first_gist_;               // id of the level-0 gist, behind the model's vocabulary
   std::vector<std::uint8_t> starts_word_;  // (vocab_size); empty for InsertionRule::count

@@ -247,8 +247,9 @@ void add_eval(Schema& schema) {
   Section eval(
       schema, "eval", "what is measured", [](auto& config) -> auto& { return config.eval; });
   eval.add("tasks", &EvalConfig::tasks,
-           std::vector<std::string>{"perplexity", "recall", "passkey", "multikey"},
-           "perplexity reads data.val; the others are generated");
+           std::vector<std::string>{"perplexity", "answers", "recall", "passkey", "multikey"},
+           "perplexity and answers (to records, data.format: sft) read data.val; the others are "
+           "generated");
   eval.add("methods", &EvalConfig::methods, eval::method_names(),
            "attention to compare: full, the gist mask, unfolding, and others at the same budget");
   eval.add("ratio", &EvalConfig::ratio, between(0, 1e6),

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "core/error.h"
+#include "eval/tasks/answers.h"
 #include "eval/tasks/perplexity.h"
 #include "eval/tasks/recall.h"
 
@@ -25,6 +26,10 @@ const std::vector<TaskEntry>& tasks() {
       {"perplexity",
        [](const LoadedRun& run, const EvalSettings& settings) -> std::unique_ptr<Task> {
          return std::make_unique<PerplexityTask>(run, settings);
+       }},
+      {"answers",
+       [](const LoadedRun& run, const EvalSettings& settings) -> std::unique_ptr<Task> {
+         return std::make_unique<AnswersTask>(run, settings);
        }},
       {"recall", make_recall<SyntheticTask::recall>},
       {"passkey", make_recall<SyntheticTask::passkey>},

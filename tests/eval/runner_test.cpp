@@ -98,13 +98,13 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
     return user_error([&] { evaluate(run, settings, {}); });
   };
   EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
-            "[eval] unknown task 'recal': choose one of perplexity, recall, passkey, multikey");
+            "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
       "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
       "streaming, snapkv, h2o, quest");
   EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
-            "[eval] eval.tasks is empty: list some of perplexity, recall, passkey, multikey");
+            "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey");
   EXPECT_EQ(error_of([](EvalSettings& s) {
               s.eval.methods = {"full", "full"};
             }),

@@ -1,0 +1,26 @@
+// Answers to held-out records: data.val of data.format sft (data/records/record.h).
+#pragma once
+
+#include "data/records/record.h"
+#include "eval/prompt.h"
+#include "eval/tasks/exact_match.h"
+
+namespace unfold::eval {
+
+// A sample is a record with the first of its questions; the first eval.samples records count. Every
+// segment of the context is closed by gists of its own, as in training; a record may be longer than
+// a training row.
+class AnswersTask : public ExactMatchTask {
+ public:
+  // Throws core::UserError: data.val holds no records (another data.format, none named), or a bad
+  // one.
+  AnswersTask(const LoadedRun& run, const EvalSettings& settings);
+
+  AnsweredPrompt sample(const LoadedRun& run, const Method& method, std::int64_t i) const override;
+
+ private:
+  std::vector<data::Record> records_;  // each with one question
+  PromptBuilder prompts_;
+};
+
+}  // namespace unfold::eval
