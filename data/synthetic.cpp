@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -95,12 +94,11 @@ std::int64_t count_words(std::string_view text) {
 
 std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t index,
                               std::int64_t count) {
-  constexpr std::int64_t kFirst = 2;
+  constexpr std::int64_t kFirst = 4;
   if (facts <= kFirst) return facts;
   const double done = static_cast<double>(index) / (fraction * static_cast<double>(count));
-  if (done >= 1) return facts;
-  const double growth = static_cast<double>(facts) / static_cast<double>(kFirst);
-  return std::min(facts, static_cast<std::int64_t>(kFirst * std::pow(growth, done)));
+  const double grown = static_cast<double>(facts - kFirst) * std::min(1.0, done);
+  return kFirst + static_cast<std::int64_t>(grown);
 }
 
 void write_synthetic_corpus(const fs::path& file, SyntheticOptions options,
@@ -113,13 +111,10 @@ void write_synthetic_corpus(const fs::path& file, SyntheticOptions options,
       corpus.curriculum == 0 || (options.facts > 0 && options.task == SyntheticTask::recall), kTag,
       "a curriculum is for the task recall and a number of facts to grow to: give that too");
   PublishedFile out(kTag, file, corpus.overwrite);
-  const std::int64_t facts = options.facts, context = options.context;
-  const std::int64_t questions = options.questions;
+  const std::int64_t facts = options.facts;
   for (std::int64_t i = 0; i < corpus.count; ++i) {
     if (corpus.curriculum > 0) {
       options.facts = curriculum_facts(facts, corpus.curriculum, i, corpus.count);
-      options.context = (context * options.facts + facts - 1) / facts;
-      options.questions = (questions * options.facts + facts - 1) / facts;
     }
     const SyntheticDocument document = make_document(options, i);
     out.write((corpus.format == SyntheticFormat::sft

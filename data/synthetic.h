@@ -60,11 +60,9 @@ struct SyntheticOptions {
 // Words of a text, at least 1: a SyntheticOptions::measure.
 std::int64_t count_words(std::string_view text);
 
-// Most different facts of document `index` of `count` under a curriculum: from 2 on it grows
-// to `facts` over the first `fraction` of the documents, 0 < fraction <= 1, by equal factors: every
-// number of facts gets about as much text. Context and
-// questions are as much fewer: copying from context is learned on few candidates, in
-// rows that hold many questions (docs/log.md).
+// Most different facts of document `index` of `count` under a curriculum: from 4 on it grows
+// linearly to `facts` over the first `fraction` of the documents, 0 < fraction <= 1 (METHOD.md
+// section 13).
 std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t index,
                               std::int64_t count);
 

@@ -234,8 +234,8 @@ void add_synthesize(CLI::App& data) {
       ->capture_default_str();
   command
       ->add_option("--curriculum", corpus.curriculum,
-                   "facts, context and questions grow from 2 facts to --facts over this fraction of "
-                   "the documents (recall); train with data.shuffle: false; 0: no growth")
+                   "different facts grow from 4 to --facts over this fraction of the documents "
+                   "(recall); train with data.shuffle: false; 0: no growth")
       ->capture_default_str();
   command
       ->add_option("--questions", options.questions,
