@@ -135,13 +135,13 @@ SelectionCost measure(std::int64_t raw, const gsa::GistConfig& gist,
   cost.seconds = cost.flat_seconds = std::numeric_limits<double>::infinity();
   for (std::int64_t i = 0; i < options.steps; ++i) {
     fill_randomly(qkv, random);
-    const Context::Step fine = context.decode(*descent, qkv);
-    const Context::Step coarse = context.decode(*flat, qkv);
-    cost.scored = std::max(cost.scored, static_cast<double>(fine.most_scored) / group);
-    cost.flat = std::max(cost.flat, static_cast<double>(coarse.most_scored) / group);
-    cost.keys = std::max(cost.keys, fine.reads.keys_per_query());
-    cost.seconds = std::min(cost.seconds, fine.seconds);
-    cost.flat_seconds = std::min(cost.flat_seconds, coarse.seconds);
+    const Context::Step descended = context.decode(*descent, qkv);
+    const Context::Step scanned = context.decode(*flat, qkv);
+    cost.scored = std::max(cost.scored, static_cast<double>(descended.most_scored) / group);
+    cost.flat = std::max(cost.flat, static_cast<double>(scanned.most_scored) / group);
+    cost.keys = std::max(cost.keys, descended.reads.keys_per_query());
+    cost.seconds = std::min(cost.seconds, descended.seconds);
+    cost.flat_seconds = std::min(cost.flat_seconds, scanned.seconds);
   }
   return cost;
 }

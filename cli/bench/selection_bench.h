@@ -16,7 +16,7 @@ struct SelectionBenchOptions {
   std::int64_t steps = 8;                        // decode steps; the counts are those of the worst
 };
 
-// Longest context: its cache takes half a gigabyte.
+// Longest context: its cache takes half a gigabyte, and more than twice that while it grows.
 inline constexpr std::int64_t kLongestContext = std::int64_t{1} << 22;
 
 // One context length. Counts are gists scored for one query head, so that they compare with the
