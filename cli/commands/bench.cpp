@@ -1,23 +1,25 @@
-// unfold bench cpu: how fast the kernels and the training step are on this machine.
-#include <fmt/core.h>
+// unfold bench cpu: how fast the kernels and the training step are on this machine;
+// unfold bench selection: what selecting costs as the context grows.
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/bench/attention_bench.h"
+#include "cli/bench/machine.h"
 #include "cli/bench/matmul_bench.h"
 #include "cli/bench/section.h"
+#include "cli/bench/selection_bench.h"
 #include "cli/bench/step_bench.h"
 #include "cli/bench/tokenizer_bench.h"
 #include "cli/bench/torch_peer.h"
 #include "cli/command.h"
+#include "core/error.h"
 #include "core/log.h"
-#include "core/parallel.h"
 
 namespace unfold::cli {
 namespace {
@@ -34,13 +36,10 @@ struct CpuBenchOptions {
   }
 };
 
-std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown processor";
+void print_sections(const std::string& format, const std::vector<bench::Section>& sections) {
+  const std::string machine = bench::machine();
+  print(format == "json" ? bench::to_json(machine, sections)
+                         : machine + "\n\n" + bench::to_text(sections));
 }
 
 void add_step_sections(const CpuBenchOptions& options, std::vector<bench::Section>& sections) {
@@ -79,9 +78,7 @@ void run_cpu_bench(const CpuBenchOptions& options) {
     sections.push_back(
         bench::tokenizer_section(options.text, options.quick ? 1'000'000 : 10'000'000, seconds));
   }
-  const std::string machine = fmt::format("{}, {} threads", processor(), core::thread_count());
-  print(options.format == "json" ? bench::to_json(machine, sections)
-                                 : machine + "\n\n" + bench::to_text(sections));
+  print_sections(options.format, sections);
 }
 
 void add_cpu_bench(CLI::App& bench) {
@@ -104,13 +101,51 @@ void add_cpu_bench(CLI::App& bench) {
   cpu->callback([options] { run_cpu_bench(*options); });
 }
 
+void run_selection_bench(const bench::SelectionBenchOptions& options, const std::string& format) {
+  const std::vector<bench::SelectionCost> costs = bench::measure_selection(options);
+  print_sections(format, {bench::selection_section(options, costs)});
+  for (const bench::SelectionCost& cost : costs) {
+    core::check(cost.within_bound(), "bench", "{} scores at {} tokens, bound {}", cost.scored,
+                cost.context, cost.bound);
+  }
+}
+
+void add_selection_bench(CLI::App& bench) {
+  CLI::App* command = bench.add_subcommand(
+      "selection", "Gists scored in a decode step as the context grows, by descent and one by one");
+  const auto options = std::make_shared<bench::SelectionBenchOptions>();
+  const auto format = std::make_shared<std::string>("text");
+  command->add_option("--contexts", options->contexts, "raw tokens of the context, a row each")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("N,...")
+      ->default_str(fmt::format("{}", fmt::join(options->contexts, ",")));
+  command
+      ->add_option("--chunks", options->chunks,
+                   "raw tokens a chunk, then gists a higher gist, one entry a level")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("C[,M...]")
+      ->default_str(fmt::format("{}", fmt::join(options->chunks, ",")));
+  command->add_option("--budget", options->budget, "gists a query head picks a level, at most")
+      ->type_name("K")
+      ->capture_default_str();
+  add_choice(*command, "--format", *format, {"text", "json"}, "how to write the figures");
+  command->footer(
+      "Counts are those of the decoding code and the same on every machine; times are the fastest\n"
+      "of several steps of one small layer. Exit code 70 if a row is beyond its bound.");
+  command->callback([options, format] { run_selection_bench(*options, *format); });
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app) {
-  CLI::App* bench = app.add_subcommand("bench", "Measure the speed of this machine");
+  CLI::App* bench =
+      app.add_subcommand("bench", "Measure the speed of this machine, and what selecting costs");
   bench->group(kLookGroup);
   bench->require_subcommand(1);
   add_cpu_bench(*bench);
+  add_selection_bench(*bench);
 }
 
 }  // namespace unfold::cli

@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/text_input.h"
 #include "core/error.h"
-#include "core/file.h"
 #include "core/log.h"
-#include "data/text.h"
 #include "eval/loaded_run.h"
 #include "eval/method.h"
 #include "eval/prompt.h"
+#include "eval/token_text.h"
 #include "eval/utf8_stream.h"
 #include "gsa/policies/policy.h"
 #include "models/generate.h"
@@ -64,21 +64,6 @@ void check_numbers(const GenerateArguments& arguments) {
   core::require(arguments.seed >= 0, "generate", "--seed {}: choose 0 or more", arguments.seed);
 }
 
-// Tokenizers expect valid UTF-8; `where` names the text in the error.
-void check_utf8(const std::string& text, const std::string& where) {
-  const std::size_t bad = data::find_invalid_utf8(text);
-  core::require(bad == std::string::npos, "generate",
-                "{}: not UTF-8 at byte {}: convert the text to UTF-8", where, bad);
-}
-
-std::string read_context(const std::string& file) {
-  if (file.empty()) return "";
-  std::string text = core::read_text_file(file);
-  core::require(!text.empty(), "generate", "{}: is empty: leave --context out", file);
-  check_utf8(text, file);
-  return text;
-}
-
 // What the model was trained for, unless told.
 eval::Method choose_method(const GenerateArguments& arguments, const Config& config,
                            const eval::LoadedRun& run) {
@@ -95,13 +80,6 @@ eval::Method choose_method(const GenerateArguments& arguments, const Config& con
                 "--streaming chunks text with gists, and method {} reads none: choose gsa",
                 method.name);
   return method;
-}
-
-// The text of a token as it is printed.
-std::string text_of(const data::Tokenizer& tokenizer, data::TokenId token) {
-  // A vocabulary may be wider than its tokenizer: such ids, if drawn, stand for no text.
-  if (token >= tokenizer.vocab_size()) return "\xef\xbf\xbd";
-  return tokenizer.is_special(token) ? "" : std::string(tokenizer.token_bytes(token));
 }
 
 models::EngineOptions engine_options(const GenerateArguments& arguments,
@@ -160,8 +138,11 @@ void run_generate(const GenerateArguments& arguments) {
   check_numbers(arguments);
   core::require(!arguments.prompt.empty() || !arguments.context_file.empty(), "generate",
                 "nothing to continue: give --prompt TEXT, --context FILE, or both");
-  check_utf8(arguments.prompt, "--prompt");
-  const std::string context = read_context(arguments.context_file);
+  check_utf8("generate", arguments.prompt, "--prompt");
+  std::string context;
+  if (!arguments.context_file.empty()) {
+    context = read_utf8_file("generate", arguments.context_file, "leave --context out");
+  }
   eval::require_run(arguments.run);
   const Config config = load_config(fs::path(arguments.run) / "config.yaml");
   eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype);
@@ -176,7 +157,7 @@ void run_generate(const GenerateArguments& arguments) {
   options.sampling = arguments.sampling;
   options.sampling.seed = static_cast<std::uint64_t>(arguments.seed);
   options.stop = arguments.stop;
-  options.text_of = [&](data::TokenId token) { return text_of(*run.tokenizer, token); };
+  options.text_of = [&](data::TokenId token) { return eval::token_text(*run.tokenizer, token); };
   Writer writer(arguments.stop);
   models::Engine engine(run.decoder, gist, method.policy, engine_options(arguments, run));
   const models::Generated generated = models::generate(engine, std::span(&prompt, 1), options,

@@ -1,4 +1,5 @@
-// unfold inspect visibility | insertion: the two rules of the method, by hand on small examples.
+// unfold inspect visibility | insertion: the two rules of the method, by hand on small examples;
+// selection is in inspect_selection.cpp.
 #include "gsa/inspect.h"
 
 #include <CLI/CLI.hpp>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/commands/inspect_selection.h"
 #include "core/error.h"
 #include "data/text.h"
 #include "data/tokenizer/tokenizer.h"
@@ -156,12 +158,13 @@ void add_insertion(CLI::App& inspect) {
 }  // namespace
 
 void add_inspect_command(CLI::App& app) {
-  CLI::App* inspect =
-      app.add_subcommand("inspect", "Show where gists are put and which keys a token sees");
+  CLI::App* inspect = app.add_subcommand(
+      "inspect", "Show where gists are put, which keys a token sees, and what is unfolded");
   inspect->group(kLookGroup);
   inspect->require_subcommand(1);
   add_visibility(*inspect);
   add_insertion(*inspect);
+  add_inspect_selection(*inspect);
 }
 
 }  // namespace unfold::cli

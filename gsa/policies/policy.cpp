@@ -18,19 +18,20 @@ struct Entry {
   PolicyKind kind;
   const char* name;
   bool gists;
+  std::int64_t first_layer;  // that leaves out keys, unless told
 };
 
 constexpr std::array<Entry, 10> kPolicies = {{
-    {PolicyKind::full, "full", false},
-    {PolicyKind::gist_only, "gist_only", true},
-    {PolicyKind::gsa, "gsa", true},
-    {PolicyKind::h_gsa, "h_gsa", true},
-    {PolicyKind::mean_pool, "mean_pool", true},
-    {PolicyKind::random, "random", true},
-    {PolicyKind::streaming, "streaming", false},
-    {PolicyKind::snapkv, "snapkv", false},
-    {PolicyKind::h2o, "h2o", false},
-    {PolicyKind::quest, "quest", false},
+    {PolicyKind::full, "full", false, 0},
+    {PolicyKind::gist_only, "gist_only", true, 0},
+    {PolicyKind::gsa, "gsa", true, 1},
+    {PolicyKind::h_gsa, "h_gsa", true, 1},
+    {PolicyKind::mean_pool, "mean_pool", true, 1},
+    {PolicyKind::random, "random", true, 1},
+    {PolicyKind::streaming, "streaming", false, 0},
+    {PolicyKind::snapkv, "snapkv", false, 0},
+    {PolicyKind::h2o, "h2o", false, 0},
+    {PolicyKind::quest, "quest", false, 2},
 }};
 
 const Entry& entry_of(PolicyKind kind) {
@@ -80,9 +81,7 @@ std::unique_ptr<AttentionPolicy> make_policy(const PolicyConfig& config, const G
                                              const AttentionShape& shape) {
   validate(gist);
   check(config, gist);
-  const auto first_layer = [&](std::int64_t own) {
-    return config.first_layer < 0 ? own : config.first_layer;
-  };
+  const std::int64_t first_layer = first_sparse_layer(config);
   const ContextBudget budget(complete(config, gist), gist, shape);
   switch (config.kind) {
     case PolicyKind::full:
@@ -94,16 +93,16 @@ std::unique_ptr<AttentionPolicy> make_policy(const PolicyConfig& config, const G
     case PolicyKind::mean_pool:
     case PolicyKind::random:
       return make_selecting_policy(complete(config, gist), config.kind == PolicyKind::h_gsa,
-                                   first_layer(1), gist, shape);
+                                   first_layer, gist, shape);
     case PolicyKind::streaming:
-      return make_streaming_policy(budget, first_layer(0));
+      return make_streaming_policy(budget, first_layer);
     case PolicyKind::snapkv:
-      return make_snapkv_policy(budget, config.observation_window, config.pooling, first_layer(0),
+      return make_snapkv_policy(budget, config.observation_window, config.pooling, first_layer,
                                 shape);
     case PolicyKind::h2o:
-      return make_h2o_policy(budget, first_layer(0), shape);
+      return make_h2o_policy(budget, first_layer, shape);
     case PolicyKind::quest:
-      return make_quest_policy(budget, first_layer(2), shape);
+      return make_quest_policy(budget, first_layer, shape);
   }
   throw core::InternalError("policy", "a kind without a policy");
 }
@@ -127,6 +126,10 @@ std::optional<PolicyKind> policy_from_name(std::string_view name) {
 
 bool reads_gists(PolicyKind kind) {
   return entry_of(kind).gists;
+}
+
+std::int64_t first_sparse_layer(const PolicyConfig& config) {
+  return config.first_layer < 0 ? entry_of(config.kind).first_layer : config.first_layer;
 }
 
 double nominal_ratio(const PolicyConfig& config, const GistConfig& gist) {

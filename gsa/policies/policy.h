@@ -143,6 +143,8 @@ std::string name_of(PolicyKind kind);
 std::optional<PolicyKind> policy_from_name(std::string_view name);
 // Whether the method's prompts carry gists.
 bool reads_gists(PolicyKind kind);
+// config.first_layer, or the method's own.
+std::int64_t first_sparse_layer(const PolicyConfig& config);
 // config with the nominal ratio filled in: config.ratio, or rho; 1 for full.
 double nominal_ratio(const PolicyConfig& config, const GistConfig& gist);
 
