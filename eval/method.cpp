@@ -32,7 +32,8 @@ std::vector<std::string> method_names() {
   return gsa::policy_names();
 }
 
-Method method_from_name(std::string_view name, double ratio) {
+Method method_from_name(std::string_view name, double ratio,
+                        const gsa::SelectionConfig& selection) {
   const std::optional<gsa::PolicyKind> kind = gsa::policy_from_name(name);
   if (!kind) {
     core::fail("eval", "unknown method '{}': choose one of {}", name,
@@ -45,6 +46,10 @@ Method method_from_name(std::string_view name, double ratio) {
   // Under section 5 the model decides what is read, not a budget.
   if (!visibility_of(*kind)) method.policy.ratio = ratio;
   method.visibility = visibility_of(*kind);
+  if (method.gists && !method.visibility) {
+    method.policy.selection = selection;
+    method.policy.first_layer = selection.first_layer;
+  }
   return method;
 }
 

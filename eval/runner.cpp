@@ -43,7 +43,7 @@ Results evaluate(LoadedRun& run, const EvalSettings& settings, const Provenance&
                 settings.gist.levels(), run.decoder.gist_levels());
   std::vector<Method> methods;
   for (const std::string& name : settings.eval.methods) {
-    methods.push_back(method_from_name(name, settings.eval.ratio));
+    methods.push_back(method_from_name(name, settings.eval.ratio, settings.selection));
     core::require(!methods.back().gists || settings.gist.levels() > 0, "eval",
                   "method {} needs gist tokens, but gist.chunks is []: set eval.methods: [full]",
                   name);

@@ -69,7 +69,7 @@ std::vector<ValidationLoss> validate(models::Decoder& decoder, std::span<const d
     return score_under(batch, gsa::Visibility::gist);
   }));
   if (!selection) return losses;
-  losses.push_back(validate_under("gsa", batches, world, [&](const data::Batch& batch) {
+  losses.push_back(validate_under("h_gsa", batches, world, [&](const data::Batch& batch) {
     models::UnfoldingAttention attention(batch.layout, gist, *selection);
     return score(batch, attention);
   }));

@@ -62,7 +62,7 @@ void run_eval(const EvalArguments& arguments) {
   require_same_model(config, run);
   const eval::EvalSettings settings = {
       config.eval,     config.gist,        config.data.val,    config.train.row_length,
-      config.run.seed, config.data.format, config.data.on_long};
+      config.run.seed, config.data.format, config.data.on_long, config.selection};
   const eval::Results results =
       eval::evaluate(run, settings, {to_yaml(config), std::string(version())});
   print(eval::results_table(results));

@@ -68,11 +68,14 @@ void check_numbers(const GenerateArguments& arguments) {
 eval::Method choose_method(const GenerateArguments& arguments, const Config& config,
                            const eval::LoadedRun& run) {
   const bool trained_with_gists =
-      config.train.objective == train::Objective::cpt && run.decoder.gist_levels() > 0;
-  const eval::Method method = eval::method_from_name(!arguments.method.empty() ? arguments.method
-                                                     : trained_with_gists      ? "gist_only"
-                                                                               : "full",
-                                                     arguments.ratio);
+      config.train.objective != train::Objective::lm && run.decoder.gist_levels() > 0;
+  const bool unfolds = config.train.objective == train::Objective::sft;
+  const eval::Method method =
+      eval::method_from_name(!arguments.method.empty() ? arguments.method
+                             : !trained_with_gists     ? "full"
+                             : unfolds                 ? "h_gsa"
+                                                       : "gist_only",
+                             arguments.ratio, config.selection);
   core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
                 "{}: its model has no gist tokens (gist.chunks is []): use --method full",
                 run.folder.string());

@@ -38,10 +38,7 @@ struct SelectionArguments {
 
 // What the run's config says about selecting holds here too.
 eval::Method method_of(const SelectionArguments& arguments, const Config& config) {
-  eval::Method method = eval::method_from_name(arguments.method);
-  method.policy.selection = config.selection;
-  method.policy.first_layer = config.selection.first_layer;
-  return method;
+  return eval::method_from_name(arguments.method, 0, config.selection);
 }
 
 void inspect_selection(const SelectionArguments& arguments) {

@@ -16,6 +16,7 @@
 #include "eval/method.h"
 #include "eval/results.h"
 #include "gsa/gist_config.h"
+#include "gsa/selection.h"
 
 namespace unfold::eval {
 
@@ -28,6 +29,7 @@ struct EvalSettings {
   std::uint64_t seed = 0;        // run.seed: of generated samples and resampling
   data::DataFormat format = data::DataFormat::text;  // data.format: of data.val
   data::OnLong on_long = data::OnLong::error;        // data.on_long
+  gsa::SelectionConfig selection = {};               // selection.*
 };
 
 class Task {

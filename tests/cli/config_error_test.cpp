@@ -84,14 +84,14 @@ TEST(ConfigError, NumbersMustFitAndBeFinite) {
 TEST(ConfigError, UnknownChoiceListsChoices) {
   EXPECT_EQ(error_of("train: {objective: ctp}\n"),
             "[config] demo.yaml:1: train.objective: unknown choice 'ctp': did you mean 'cpt'? "
-            "choices: lm, cpt");
+            "choices: lm, cpt, sft");
   EXPECT_EQ(
       error_of("train: {dtype: int32}\n"),
       "[config] demo.yaml:1: train.dtype: unknown choice 'int32': choices: float32, bfloat16, "
       "float64");
   EXPECT_EQ(error_of("eval: {tasks: [recall, passkeys]}\n"),
             "[config] demo.yaml:1: eval.tasks: unknown choice 'passkeys': did you mean 'passkey'? "
-            "choices: perplexity, recall, passkey, multikey");
+            "choices: perplexity, answers, recall, passkey, multikey");
   EXPECT_EQ(error_of("eval: {methods: [full, full]}\n"),
             "[config] demo.yaml:1: eval.methods: 'full' is listed twice: name it once");
 }

@@ -130,7 +130,8 @@ TEST(PromptBuilder, GistsOnlyInTheContext) {
   EXPECT_EQ(full.level, std::vector<std::int8_t>(8, -1));
   EXPECT_EQ(gist.suffix, 8);
   EXPECT_EQ(full.suffix, 5) << "the same place in the text";
-  const models::Prompt raw = builder.build(method_from_name("gist_only"), std::span<const data::TokenId>{}, suffix);
+  const models::Prompt raw =
+      builder.build(method_from_name("gist_only"), std::span<const data::TokenId>{}, suffix);
   EXPECT_EQ(raw.tokens, suffix);
   EXPECT_THROW(PromptBuilder(run, gsa::GistConfig{.chunks = {2}}), core::InternalError);
 }
