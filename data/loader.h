@@ -1,8 +1,9 @@
 // Loader: packed rows of documents in an order that is a pure function of four integers.
 //
-// Epoch e visits the shards in a permutation of (seed, e); a shard's documents come in a
-// permutation of (seed, e, shard) and are packed into rows. Rows of all epochs form one endless
-// sequence that does not depend on the number of ranks, of threads, or of rows asked for at a time.
+// Epoch e visits the shards in a permutation of (seed, e); a shard's documents, long ones in pieces
+// (data/shard_rows.h), come in a permutation of (seed, e, shard) and are packed into rows. Rows of
+// all epochs form one endless sequence that does not depend on the number of ranks, of threads, or
+// of rows asked for at a time.
 // Without shuffling every epoch visits the shards and their documents as they are given.
 #pragma once
 

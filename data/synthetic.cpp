@@ -94,7 +94,7 @@ std::int64_t count_words(std::string_view text) {
 
 std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t index,
                               std::int64_t count) {
-  constexpr std::int64_t kFirst = 4;
+  constexpr std::int64_t kFirst = 2;
   if (facts <= kFirst) return facts;
   const double done = static_cast<double>(index) / (fraction * static_cast<double>(count));
   const double grown = static_cast<double>(facts - kFirst) * std::min(1.0, done);

@@ -66,6 +66,9 @@ std::int64_t pick_count(const SelectionConfig& config, std::int64_t entries, std
                         std::int64_t gists,
                         std::int64_t mass = std::numeric_limits<std::int64_t>::max());
 
+// Fewest scores, greatest first, whose softmax mass (scores times scale) reaches top_p.
+std::int64_t count_for_mass(std::vector<double> scores, double scale, double top_p);
+
 // Picks of all (suffix query, key/value head) pairs: index = query * kv_heads + kv_head.
 // A pick of level l is the index of a gist within its level of the document, ascending, no twice.
 struct Selection {

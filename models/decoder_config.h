@@ -38,6 +38,10 @@ struct DecoderConfig {
   // Standard deviation of initial weights: fixed, or 0 for 1/sqrt(fan in). Output projections of
   // attention and MLP are divided by sqrt(2 * layers).
   double init_std = 0.02;
+  // Of the input embedding, and of a head tied to it: fixed, or 0 for init_std (0.02 where that is
+  // 0: an embedding is no product). A small model that must copy tokens learns it much sooner with
+  // 1: a token then outweighs what the first layers add to it.
+  double embedding_std = 0;
 
   std::int64_t head_width() const { return head_dim > 0 ? head_dim : width / heads; }
   bool operator==(const DecoderConfig&) const = default;

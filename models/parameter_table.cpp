@@ -19,7 +19,8 @@ class TableBuilder {
     const std::int64_t key = config_.kv_heads * head;
     // Residual branches start small, so that the sum over layers has unit scale (GPT-2).
     const double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(config_.layers));
-    vocabulary("embedding.weight", "model.embed_tokens.weight", 1.0, "");
+    vocabulary("embedding.weight", "model.embed_tokens.weight", embedding_deviation(), "");
+    table_.back().is_embedding = true;
     for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
       const std::string ours = fmt::format("layers.{}.", layer);
       const std::string theirs = fmt::format("model.layers.{}.", layer);
@@ -50,7 +51,8 @@ class TableBuilder {
              {{theirs + "mlp.down_proj.weight", width}});
     }
     norm("norm.weight", "model.norm.weight");
-    vocabulary("head.weight", "lm_head.weight", 1.0,
+    vocabulary("head.weight", "lm_head.weight",
+               config_.tied_embeddings ? embedding_deviation() : deviation(width),
                config_.tied_embeddings ? "embedding.weight" : "");
     return std::move(table_);
   }
@@ -76,19 +78,22 @@ class TableBuilder {
          0});
   }
 
-  void vocabulary(const std::string& name, const std::string& theirs, double gain,
+  void vocabulary(const std::string& name, const std::string& theirs, double std,
                   const std::string& tied_to) {
     const std::int64_t rows = config_.vocab_size + gist_rows_;
-    // Embeddings are not products: the fan-in rule would make them large.
-    const double std = config_.init_std > 0 ? config_.init_std : 0.02;
     add({name,
          {rows, config_.width},
          Init::normal,
-         gain * std,
+         std,
          true,
          tied_to,
          {{theirs, config_.vocab_size}},
          gist_rows_});
+  }
+
+  double embedding_deviation() const {
+    if (config_.embedding_std > 0) return config_.embedding_std;
+    return config_.init_std > 0 ? config_.init_std : 0.02;
   }
 
   double deviation(std::int64_t fan_in) const {

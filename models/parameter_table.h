@@ -28,6 +28,7 @@ struct ParameterSpec {
   std::string tied_to;               // the parameter whose storage this one shares, or empty
   std::vector<ParameterPart> parts;  // in row order; their rows add up to shape[0] - gist rows
   std::int64_t gist_rows = 0;        // rows behind the raw vocabulary: gist levels, then links
+  bool is_embedding = false;         // the input embedding
 };
 
 // Names: embedding.weight; layers.I.attention_norm.weight, .attention.qkv.weight (query, key and

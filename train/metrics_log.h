@@ -47,7 +47,7 @@ struct StepRecord {
 };
 
 struct ValidationLoss {
-  std::string visibility;  // "full", "gist_only"
+  std::string visibility;  // "full", "gist_only", "h_gsa"
   double loss = 0;
   double bits_per_byte = 0;
   std::int64_t tokens = 0;

@@ -18,7 +18,8 @@ AdamW::AdamW(const models::Decoder& decoder, const OptimizerConfig& config) : co
     const core::DType wide = core::accumulator_of(value.dtype());
     states_.push_back({parameter.spec.name, parameter.variable, value.to(wide),
                        Tensor::zeros(value.shape(), wide, value.device()),
-                       Tensor::zeros(value.shape(), wide, value.device()), parameter.spec.decay});
+                       Tensor::zeros(value.shape(), wide, value.device()), parameter.spec.decay,
+                       parameter.spec.is_embedding ? config.embedding_lr : 1});
   }
 }
 
@@ -41,7 +42,7 @@ void AdamW::step(double lr, double gradient_scale) {
                                 : Tensor::zeros(state.master.shape(), state.master.dtype(),
                                                 state.master.device());
     const core::kernels::AdamWStep update = {
-        lr,          config_.beta1, config_.beta2, config_.eps, state.decay ? config_.weight_decay : 0,
+        lr * state.lr_multiple, config_.beta1, config_.beta2, config_.eps, state.decay ? config_.weight_decay : 0,
         steps_done_, gradient_scale};
     core::kernels::adamw(state.master, gradient, state.m, state.v, state.parameter.value(), update);
   }

@@ -21,6 +21,7 @@ class AdamW {
     core::Tensor m;
     core::Tensor v;
     bool decay = false;
+    double lr_multiple = 1;
   };
 
   AdamW(const models::Decoder& decoder, const OptimizerConfig& config);

@@ -5,7 +5,6 @@
 
 #include "data/row_format.h"
 #include "gsa/block_map.h"
-#include "gsa/cpt_objective.h"
 #include "gsa/insertion.h"
 #include "train/optimizer.h"
 #include "train/training_loss.h"
@@ -88,13 +87,6 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   optimizer.step(config.train.optimizer.lr, 1.0);
   const core::MemoryStats stats = core::memory_stats(kMeta);
   return {stats.use_peak, stats.at_peak, stats.peak};
-}
-
-// Leaves targets behind the last top-level gist alone.
-void drop_prefix_targets(data::Batch& batch) {
-  gsa::drop_prefix_targets(batch.layout, batch.targets, data::kIgnoredTarget);
-  batch.valid_targets = std::count_if(batch.targets.begin(), batch.targets.end(),
-                                      [](data::TokenId target) { return target >= 0; });
 }
 
 }  // namespace

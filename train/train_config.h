@@ -15,6 +15,7 @@ enum class ScheduleKind { constant, cosine, wsd };
 
 struct OptimizerConfig {
   double lr = 1e-3;
+  double embedding_lr = 1;  // a multiple of lr, for the input embedding and a head tied to it
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;

@@ -76,11 +76,14 @@ TrainingLoss::TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gis
   if (config.objective == Objective::lm) gist_.chunks.clear();
 }
 
-void TrainingLoss::prepare(data::Batch& batch) const {
-  if (config_.cpt.prefix_loss) return;
+void drop_prefix_targets(data::Batch& batch) {
   gsa::drop_prefix_targets(batch.layout, batch.targets, data::kIgnoredTarget);
   batch.valid_targets = 0;
   for (const data::TokenId target : batch.targets) batch.valid_targets += target >= 0 ? 1 : 0;
+}
+
+void TrainingLoss::prepare(data::Batch& batch) const {
+  if (!config_.cpt.prefix_loss) drop_prefix_targets(batch);
 }
 
 StepTotals TrainingLoss::count(const data::Batch& batch) const {

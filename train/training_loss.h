@@ -69,6 +69,9 @@ class TrainingLoss {
   gsa::SelectionConfig selection_;
 };
 
+// Leaves only the targets behind the last top-level gist of their document.
+void drop_prefix_targets(data::Batch& batch);
+
 // Raw tokens of a batch, padding left out.
 std::int64_t count_raw_tokens(const data::Batch& batch);
 

@@ -234,7 +234,7 @@ void add_synthesize(CLI::App& data) {
       ->capture_default_str();
   command
       ->add_option("--curriculum", corpus.curriculum,
-                   "different facts grow from 4 to --facts over this fraction of the documents "
+                   "different facts grow from 2 to --facts over this fraction of the documents "
                    "(recall); train with data.shuffle: false; 0: no growth")
       ->capture_default_str();
   command

@@ -67,6 +67,8 @@ void add_model(Schema& schema) {
             "dropout on the outputs of attention and MLP");
   model.add("init_std", &DecoderConfig::init_std, between(0, 10),
             "standard deviation of initial weights; 0: 1/sqrt(fan in)");
+  model.add("embedding_std", &DecoderConfig::embedding_std, between(0, 10),
+            "standard deviation of the initial input embedding; 0: init_std, or 0.02 where that is 0");
 
   Section rope(
       schema, "model.rope", "rotary position embedding",
@@ -197,6 +199,8 @@ void add_optimizer(Schema& schema) {
       schema, "optimizer", "AdamW with decoupled weight decay",
       [](auto& config) -> auto& { return config.train.optimizer; });
   optimizer.add("lr", &OptimizerConfig::lr, above(0), "peak learning rate");
+  optimizer.add("embedding_lr", &OptimizerConfig::embedding_lr, above(0),
+                "learning rate of the input embedding, as a multiple of lr");
   optimizer.add("beta1", &OptimizerConfig::beta1, from_below(0, 1), "decay of the mean gradient");
   optimizer.add("beta2", &OptimizerConfig::beta2, from_below(0, 1),
                 "decay of the mean squared gradient");

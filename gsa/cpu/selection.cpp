@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <optional>
 
 #include "core/parallel.h"
@@ -16,21 +15,6 @@ using core::kernels::cpu::on_float;
 
 // Queries with their heads that are scored at once.
 constexpr std::int64_t kBlockQueries = 16;
-
-// Fewest gists, best first, whose softmax mass reaches top_p: their number.
-std::int64_t count_for_mass(std::vector<double> scores, double scale, double top_p) {
-  std::sort(scores.begin(), scores.end(), std::greater<>());
-  double total = 0;
-  for (const double score : scores) total += std::exp((score - scores[0]) * scale);
-  double mass = 0;
-  std::int64_t count = 0;
-  for (const double score : scores) {
-    if (count > 0 && mass >= top_p * total) break;
-    mass += std::exp((score - scores[0]) * scale);
-    ++count;
-  }
-  return count;
-}
 
 // The picks of one (query, key/value head), level 0 first.
 struct Picks {

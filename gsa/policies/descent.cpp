@@ -1,25 +1,8 @@
 #include "gsa/policies/descent.h"
 
-#include <algorithm>
 #include <cmath>
-#include <functional>
 
 namespace unfold::gsa {
-
-std::int64_t count_for_mass(std::vector<double> scores, double scale, double top_p) {
-  if (scores.empty()) return 0;
-  std::sort(scores.begin(), scores.end(), std::greater<>());
-  double total = 0;
-  for (const double score : scores) total += std::exp((score - scores[0]) * scale);
-  double mass = 0;
-  std::int64_t count = 0;
-  for (const double score : scores) {
-    if (count > 0 && mass >= top_p * total) break;
-    mass += std::exp((score - scores[0]) * scale);
-    ++count;
-  }
-  return count;
-}
 
 std::vector<std::int32_t> pick(const DescentInput& input, std::span<const double> scores,
                                std::int64_t gists) {

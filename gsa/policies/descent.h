@@ -9,9 +9,6 @@
 
 namespace unfold::gsa {
 
-// Fewest scores, greatest first, whose softmax mass (scores times scale) reaches top_p.
-std::int64_t count_for_mass(std::vector<double> scores, double scale, double top_p);
-
 // What a head descends.
 struct DescentInput {
   const SelectionConfig& config;

@@ -113,7 +113,8 @@ std::string to_json(const DecoderConfig& config) {
               {"qkv_bias", config.qkv_bias},
               {"tied_embeddings", config.tied_embeddings},
               {"dropout", config.dropout},
-              {"init_std", config.init_std}}
+              {"init_std", config.init_std},
+              {"embedding_std", config.embedding_std}}
       .dump();
 }
 
@@ -141,6 +142,7 @@ DecoderConfig decoder_from_json(std::string_view text, const std::string& where)
   config.tied_embeddings = fields.boolean("tied_embeddings");
   config.dropout = fields.number("dropout");
   config.init_std = fields.number("init_std");
+  config.embedding_std = fields.number("embedding_std");
   core::require(config.heads % config.kv_heads == 0, "model",
                 "{}: {} heads are not a multiple of {} key heads", where, config.heads,
                 config.kv_heads);

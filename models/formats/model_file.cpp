@@ -43,10 +43,11 @@ std::string difference(const std::string& stored, const std::string& wanted,
 }  // namespace
 
 std::string first_difference(const ModelDescription& stored, const ModelDescription& wanted) {
-  // Neither changes what the weights mean.
+  // None of these changes what the weights mean.
   DecoderConfig left = stored.decoder;
   left.dropout = wanted.decoder.dropout;
   left.init_std = wanted.decoder.init_std;
+  left.embedding_std = wanted.decoder.embedding_std;
   std::string text = difference(to_json(left), to_json(wanted.decoder), "model");
   if (text.empty() && stored.gist.levels() != wanted.gist.levels()) {
     text = fmt::format("gist.chunks has {} levels there, {} here", stored.gist.levels(),

@@ -227,16 +227,16 @@ TEST(Recall, OptionsOutOfRangeAreUserErrors) {
   refuse([](SyntheticOptions& o) { o.context = 4; });
 }
 
-TEST(Curriculum, GrowsLinearlyFromFourToAll) {
-  EXPECT_EQ(curriculum_facts(16, 0.6, 0, 1000), 4);
-  EXPECT_EQ(curriculum_facts(16, 0.6, 300, 1000), 10);
+TEST(Curriculum, GrowsLinearlyFromTwoToAll) {
+  EXPECT_EQ(curriculum_facts(16, 0.6, 0, 1000), 2);
+  EXPECT_EQ(curriculum_facts(16, 0.6, 300, 1000), 9);
   EXPECT_EQ(curriculum_facts(16, 0.6, 600, 1000), 16);
   EXPECT_EQ(curriculum_facts(16, 0.6, 999, 1000), 16);
   EXPECT_EQ(curriculum_facts(16, 1.0, 999, 1000), 15);
-  EXPECT_EQ(curriculum_facts(3, 0.6, 0, 1000), 3);
+  EXPECT_EQ(curriculum_facts(1, 0.6, 0, 1000), 1);
   std::set<std::int64_t> steps;
   for (std::int64_t i = 0; i < 1000; ++i) steps.insert(curriculum_facts(16, 0.6, i, 1000));
-  EXPECT_EQ(steps.size(), 13u);
+  EXPECT_EQ(steps.size(), 15u);
 }
 
 TEST(Recall, AnswersCannotBeGuessed) {

@@ -27,6 +27,7 @@ DecoderConfig unusual_decoder() {
   config.tied_embeddings = false;
   config.dropout = 0.1;
   config.init_std = 0;
+  config.embedding_std = 1.5;
   return config;
 }
 

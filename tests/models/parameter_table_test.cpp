@@ -138,6 +138,27 @@ TEST(Initialise, DeviationsByRule) {
   EXPECT_DOUBLE_EQ(table.at("layers.0.mlp.down.weight").std, 0.5 / std::sqrt(24.0));
 }
 
+TEST(Initialise, DeviationsOfTheVocabulary) {
+  struct Case {
+    bool tied;
+    double init_std, embedding_std, embedding, head;
+  };
+  for (const Case& c : {Case{true, 0.02, 0, 0.02, 0.02}, Case{false, 0.03, 0, 0.03, 0.03},
+                        Case{true, 0, 0, 0.02, 0.02}, Case{false, 0, 0, 0.02, 0.25},
+                        Case{true, 0, 1, 1, 1}, Case{false, 0, 1, 1, 0.25},
+                        Case{false, 0.03, 1, 1, 0.03}}) {
+    DecoderConfig config = tiny_config();
+    config.tied_embeddings = c.tied;
+    config.init_std = c.init_std;
+    config.embedding_std = c.embedding_std;
+    const auto table = by_name(parameter_table(config, 0));
+    EXPECT_DOUBLE_EQ(table.at("embedding.weight").std, c.embedding);
+    EXPECT_DOUBLE_EQ(table.at("head.weight").std, c.head);
+    EXPECT_TRUE(table.at("embedding.weight").is_embedding);
+    EXPECT_FALSE(table.at("head.weight").is_embedding);
+  }
+}
+
 TEST(Initialise, GistRowsAreTheMeanOfTheRawRows) {
   for (const bool tied : {true, false}) {
     DecoderConfig config = tiny_config();

@@ -58,6 +58,27 @@ TEST(AdamW, MatricesDecayNormsAndBiasesDoNot) {
   EXPECT_EQ(kept, 1 + 2 * (2 + 1));  // final norm; two norms and the bias a layer
 }
 
+TEST(AdamW, TheEmbeddingMayLearnFaster) {
+  models::DecoderConfig config = testing::tiny_decoder();
+  config.tied_embeddings = false;
+  models::Decoder decoder = make_decoder(DType::float64, config);
+  OptimizerConfig settings;
+  settings.weight_decay = 0;
+  settings.embedding_lr = 50;
+  AdamW optimizer(decoder, settings);
+  std::vector<double> before;
+  for (const AdamW::State& state : optimizer.states()) {
+    before.push_back(values(state.parameter.value()).front());
+  }
+  set_gradients(optimizer, 0.7);
+  optimizer.step(1e-3, 1.0);  // the first step of Adam moves every element by its learning rate
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const AdamW::State& state = optimizer.states()[i];
+    const double moved = before[i] - values(state.parameter.value()).front();
+    EXPECT_NEAR(moved, state.name == "embedding.weight" ? 0.05 : 0.001, 1e-6) << state.name;
+  }
+}
+
 TEST(AdamW, TiedMatricesAreOneStateUntiedAreTwo) {
   models::DecoderConfig config = testing::tiny_decoder();
   const auto count = [&] {
