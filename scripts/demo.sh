@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# The whole road in a few minutes on a CPU: writes a small corpus, tokenizes it, trains a
-# transformer with gist tokens on it, evaluates it and writes the report to runs/demo.
+# The whole road in a few minutes on a CPU: writes records of facts and questions, trains a small
+# transformer on them with full attention, then with gists, then to unfold; evaluates it under eight
+# attention methods and writes the report to runs/demo.
 #
 # usage: scripts/demo.sh
-# Replaces what an earlier demo left in runs/demo, runs/demo-full and runs/demo-data, and touches
-# nothing else.
+# Replaces what an earlier demo left in runs/demo, runs/demo-full, runs/demo-cpt and runs/demo-data,
+# and touches nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 run=runs/demo
 full=runs/demo-full
+cpt=runs/demo-cpt
 data=runs/demo-data
 unfold=build/release/unfold
 
@@ -49,30 +51,35 @@ step() {
 step "Build" bash scripts/build.sh release unfold
 built=$SECONDS
 
-if [[ -e $run || -e $full || -e $data ]]; then
-  printf '\nRemoving the earlier demo in %s, %s and %s\n' "$run" "$full" "$data"
-  rm -rf "$run" "$full" "$data"
+if [[ -e $run || -e $full || -e $cpt || -e $data ]]; then
+  printf '\nRemoving the earlier demo in %s, %s, %s and %s\n' "$run" "$full" "$cpt" "$data"
+  rm -rf "$run" "$full" "$cpt" "$data"
 fi
 mkdir -p "$data"
 
-step "Write a corpus of facts and questions, from a seed" \
-  "$unfold" data synthesize --task recall --out "$data/train.jsonl" --count 40000 \
-  --context 200 --facts 8 --min-facts 2
-step "Write the held-out part" \
-  "$unfold" data synthesize --task recall --out "$data/val.jsonl" --count 1000 \
-  --context 200 --facts 8 --min-facts 8 --eval-split
+# 16 facts of a key and three words, one token each, in a context of 65 words.
+facts=(data synthesize --task recall --style compact --context 65 --context-unit words
+  --facts 16 --keys 64 --values 32 --value-words 3)
+step "Write text for the tokenizer: facts and questions, from a seed" \
+  "$unfold" "${facts[@]}" --count 2000 --out "$data/text.jsonl"
 step "Train a tokenizer" \
-  "$unfold" data train-tokenizer "$data/train.jsonl" --out "$data/tokenizer.json" --vocab-size 640
-step "Tokenize the training part" \
-  "$unfold" data tokenize "$data/train.jsonl" --tokenizer "$data/tokenizer.json" \
-  --out "$data/train"
-step "Tokenize the held-out part" \
-  "$unfold" data tokenize "$data/val.jsonl" --tokenizer "$data/tokenizer.json" --out "$data/val"
-step "Learn to read, with full attention" \
+  "$unfold" data train-tokenizer "$data/text.jsonl" --out "$data/tokenizer.json" --vocab-size 640
+step "Write the records of stage 1: few different facts first" \
+  "$unfold" "${facts[@]}" --format sft --questions 16 --curriculum 0.2 --count 9600 \
+  --out "$data/curriculum.jsonl"
+step "Write the records of stages 2 and 3" \
+  "$unfold" "${facts[@]}" --format sft --questions 16 --count 8800 --seed 43 \
+  --out "$data/train.jsonl"
+step "Write the held-out records" \
+  "$unfold" "${facts[@]}" --format sft --questions 16 --count 400 --eval-split \
+  --out "$data/val.jsonl"
+step "Stage 1: learn to recall, with full attention" \
   "$unfold" train configs/demo-full.yaml
-step "Learn gists: continued pretraining under the gist mask" \
+step "Stage 2: learn gists, under the gist mask" \
+  "$unfold" train configs/demo-cpt.yaml
+step "Stage 3: learn to unfold" \
   "$unfold" train configs/demo.yaml
-step "Evaluate under full and gist attention" \
+step "Evaluate under eight attention methods" \
   "$unfold" eval "$run"
 step "Report" \
   "$unfold" report "$run"
