@@ -37,13 +37,17 @@ double AdamW::gradient_norm() const {
 void AdamW::step(double lr, double gradient_scale) {
   ++steps_done_;
   for (State& state : states_) {
-    const Tensor gradient = state.parameter.gradient().defined()
-                                ? state.parameter.gradient()
-                                : Tensor::zeros(state.master.shape(), state.master.dtype(),
-                                                state.master.device());
-    const core::kernels::AdamWStep update = {
-        lr * state.lr_multiple, config_.beta1, config_.beta2, config_.eps, state.decay ? config_.weight_decay : 0,
-        steps_done_, gradient_scale};
+    const Tensor gradient =
+        state.parameter.gradient().defined()
+            ? state.parameter.gradient()
+            : Tensor::zeros(state.master.shape(), state.master.dtype(), state.master.device());
+    const core::kernels::AdamWStep update = {lr * state.lr_multiple,
+                                             config_.beta1,
+                                             config_.beta2,
+                                             config_.eps,
+                                             state.decay ? config_.weight_decay : 0,
+                                             steps_done_,
+                                             gradient_scale};
     core::kernels::adamw(state.master, gradient, state.m, state.v, state.parameter.value(), update);
   }
   clear_gradients();

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/profile.h"
 #include "core/text_format.h"
 #include "train/trainer.h"
 
@@ -37,16 +38,40 @@ void require_same_config(const Config& config) {
   }
 }
 
-void run_train(const Config& config, bool resume) {
+// Time of every kernel of a run, slowest first; the rest is what happens outside kernels.
+std::string profile_table(const std::vector<core::KernelTime>& kernels, double seconds) {
+  std::string table = fmt::format("{:<24} {:>9} {:>6} {:>9} {:>11}\n", "kernel", "seconds", "%",
+                                  "calls", "ms a call");
+  double rest = seconds;
+  const auto add = [&](const std::string& name, double time, std::int64_t calls) {
+    table += fmt::format("{:<24} {:>9.2f} {:>6.1f} ", name, time, time / seconds * 100);
+    table += calls > 0
+                 ? fmt::format("{:>9} {:>11.3f}\n", calls, time * 1e3 / static_cast<double>(calls))
+                 : "\n";
+  };
+  for (const core::KernelTime& kernel : kernels) {
+    add(kernel.name, kernel.seconds, kernel.calls);
+    rest -= kernel.seconds;
+  }
+  add("outside kernels", rest, 0);
+  return table;
+}
+
+void run_train(const Config& config, bool resume, bool profile) {
   if (resume) require_same_config(config);
-  const train::TrainerConfig trainer = {config.run,        config.model, config.gist,
-                                        config.selection,  config.data,  config.train,
+  const train::TrainerConfig trainer = {config.run,        config.model,   config.gist,
+                                        config.selection,  config.data,    config.train,
                                         config.checkpoint, to_yaml(config)};
   const auto world = core::make_single_process();
+  if (profile) core::start_profile();
   const train::TrainSummary summary = train::train(trainer, resume, *world);
   print(fmt::format("trained {} parameters for {} steps in {}: {}\n",
                     core::format_count(static_cast<double>(summary.parameters)), summary.steps,
                     core::format_duration(summary.seconds), config.run.dir));
+  if (!profile) return;
+  const std::string table = profile_table(core::stop_profile(), summary.seconds);
+  core::write_file_atomically(std::filesystem::path(config.run.dir) / "profile.txt", table);
+  print(table);
 }
 
 }  // namespace
@@ -60,7 +85,11 @@ void add_train_command(CLI::App& app) {
   arguments->add_to(*command);
   command->add_flag("--resume", *resume,
                     "Go on from the newest checkpoint of run.dir, exactly where it was saved");
-  command->callback([arguments, resume] { run_train(arguments->load(), *resume); });
+  auto profile = std::make_shared<bool>(false);
+  command->add_flag("--profile", *profile,
+                    "Print the time of every kernel at the end, and write it to profile.txt");
+  command->callback(
+      [arguments, resume, profile] { run_train(arguments->load(), *resume, *profile); });
 }
 
 }  // namespace unfold::cli

@@ -67,8 +67,9 @@ void add_model(Schema& schema) {
             "dropout on the outputs of attention and MLP");
   model.add("init_std", &DecoderConfig::init_std, between(0, 10),
             "standard deviation of initial weights; 0: 1/sqrt(fan in)");
-  model.add("embedding_std", &DecoderConfig::embedding_std, between(0, 10),
-            "standard deviation of the initial input embedding; 0: init_std, or 0.02 where that is 0");
+  model.add(
+      "embedding_std", &DecoderConfig::embedding_std, between(0, 10),
+      "standard deviation of the initial input embedding; 0: init_std, or 0.02 where that is 0");
 
   Section rope(
       schema, "model.rope", "rotary position embedding",
@@ -115,13 +116,14 @@ void add_selection(Schema& schema) {
   Section selection(
       schema, "selection", "which chunks a suffix query unfolds (sft, and methods that unfold)",
       [](auto& config) -> auto& { return config.selection; });
-  selection.add("budget", &SelectionConfig::budget,
-                {{"paper", Budget::paper},
-                 {"fixed", Budget::fixed},
-                 {"ratio", Budget::ratio},
-                 {"top_p", Budget::top_p}},
-                "chunks a query head picks: paper: as many as the ratio of the gists leaves; fixed: "
-                "selection.chunks; ratio: as paper for selection.ratio; top_p: by attention mass");
+  selection.add(
+      "budget", &SelectionConfig::budget,
+      {{"paper", Budget::paper},
+       {"fixed", Budget::fixed},
+       {"ratio", Budget::ratio},
+       {"top_p", Budget::top_p}},
+      "chunks a query head picks: paper: as many as the ratio of the gists leaves; fixed: "
+      "selection.chunks; ratio: as paper for selection.ratio; top_p: by attention mass");
   selection.add("chunks", &SelectionConfig::chunks, between(1, 1e6), "budget fixed: chunks a head");
   selection.add("ratio", &SelectionConfig::ratio, at_least(1),
                 "budget ratio: context / attended tokens");
@@ -163,7 +165,8 @@ void add_train(Schema& schema) {
   Section train(
       schema, "train", "length, size and objective of training",
       [](auto& config) -> auto& { return config.train; });
-  train.add("objective", &TrainConfig::objective, {{"lm", Objective::lm}, {"cpt", Objective::cpt}, {"sft", Objective::sft}},
+  train.add("objective", &TrainConfig::objective,
+            {{"lm", Objective::lm}, {"cpt", Objective::cpt}, {"sft", Objective::sft}},
             "lm: plain full attention; cpt: next-token loss under the gist mask; sft: loss on "
             "answers, whose queries unfold the chunks they select");
   train.add("init_from", &TrainConfig::init_from,

@@ -54,6 +54,19 @@ class Resume : public ::testing::Test {
   static inline TrainFiles* files_ = nullptr;
 };
 
+// Profiling changes nothing that a run computes.
+TEST_F(Resume, AProfiledRunIsTheSameRun) {
+  const ProgramResult result = files_->run_train("profiled", {"--profile"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  expect_equals_undisturbed("profiled");
+  const std::string table = files_->read("profiled/profile.txt");
+  EXPECT_TRUE(result.out.ends_with(table));
+  for (const char* row :
+       {"kernel ", "matmul ", "attention_backward ", "adamw ", "outside kernels "}) {
+    EXPECT_NE(table.find(row), std::string::npos) << row;
+  }
+}
+
 TEST_F(Resume, KilledAtManySteps) {
   for (const std::size_t at : {0, 1, 3, 5, 9, 14, 19}) {
     SCOPED_TRACE(at);

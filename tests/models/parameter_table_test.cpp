@@ -143,10 +143,10 @@ TEST(Initialise, DeviationsOfTheVocabulary) {
     bool tied;
     double init_std, embedding_std, embedding, head;
   };
-  for (const Case& c : {Case{true, 0.02, 0, 0.02, 0.02}, Case{false, 0.03, 0, 0.03, 0.03},
-                        Case{true, 0, 0, 0.02, 0.02}, Case{false, 0, 0, 0.02, 0.25},
-                        Case{true, 0, 1, 1, 1}, Case{false, 0, 1, 1, 0.25},
-                        Case{false, 0.03, 1, 1, 0.03}}) {
+  for (const Case& c :
+       {Case{true, 0.02, 0, 0.02, 0.02}, Case{false, 0.03, 0, 0.03, 0.03},
+        Case{true, 0, 0, 0.02, 0.02}, Case{false, 0, 0, 0.02, 0.25}, Case{true, 0, 1, 1, 1},
+        Case{false, 0, 1, 1, 0.25}, Case{false, 0.03, 1, 1, 0.03}}) {
     DecoderConfig config = tiny_config();
     config.tied_embeddings = c.tied;
     config.init_std = c.init_std;
