@@ -24,6 +24,10 @@ std::string name_of(Device device);
 // "cpu", "cuda" or "cuda:N". Throws core::UserError for anything else.
 Device device_from_name(const std::string& name);
 
+// The same, and throws core::UserError when this process cannot use it: no such device, no driver,
+// a build without CUDA.
+Device usable_device(const std::string& name);
+
 // Number of CUDA devices this process can use; 0 without a GPU, a driver, or CUDA in the build.
 int cuda_device_count();
 // One line for people: which CUDA devices there are, or why there are none.

@@ -21,15 +21,17 @@ facts=(data synthesize --task recall --style compact --context 65 --context-unit
 methods='[full, gist_only, gsa, h_gsa, random]'
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
-# train CONFIG RUN [SETTING...]: trains it unless it is there.
+# train CONFIG RUN KEY=VALUE...: trains it unless it is there.
 train() {
-  local config=$1 run=$2
+  local config=$1 run=$2 setting settings=()
   shift 2
   [[ -e $run/done ]] && return
   rm -rf "$run"
-  local settings=(--set run.seed="$seed" run.dir="$run" data.tokenizer="$data/tokenizer.json"
-    data.val="$data/val.jsonl")
-  "$unfold" train "configs/$config.yaml" "${settings[@]}" "$@"
+  for setting in run.seed="$seed" run.dir="$run" data.tokenizer="$data/tokenizer.json" \
+    data.val="$data/val.jsonl" "$@"; do
+    settings+=(--set "$setting")
+  done
+  "$unfold" train "configs/$config.yaml" "${settings[@]}"
   touch "$run/done"
 }
 
@@ -43,21 +45,20 @@ for seed in "$@"; do
       --vocab-size 640 --overwrite
     "$unfold" "${facts[@]}" --format sft --questions 16 --seed "$seed" --curriculum 0.2 \
       --count 9600 --out "$data/curriculum.jsonl" --overwrite
-    "$unfold" "${facts[@]}" --format sft --questions 16 --seed $((seed + 1)) --count 8800 \
+    "$unfold" "${facts[@]}" --format sft --questions 16 --seed $((seed + 1)) --count 7200 \
       --out "$data/train.jsonl" --overwrite
     "$unfold" "${facts[@]}" --format sft --questions 16 --seed "$seed" --count 400 --eval-split \
       --out "$data/val.jsonl" --overwrite
     touch "$data/done"
   fi
-  train demo-full "$root/full" --set data.train="$data/curriculum.jsonl"
-  train demo-cpt "$root/cpt" --set data.train="$data/train.jsonl" train.init_from="$root/full"
-  stage3=(--set data.train="$data/train.jsonl" eval.methods="$methods")
-  train demo "$root/all" "${stage3[@]}" --set train.init_from="$root/cpt"
-  train demo "$root/no-routing-loss" "${stage3[@]}" \
-    --set train.init_from="$root/cpt" train.routing_weight=0
-  train demo "$root/annealed" "${stage3[@]}" \
-    --set train.init_from="$root/cpt" train.budget_anneal=0.5
-  train demo "$root/no-cpt" "${stage3[@]}" --set train.init_from="$root/full" train.steps=550
+  train demo-full "$root/full" data.train="$data/curriculum.jsonl"
+  train demo-cpt "$root/cpt" data.train="$data/train.jsonl" train.init_from="$root/full"
+  stage3=(data.train="$data/train.jsonl" eval.methods="$methods")
+  train demo "$root/all" "${stage3[@]}" train.init_from="$root/cpt"
+  train demo "$root/no-routing-loss" "${stage3[@]}" train.init_from="$root/cpt" \
+    train.routing_weight=0
+  train demo "$root/annealed" "${stage3[@]}" train.init_from="$root/cpt" train.budget_anneal=0.5
+  train demo "$root/no-cpt" "${stage3[@]}" train.init_from="$root/full" train.steps=450
   exec >&3
   for variant in all no-routing-loss annealed no-cpt; do
     run=$root/$variant

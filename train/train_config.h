@@ -44,6 +44,7 @@ struct CheckpointConfig {
 struct RunConfig {
   std::string dir = "runs/run";
   std::uint64_t seed = 42;
+  std::string device = "cpu";  // core::device_from_name
 };
 
 struct TrainConfig {

@@ -80,8 +80,8 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       run_(config.run.dir),
       tokenizer_(data::load_tokenizer(config.data.tokenizer)),
       description_(describe_model(config, *tokenizer_)),
-      decoder_(description_.decoder, config.gist.levels(), config.train.dtype, core::Device{},
-               config.run.seed, config.gist.links),
+      decoder_(description_.decoder, config.gist.levels(), config.train.dtype,
+               core::usable_device(config.run.device), config.run.seed, config.gist.links),
       optimizer_(decoder_, config.train.optimizer),
       loss_(config.train, config.gist, config.selection) {
   resume ? require_run_folder(config) : require_free_run_folder(config);

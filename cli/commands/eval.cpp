@@ -58,7 +58,8 @@ void require_same_model(const Config& config, const eval::LoadedRun& run) {
 
 void run_eval(const EvalArguments& arguments) {
   const Config config = load_target(arguments);
-  eval::LoadedRun run = eval::load_run(config.run.dir, arguments.checkpoint, config.train.dtype);
+  eval::LoadedRun run = eval::load_run(config.run.dir, arguments.checkpoint, config.train.dtype,
+                                         core::usable_device(config.run.device));
   require_same_model(config, run);
   const eval::EvalSettings settings = {
       config.eval,     config.gist,        config.data.val,    config.train.row_length,

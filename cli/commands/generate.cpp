@@ -148,7 +148,8 @@ void run_generate(const GenerateArguments& arguments) {
   }
   eval::require_run(arguments.run);
   const Config config = load_config(fs::path(arguments.run) / "config.yaml");
-  eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype);
+  eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype,
+                                         core::usable_device(config.run.device));
   const eval::Method method = choose_method(arguments, config, run);
   const gsa::GistConfig& gist = run.description.gist;
   const models::Prompt prompt = eval::PromptBuilder(run, gist).build(

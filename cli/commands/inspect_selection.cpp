@@ -57,7 +57,8 @@ void inspect_selection(const SelectionArguments& arguments) {
       read_utf8_file("inspect", arguments.text_file, "name a file with text to compress");
   eval::require_run(arguments.run);
   const Config config = load_config(std::filesystem::path(arguments.run) / "config.yaml");
-  eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype);
+  eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype,
+                                         core::usable_device(config.run.device));
   const eval::UnfoldTrace trace =
       eval::trace_unfolding(run, method_of(arguments, config), text, arguments.question, options);
   const std::string shown =

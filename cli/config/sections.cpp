@@ -40,6 +40,7 @@ void add_run(Schema& schema) {
       [](auto& config) -> auto& { return config.run; });
   run.add("dir", &RunConfig::dir, "folder of the run: config, metrics, checkpoints, report");
   run.add("seed", &RunConfig::seed, "seed of initial weights, data order and dropout");
+  run.add("device", &RunConfig::device, "where it computes: cpu, cuda or cuda:N");
 }
 
 void add_model(Schema& schema) {
