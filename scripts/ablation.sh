@@ -38,7 +38,7 @@ train() {
 for seed in "$@"; do
   root=runs/ablation/$seed data=runs/ablation/$seed/data
   mkdir -p "$data"
-  exec 3>&1 >>"$root/log" 2>&1
+  exec 3>&1 4>&2 >>"$root/log" 2>&1
   if [[ ! -e $data/done ]]; then
     "$unfold" "${facts[@]}" --seed "$seed" --count 2000 --out "$data/text.jsonl" --overwrite
     "$unfold" data train-tokenizer "$data/text.jsonl" --out "$data/tokenizer.json" \
@@ -59,7 +59,7 @@ for seed in "$@"; do
     train.routing_weight=0
   train demo "$root/annealed" "${stage3[@]}" train.init_from="$root/cpt" train.budget_anneal=0.5
   train demo "$root/no-cpt" "${stage3[@]}" train.init_from="$root/full" train.steps=450
-  exec >&3
+  exec >&3 2>&4
   for variant in all no-routing-loss annealed no-cpt; do
     run=$root/$variant
     [[ -e $run/table ]] || "$unfold" eval "$run" >"$run/table" 2>>"$root/log"

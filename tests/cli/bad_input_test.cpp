@@ -90,6 +90,11 @@ TEST_F(BadInput, SetOnTheCommandLine) {
   refuse_train({"gist.chunks=[97]"}, {"--set gist.chunks=[97]", "train.row_length = 96"});
 }
 
+TEST_F(BadInput, DevicesThatAreNotThere) {
+  refuse_train({"run.device=gpu"}, {"unknown device 'gpu'", "cuda:N"});
+  refuse_train({"run.device=cuda:99"}, {"cuda:99 cannot be used", "run.device=cpu"});
+}
+
 TEST_F(BadInput, DataThatIsNotThere) {
   refuse_train({"data.train=[]"}, {"data.train is empty"});
   refuse_train({"data.train=[" + file("none") + "]"}, {file("none"), "no such file or folder"});
