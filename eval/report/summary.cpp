@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <tuple>
 
 #include "core/text_format.h"
 #include "eval/report/curves.h"
@@ -57,6 +58,34 @@ std::optional<double> attended_keys(const RunRecord& record, const std::string& 
   return sum / count;
 }
 
+// How the run reads long contexts cheaply, the best it was evaluated or validated under: unfolding
+// where there is a figure for it, else gists alone.
+struct CheapMethod {
+  std::string name;
+  std::string phrase;  // "with PHRASE"
+  std::string label;   // of a key figure
+  double value = 0;
+};
+
+template <typename Value>
+std::optional<CheapMethod> cheap_method(Value&& value_of) {
+  for (const auto& [name, phrase, label] :
+       {std::tuple{"h_gsa", "unfolding", "unfolding"}, std::tuple{"gsa", "unfolding", "unfolding"},
+        std::tuple{"gist_only", "gist attention", "gist"}}) {
+    const std::optional<double> value = value_of(name);
+    if (value) return CheapMethod{name, phrase, label, *value};
+  }
+  return std::nullopt;
+}
+
+std::optional<CheapMethod> cheap_bits(const RunRecord& record) {
+  return cheap_method([&](const char* name) { return final_bits(record, name); });
+}
+
+std::optional<CheapMethod> cheap_keys(const RunRecord& record) {
+  return cheap_method([&](const char* name) { return attended_keys(record, name); });
+}
+
 // The loss at the end of training: the end of the trend that the plot shows, since a single step
 // says little; how many steps it averages.
 struct FinalLoss {
@@ -96,6 +125,7 @@ std::string objective_phrase(const ConfigFacts& facts) {
   if (!facts.objective) return "";
   if (*facts.objective == "cpt") return " under the gist mask";
   if (*facts.objective == "lm") return " with full attention";
+  if (*facts.objective == "sft") return " to unfold (selective finetuning)";
   return " with objective " + *facts.objective;
 }
 
@@ -128,6 +158,13 @@ std::string training_sentence(const RunRecord& record) {
   return sentence + ". ";
 }
 
+// ", 3.1% more"; nothing where a percentage says little.
+std::string change_phrase(double from, double to) {
+  const double change = (to / from - 1) * 100;
+  if (!(std::abs(change) <= 100)) return "";
+  return fmt::format(", {:.1f}% {}", std::abs(change), change < 0 ? "less" : "more");
+}
+
 std::string loss_sentence(const RunRecord& record) {
   const auto first = first_finite(record.history.loss);
   const auto last = final_loss(record.history);
@@ -137,16 +174,20 @@ std::string loss_sentence(const RunRecord& record) {
                         format_number(last->value));
   }
   const auto full = final_bits(record, "full");
-  const auto gist = final_bits(record, "gist_only");
-  if (full && gist && *full > 0) {
-    const double change = (*gist / *full - 1) * 100;
-    text += fmt::format(
-        "On held-out text the model needs {} bits per byte with full attention and {} with gist "
-        "attention, {:.1f}% {}. ",
-        format_number(*full), format_number(*gist), std::abs(change), change < 0 ? "less" : "more");
-  } else if (full || gist) {
-    text += fmt::format("On held-out text the model needs {} bits per byte with {} attention. ",
-                        format_number(full ? *full : *gist), full ? "full" : "gist");
+  const auto cheap = cheap_bits(record);
+  if (full && cheap) {
+    text += fmt::format("On held-out text the model needs {} bits per byte with full attention",
+                        format_number(*full));
+    const auto gist = final_bits(record, "gist_only");
+    if (cheap->name != "gist_only" && gist) {
+      text += fmt::format(", {} with gists alone", format_number(*gist));
+    }
+    text += fmt::format(" and {} with {}{}. ", format_number(cheap->value), cheap->phrase,
+                        change_phrase(*full, cheap->value));
+  } else if (full || cheap) {
+    text += fmt::format("On held-out text the model needs {} bits per byte with {}. ",
+                        format_number(full ? *full : cheap->value),
+                        full ? "full attention" : cheap->phrase);
   }
   return text;
 }
@@ -158,20 +199,21 @@ std::string evaluation_sentence(const RunRecord& record) {
           ? fmt::format("The checkpoint of step {} was evaluated", record.results->step)
           : std::string("The model was evaluated");
   const auto full = attended_keys(record, "full");
-  const auto gist = attended_keys(record, "gist_only");
-  if (!full || !gist) return text + ".";
+  const auto cheap = cheap_keys(record);
+  if (!full || !cheap) return text + ".";
   return text + fmt::format(
-                    ": a query reads {} keys with gist attention and {} with full attention, "
+                    ": a query reads {} keys with {} and {} with full attention, "
                     "{:.1f} times fewer.",
-                    format_keys(*gist), format_keys(*full), *full / *gist);
+                    format_keys(cheap->value), cheap->phrase, format_keys(*full),
+                    *full / cheap->value);
 }
 
 void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
-  const auto gist = final_bits(record, "gist_only");
+  const auto cheap = cheap_bits(record);
   const auto full = final_bits(record, "full");
-  if (gist) {
+  if (cheap) {
     figures.push_back(
-        {"Bits per byte, gist", format_number(*gist),
+        {"Bits per byte, " + cheap->label, format_number(cheap->value),
          full ? fmt::format("full attention {}", format_number(*full)) : "held-out text"});
   } else if (full) {
     figures.push_back({"Bits per byte, full", format_number(*full), "held-out text"});
@@ -179,13 +221,13 @@ void add_bits(const RunRecord& record, std::vector<KeyFigure>& figures) {
 }
 
 void add_keys(const RunRecord& record, std::vector<KeyFigure>& figures) {
-  const auto gist = attended_keys(record, "gist_only");
+  const auto cheap = cheap_keys(record);
   const auto full = attended_keys(record, "full");
-  if (gist) {
-    figures.push_back(
-        {"Keys per query, gist", format_keys(*gist),
-         full ? fmt::format("{:.1f}x fewer than full ({})", *full / *gist, format_keys(*full))
-              : ""});
+  if (cheap) {
+    figures.push_back({"Keys per query, " + cheap->label, format_keys(cheap->value),
+                       full ? fmt::format("{:.1f}x fewer than full ({})", *full / cheap->value,
+                                          format_keys(*full))
+                            : ""});
   } else if (full) {
     figures.push_back({"Keys per query, full", format_keys(*full), ""});
   }
