@@ -1,4 +1,4 @@
-// Stands in for core/cuda/runtime.cu in a build without CUDA.
+// Stands in for core/cuda/runtime.cpp in a build without CUDA.
 #include "core/cuda/runtime.h"
 #include "core/error.h"
 
@@ -22,8 +22,19 @@ void* allocate(int, std::size_t) {
   without_cuda();
 }
 void release(int, void*) noexcept {}
+MemoryInfo memory_info(int) {
+  without_cuda();
+}
+void release_cached(int) {
+  without_cuda();
+}
 void copy(Device, void*, Device, const void*, std::size_t) {
   without_cuda();
 }
+void synchronize(int) {
+  without_cuda();
+}
+void push_range(const char*) noexcept {}
+void pop_range() noexcept {}
 
 }  // namespace unfold::core::cuda

@@ -2,11 +2,14 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/cuda/runtime.h"
 #include "core/error.h"
@@ -93,17 +96,43 @@ MemoryUse memory_use() {
   return g_use;
 }
 
+namespace {
+
+// One line: what was asked for, what there is, what holds most of it, and what to do.
+[[noreturn]] void fail_out_of_memory(Device device, std::size_t bytes, const Counters& count) {
+  const auto mib = [](auto value) { return static_cast<double>(value) / (1 << 20); };
+  std::vector<std::pair<std::int64_t, MemoryUse>> holders;
+  for (std::size_t i = 0; i < kMemoryUses; ++i) {
+    const std::int64_t held = count.by_use[i].load();
+    if (held > 0) holders.emplace_back(held, static_cast<MemoryUse>(i));
+  }
+  std::sort(holders.rbegin(), holders.rend());
+  std::string held;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, holders.size()); ++i) {
+    held += fmt::format("{}{} {:.1f}", i == 0 ? " (" : ", ", name_of(holders[i].second),
+                        mib(holders[i].first));
+  }
+  if (!held.empty()) held += ")";
+  if (!device.is_cpu()) {
+    const cuda::MemoryInfo info = cuda::memory_info(device.index);
+    held += fmt::format(
+        ", {:.1f} MiB cached in pieces of at most {:.1f}, {:.1f} MiB free of {:.1f} on the device",
+        mib(info.cached), mib(info.largest_cached), mib(info.free), mib(info.total));
+  }
+  fail("memory",
+       "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use{}: lower train.micro_rows "
+       "or train.row_length",
+       name_of(device), mib(bytes), mib(count.current.load()), held);
+}
+
+}  // namespace
+
 void* allocate(Device device, std::size_t bytes, MemoryUse use) {
   Counters& count = counters(device);
   void* pointer = device.is_cpu()    ? allocate_cpu(bytes)
                   : device.is_meta() ? &count
                                      : cuda::allocate(device.index, bytes);
-  require(
-      pointer != nullptr, "memory",
-      "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use: lower train.micro_rows "
-      "or train.row_length",
-      name_of(device), static_cast<double>(bytes) / (1 << 20),
-      static_cast<double>(count.current.load()) / (1 << 20));
+  if (pointer == nullptr) fail_out_of_memory(device, bytes, count);
   const auto size = static_cast<std::int64_t>(bytes);
   const auto slot = static_cast<std::size_t>(use);
   raise(count.use_peak[slot], count.by_use[slot].fetch_add(size) + size);

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/cuda/runtime.h"
 #include "core/kernels/kernel.h"
 
 namespace unfold::core {
@@ -39,11 +40,28 @@ std::vector<KernelTime> stop_profile() {
 
 namespace kernels::detail {
 
-KernelScope::KernelScope(const char* name, Device /*device*/)
-    : name_(name), start_(g_on ? now() : -1.0) {}
+// A CUDA kernel is only launched by its call: a profile waits for the device before and after it.
+KernelScope::KernelScope(const char* name, Device device)
+    : name_(name), device_(device), start_(-1.0) {
+  const bool on_cuda = device.type == DeviceType::cuda;
+  if (g_on) {
+    if (on_cuda) cuda::synchronize(device.index);
+    start_ = now();
+  }
+  if (on_cuda) cuda::push_range(name);
+}
 
 KernelScope::~KernelScope() {
+  const bool on_cuda = device_.type == DeviceType::cuda;
+  if (on_cuda) cuda::pop_range();
   if (start_ < 0) return;
+  if (on_cuda) {
+    try {
+      cuda::synchronize(device_.index);
+    } catch (const Error&) {
+      return;  // the next call on the device says so
+    }
+  }
   const double seconds = now() - start_;
   const std::lock_guard lock(g_mutex);
   KernelTime& time = g_times[name_];

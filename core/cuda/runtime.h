@@ -1,8 +1,10 @@
-// The few calls of the CUDA runtime that core needs. runtime.cu implements them; a build without
-// CUDA links runtime_stub.cpp, which reports no devices and throws on everything else.
+// The few calls of the CUDA runtime that code outside the CUDA kernels needs. runtime.cpp
+// implements them; a build without CUDA links core/cuda_runtime_stub.cpp, which reports no devices
+// and throws on everything else.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "core/device.h"
@@ -13,9 +15,30 @@ int device_count();
 // "2 GPUs: NVIDIA H100 80GB HBM3 (sm_90, 79.1 GiB), ..." or the reason why there are none.
 std::string describe();
 
-// nullptr when the device is out of memory; throws core::UserError for any other failure.
+// Memory of the device's cache (core/block_cache.h), 512-byte aligned, uninitialised. nullptr when
+// the device is out of memory; throws core::UserError when there is no such device.
 void* allocate(int device, std::size_t bytes);
 void release(int device, void* pointer) noexcept;
+
+struct MemoryInfo {
+  std::int64_t total = 0;           // bytes of the device
+  std::int64_t free = 0;            // of them in nobody's use, neither ours nor another process's
+  std::int64_t cached = 0;          // ours, free in the cache
+  std::int64_t largest_cached = 0;  // the largest piece of them
+};
+MemoryInfo memory_info(int device);
+// Gives cached memory that is not in use back to the device.
+void release_cached(int device);
+
+// Ordered with the kernels of the devices. Returns when `from` has been read, and, for copies to
+// the host, when the bytes are there.
 void copy(Device to_device, void* to, Device from_device, const void* from, std::size_t bytes);
+
+// Waits until all work given to the device is done; errors of kernels surface here.
+void synchronize(int device);
+
+// A named range on the time line of a profiler (NVTX); ranges nest. Costs nothing without one.
+void push_range(const char* name) noexcept;
+void pop_range() noexcept;
 
 }  // namespace unfold::core::cuda

@@ -27,6 +27,7 @@ class KernelScope {
 
  private:
   const char* name_;
+  Device device_;
   double start_;
 };
 

@@ -59,6 +59,8 @@ set(CMAKE_CUDA_EXTENSIONS OFF)
 set(CMAKE_CUDA_SEPARABLE_COMPILATION OFF)
 find_package(CUDAToolkit REQUIRED)
 set(UNFOLD_WITH_CUDA ON)
+# cuBLASLt is a shared library, often outside the loader's path: the installed program finds it too.
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 
 # fmt 9 takes nvcc for a compiler without constexpr, which breaks its own compile-time checks.
 target_compile_definitions(unfold_options INTERFACE

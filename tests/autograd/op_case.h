@@ -145,6 +145,28 @@ inline ::testing::AssertionResult low_precision_is_close(const OpCase& op, DType
          << gradient_bound / epsilon << ")";
 }
 
+// The same in float64, where only the order of sums may differ.
+inline ::testing::AssertionResult devices_agree_in_float64(const OpCase& op, core::Device device,
+                                                           double tolerance = 1e-11) {
+  const OpResult host = run_op(op.outputs, op.inputs(4), DType::float64);
+  const OpResult there = run_op(op.outputs, op.inputs(4), DType::float64, device);
+  const double values = worst_relative_error(there.values, host.values);
+  const double gradients = worst_relative_error(there.gradients, host.gradients);
+  if (values <= tolerance && gradients <= tolerance) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "on " << name_of(device) << ": values differ from the "
+                                       << "CPU by " << values << ", gradients by " << gradients;
+}
+
+// The same op twice on a device.
+inline ::testing::AssertionResult repeats_on(const OpCase& op, core::Device device, DType dtype) {
+  const OpResult first = run_op(op.outputs, op.inputs(5), dtype, device);
+  const OpResult second = run_op(op.outputs, op.inputs(5), dtype, device);
+  if (first.values == second.values && first.gradients == second.gradients) {
+    return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << name_of(dtype) << ": two runs differ";
+}
+
 // The same op on the CPU and on a device: both are held to the low precision bound of float32 and
 // bfloat16 against float64, so here they may differ by twice that.
 inline ::testing::AssertionResult devices_agree(const OpCase& op, core::Device device) {

@@ -1,0 +1,40 @@
+// Host memory on its way to a GPU.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstddef>
+#include <mutex>
+
+namespace unfold::core::cuda {
+
+// A ring of page-locked pieces. Bytes are copied into a piece, and from there by the GPU when its
+// stream comes to it: so the host neither waits for the work before the copy, nor has to keep its
+// memory, and long copies overlap with filling the next piece.
+class Staging {
+ public:
+  Staging() = default;
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  // Returns when `from` has been read; the copy itself is ordered on the stream. The stream's
+  // device is the current one.
+  void copy(void* to, const void* from, std::size_t bytes, cudaStream_t stream);
+
+ private:
+  static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kPieces = 8;
+  struct Piece {
+    void* memory = nullptr;
+    cudaEvent_t copied = nullptr;
+  };
+
+  void make();
+
+  std::mutex mutex_;
+  std::array<Piece, kPieces> pieces_{};
+  std::size_t next_ = 0;
+};
+
+}  // namespace unfold::core::cuda
