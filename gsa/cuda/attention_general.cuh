@@ -1,0 +1,60 @@
+// The definitions behind gsa/cuda/attention_general.h, for the files that instantiate them.
+#pragma once
+
+#include "gsa/cuda/attention_general.h"
+#include "gsa/cuda/general.cuh"
+#include "gsa/cuda/map_sources.cuh"
+
+namespace unfold::gsa::kernels::cuda {
+
+template <typename T>
+MapQueries<T> map_queries(const MapView& map, const Heads& heads, const T* qkv) {
+  const std::int64_t stack = static_cast<std::int64_t>(map.most_queries) * heads.group;
+  return {map, heads, qkv, static_cast<int>(blocks_of(stack, kTileRows))};
+}
+
+template <typename T>
+dim3 grid_of(const MapQueries<T>& source) {
+  const std::int64_t tiles = static_cast<std::int64_t>(source.map.rows) * source.map.tiles_per_row;
+  return dim3(grid_extent(tiles * source.parts), grid_extent(source.heads.kv_heads));
+}
+
+template <typename T>
+void general_attention(const core::Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
+                       const core::Tensor& out, const core::Tensor& lse) {
+  const Heads heads(shape);
+  const auto on_device = device_map(map, qkv.device());
+  const MapQueries<T> source = map_queries(on_device->view, heads, qkv.data<T>());
+  launch_attend<T>(source, grid_of(source), heads, qkv.data<T>(), out.data<T>(),
+                   lse.data<Accumulator<T>>());
+}
+
+template <typename T>
+void general_attention_backward(const core::Tensor& dout, const core::Tensor& qkv,
+                                const core::Tensor& out, const core::Tensor& lse,
+                                const AttentionShape& shape, const BlockMap& map,
+                                const core::Tensor& dqkv) {
+  using A = Accumulator<T>;
+  const Heads heads(shape);
+  const auto on_device = device_map(map, qkv.device());
+  const core::Tensor delta = core::Tensor::empty(lse.shape(), lse.dtype(), lse.device());
+  launch_row_products<T>(heads, qkv.dim(0), out.data<T>(), dout.data<T>(), delta.data<A>());
+  const BackwardOperands<T> in{qkv.data<T>(), dout.data<T>(), lse.data<A>(), delta.data<A>()};
+  const MapQueries<T> queries = map_queries(on_device->view, heads, qkv.data<T>());
+  launch_backward_queries<T, T>(queries, grid_of(queries), heads, in, dqkv.data<T>());
+  const MapKeys keys{on_device->view, heads,
+                     static_cast<int>(blocks_of(on_device->view.length, kTileRows))};
+  const dim3 grid(grid_extent(static_cast<std::int64_t>(keys.parts) * keys.map.rows),
+                  grid_extent(heads.kv_heads));
+  launch_backward_keys<T, T, false>(keys, grid, heads, in, dqkv.data<T>());
+}
+
+#define UNFOLD_INSTANTIATE_ATTENTION(T)                                                            \
+  template void general_attention<T>(const core::Tensor&, const AttentionShape&, const BlockMap&,  \
+                                     const core::Tensor&, const core::Tensor&);                    \
+  template void general_attention_backward<T>(const core::Tensor&, const core::Tensor&,            \
+                                              const core::Tensor&, const core::Tensor&,            \
+                                              const AttentionShape&, const BlockMap&,              \
+                                              const core::Tensor&)
+
+}  // namespace unfold::gsa::kernels::cuda
