@@ -20,8 +20,7 @@ class DeviceCopy {
  public:
   DeviceCopy() = default;
   DeviceCopy(const DeviceCopy&) noexcept {}
-  DeviceCopy(DeviceCopy&& other) noexcept
-      : device_(other.device_), copy_(std::move(other.copy_)) {}
+  DeviceCopy(DeviceCopy&& other) noexcept : device_(other.device_), copy_(std::move(other.copy_)) {}
   DeviceCopy& operator=(const DeviceCopy& other) noexcept {
     if (this != &other) copy_.reset();
     return *this;

@@ -16,9 +16,9 @@
 namespace unfold::gsa::kernels::cuda {
 
 struct QueryRow {
-  std::int64_t token = 0;  // row of qkv
-  int head = 0;            // query head
-  int position = 0;        // in the row of tokens
+  std::int64_t token = 0;    // row of qkv
+  int head = 0;              // query head
+  int position = 0;          // in the row of tokens
   const int* end = nullptr;  // by position: first query of this one's class that does not see it
 };
 

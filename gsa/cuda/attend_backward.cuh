@@ -24,8 +24,7 @@ __global__ void __launch_bounds__(kTileThreads)
     row_products(const T* out, const T* dout, int width, std::int64_t count,
                  Accumulator<T>* delta) {
   using A = Accumulator<T>;
-  const std::int64_t at =
-      static_cast<std::int64_t>(blockIdx.x) * kTileWarps + threadIdx.x / kWarp;
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * kTileWarps + threadIdx.x / kWarp;
   if (at >= count) return;
   A sum = A(0);
   for (int d = threadIdx.x % kWarp; d < width; d += kWarp) {
@@ -172,8 +171,8 @@ __global__ void __launch_bounds__(kTileThreads)
     multiply<kChunks>(keys, columns, heads.width, rows, weights);
 #pragma unroll
     for (int i = 0; i < kWarpRows; ++i) {
-      const bool visible = warp + i * kTileWarps < rows && column.token >= 0 &&
-                           task.sees(row[i], column);
+      const bool visible =
+          warp + i * kTileWarps < rows && column.token >= 0 && task.sees(row[i], column);
       weights[i] = visible ? exponential(weights[i] - lse) : A(0);
     }
     __syncthreads();

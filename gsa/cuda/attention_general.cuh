@@ -49,12 +49,11 @@ void general_attention_backward(const core::Tensor& dout, const core::Tensor& qk
   launch_backward_keys<T, T, false>(keys, grid, heads, in, dqkv.data<T>());
 }
 
-#define UNFOLD_INSTANTIATE_ATTENTION(T)                                                            \
-  template void general_attention<T>(const core::Tensor&, const AttentionShape&, const BlockMap&,  \
-                                     const core::Tensor&, const core::Tensor&);                    \
-  template void general_attention_backward<T>(const core::Tensor&, const core::Tensor&,            \
-                                              const core::Tensor&, const core::Tensor&,            \
-                                              const AttentionShape&, const BlockMap&,              \
-                                              const core::Tensor&)
+#define UNFOLD_INSTANTIATE_ATTENTION(T)                                                           \
+  template void general_attention<T>(const core::Tensor&, const AttentionShape&, const BlockMap&, \
+                                     const core::Tensor&, const core::Tensor&);                   \
+  template void general_attention_backward<T>(                                                    \
+      const core::Tensor&, const core::Tensor&, const core::Tensor&, const core::Tensor&,         \
+      const AttentionShape&, const BlockMap&, const core::Tensor&)
 
 }  // namespace unfold::gsa::kernels::cuda

@@ -48,12 +48,12 @@ DeviceMap make_device_map(const BlockMap& map, core::Device device) {
   }
   made.order = upload(map.order, device);
   made.end = upload(map.reach.end, device);
-  made.query_class = upload(std::vector<std::int32_t>(map.reach.query_class.begin(),
-                                                      map.reach.query_class.end()),
-                            device);
+  made.query_class =
+      upload(std::vector<std::int32_t>(map.reach.query_class.begin(), map.reach.query_class.end()),
+             device);
   made.queries = upload(map.queries, device);
-  made.query_offsets = upload(
-      std::vector<std::int32_t>(map.query_offsets.begin(), map.query_offsets.end()), device);
+  made.query_offsets =
+      upload(std::vector<std::int32_t>(map.query_offsets.begin(), map.query_offsets.end()), device);
   made.range_offsets = upload(map.range_offsets, device);
   made.ranges = upload(map.ranges, device);
   made.visitor_offsets = upload(visitor_offsets, device);

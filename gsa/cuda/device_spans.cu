@@ -83,9 +83,8 @@ std::shared_ptr<const DeviceSpans> device_spans(const KeySpans& spans, core::Dev
 std::shared_ptr<const DeviceVisits> device_visits(const KeySpans& spans, const ChunkTable& table,
                                                   std::int64_t rows, std::int64_t length,
                                                   std::int64_t kv_heads, core::Device device) {
-  return spans.device_visits.get<DeviceVisits>(device, [&] {
-    return make_device_visits(spans, table, rows, length, kv_heads, device);
-  });
+  return spans.device_visits.get<DeviceVisits>(
+      device, [&] { return make_device_visits(spans, table, rows, length, kv_heads, device); });
 }
 
 }  // namespace unfold::gsa::kernels::cuda

@@ -37,6 +37,20 @@ void flatten(const DocumentChunks& document, Flat& flat) {
   flat.raw_offsets.push_back(static_cast<std::int32_t>(flat.raw.size()));
 }
 
+std::vector<GistTile> gist_tiles(const ChunkTable& table) {
+  std::vector<GistTile> tiles;
+  for (std::size_t d = 0; d < table.documents.size(); ++d) {
+    if (table.first_query[d] == table.first_query[d + 1]) continue;
+    const std::vector<ChunkLevel>& levels = table.documents[d].levels;
+    for (std::size_t l = 0; l < levels.size(); ++l) {
+      for (std::size_t j = 0; j < levels[l].gist.size(); j += kGistTile) {
+        tiles.push_back({static_cast<int>(d), static_cast<int>(l), static_cast<int>(j)});
+      }
+    }
+  }
+  return tiles;
+}
+
 DeviceTable make_device_table(const ChunkTable& table, core::Device device) {
   Flat flat;
   const std::size_t levels = table.documents.empty() ? 0 : table.documents[0].levels.size();
@@ -64,6 +78,9 @@ DeviceTable make_device_table(const ChunkTable& table, core::Device device) {
   made.raw_offsets = upload(flat.raw_offsets, device);
   made.raw = upload(flat.raw, device);
   made.first_chunk = upload(flat.first_chunk, device);
+  const std::vector<GistTile> tiles = gist_tiles(table);
+  made.gist_tile_count = static_cast<int>(tiles.size());
+  made.gist_tiles = upload(tiles, device);
   made.view = {.documents = static_cast<int>(table.documents.size()),
                .levels = static_cast<int>(levels),
                .queries = static_cast<int>(table.suffix.size()),

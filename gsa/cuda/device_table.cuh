@@ -47,12 +47,19 @@ struct TableView {
   }
 };
 
+// Up to 16 gists of one level of one document in which some query selects.
+inline constexpr int kGistTile = 16;
+struct GistTile {
+  int document, level, first;
+};
+
 struct DeviceTable {
   TableView view;
-  int most_gists = 0;       // of one level of one document
+  int gist_tile_count = 0;
+  int most_gists = 0;            // of one level of one document
   std::int64_t most_chunks = 0;  // of one document
   core::Tensor suffix, covered, first_query, gist_offsets, gists, first_child, raw_offsets, raw,
-      first_chunk;
+      first_chunk, gist_tiles;
 };
 
 std::shared_ptr<const DeviceTable> device_table(const ChunkTable& table, core::Device device);

@@ -31,6 +31,12 @@ void set_zero(const core::Tensor& tensor) {
   check_cuda(cudaMemsetAsync(tensor.raw(), 0, tensor.bytes(), stream()), "zeroing");
 }
 
+std::vector<std::int32_t> download(const core::Tensor& tensor) {
+  std::vector<std::int32_t> values(static_cast<std::size_t>(tensor.size()));
+  core::copy_bytes(core::Device{}, values.data(), tensor.device(), tensor.raw(), tensor.bytes());
+  return values;
+}
+
 unsigned grid_extent(std::int64_t blocks) {
   core::check(blocks >= 0 && blocks <= std::numeric_limits<std::int32_t>::max(), "cuda",
               "{} blocks in a grid", blocks);

@@ -56,6 +56,9 @@ const T* uploaded(const core::Tensor& words) {
   return reinterpret_cast<const T*>(words.data<std::int32_t>());
 }
 
+// An int32 tensor of any device on the host.
+std::vector<std::int32_t> download(const core::Tensor& tensor);
+
 // Zeroes a tensor, in the stream.
 void set_zero(const core::Tensor& tensor);
 

@@ -124,8 +124,7 @@ struct MapKeys {
           const int at = used + lane - filled;
           column.position = queries.positions[at % queries.count];
           column.head = kv_head * source.heads.group + at / queries.count;
-          column.token =
-              static_cast<std::int64_t>(batch_row) * source.map.length + column.position;
+          column.token = static_cast<std::int64_t>(batch_row) * source.map.length + column.position;
           column.query_class = source.map.query_class[column.token];
         }
         filled += take;
@@ -140,8 +139,8 @@ struct MapKeys {
     }
     __device__ bool sees(const KeyRow& key, const QueryColumn& query) const {
       return key.position <= query.position &&
-             query.position < key.end[static_cast<std::int64_t>(query.query_class) *
-                                      key.end_stride];
+             query.position <
+                 key.end[static_cast<std::int64_t>(query.query_class) * key.end_stride];
     }
   };
 

@@ -72,9 +72,7 @@ struct SpanKeys {
     std::int64_t row_token;             // of position 0
     int kv_head, first, rows;
 
-    __device__ KeyRow row(int r) const {
-      return {row_token + first + r, first + r, r, nullptr, 0};
-    }
+    __device__ KeyRow row(int r) const { return {row_token + first + r, first + r, r, nullptr, 0}; }
     __device__ bool next(int lane, QueryColumn& column) {
       column = {};
       const std::int64_t at = next_column + lane;
@@ -84,8 +82,7 @@ struct SpanKeys {
         const SpanVisit visit = visits[at / source.heads.group];
         column.position = source.suffix[visit.query].position;
         column.token = row_token + column.position;
-        column.head =
-            kv_head * source.heads.group + static_cast<int>(at % source.heads.group);
+        column.head = kv_head * source.heads.group + static_cast<int>(at % source.heads.group);
         column.seen = static_cast<unsigned>(visit.seen);
       }
       return true;
@@ -109,7 +106,9 @@ struct SpanKeys {
             static_cast<std::int64_t>(row) * length,
             static_cast<int>(y),
             first,
-            count == 0 ? 0 : left < kSpanTile ? left : kSpanTile};
+            count == 0         ? 0
+            : left < kSpanTile ? left
+                               : kSpanTile};
   }
 };
 static_assert(kSpanTile == kTileRows);

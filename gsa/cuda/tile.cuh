@@ -29,8 +29,8 @@ struct TileShape {
 template <typename A, int kChunks>
 constexpr std::size_t tile_bytes(int sets) {
   using Shape = TileShape<kChunks>;
-  return sizeof(A) * static_cast<std::size_t>(sets * kTileRows * Shape::kRow +
-                                              kTileColumns * Shape::kColumn);
+  return sizeof(A) *
+         static_cast<std::size_t>(sets * kTileRows * Shape::kRow + kTileColumns * Shape::kColumn);
 }
 
 // Brings vectors of columns to shared memory: lane j holds the source of column j, or nullptr.

@@ -65,13 +65,13 @@ void general_unfolding_backward(const core::Tensor& dout, const core::Tensor& qk
   launch_backward_keys<T, A, true>(owners, grid, heads, in, dqkv.data<A>());
 }
 
-#define UNFOLD_INSTANTIATE_UNFOLDING(T)                                                         \
-  template void general_unfolding<T>(const core::Tensor&, const AttentionShape&,                \
-                                     const ChunkTable&, std::int64_t, const KeySpans&,          \
-                                     const core::Tensor&, const core::Tensor&);                 \
-  template void general_unfolding_backward<T>(                                                  \
-      const core::Tensor&, const core::Tensor&, const core::Tensor&, const core::Tensor&,       \
-      const AttentionShape&, const ChunkTable&, std::int64_t, const KeySpans&,                  \
-      const core::Tensor&)
+#define UNFOLD_INSTANTIATE_UNFOLDING(T)                                                 \
+  template void general_unfolding<T>(const core::Tensor&, const AttentionShape&,        \
+                                     const ChunkTable&, std::int64_t, const KeySpans&,  \
+                                     const core::Tensor&, const core::Tensor&);         \
+  template void general_unfolding_backward<T>(const core::Tensor&, const core::Tensor&, \
+                                              const core::Tensor&, const core::Tensor&, \
+                                              const AttentionShape&, const ChunkTable&, \
+                                              std::int64_t, const KeySpans&, const core::Tensor&)
 
 }  // namespace unfold::gsa::kernels::cuda
