@@ -18,8 +18,10 @@ namespace unfold::gsa::kernels::cuda {
 struct QueryRow {
   std::int64_t token = 0;    // row of qkv
   int head = 0;              // query head
-  int position = 0;          // in the row of tokens
+  int position = -1;         // in the row of tokens
   const int* end = nullptr;  // by position: first query of this one's class that does not see it
+  int query_class = 0;
+  std::int64_t out_at = 0;  // where the result goes: of out in vectors, of lse in elements
 };
 
 template <typename T>
@@ -29,10 +31,10 @@ struct KeyColumn {
   const T* value = nullptr;
 };
 
-// out: of the query rows; lse may be nullptr.
-template <typename T, int kChunks, typename Source>
+// Writes a vector of out (in Out, T or its accumulator) and an element of lse for every row.
+template <typename T, typename Out, int kChunks, typename Source>
 __global__ void __launch_bounds__(kTileThreads)
-    attend(Source source, Heads heads, const T* qkv, T* out, Accumulator<T>* lse) {
+    attend(Source source, Heads heads, const T* qkv, Out* out, Accumulator<T>* lse) {
   using A = Accumulator<T>;
   using Shape = TileShape<kChunks>;
   extern __shared__ __align__(16) unsigned char shared[];
@@ -91,16 +93,14 @@ __global__ void __launch_bounds__(kTileThreads)
 #pragma unroll
   for (int i = 0; i < kWarpRows; ++i) {
     if (warp + i * kTileWarps >= rows) continue;
-    T* to = out + heads.out(row[i].token, row[i].head);
+    Out* to = out + row[i].out_at * heads.width;
     const A share = A(1) / total[i];
 #pragma unroll
     for (int c = 0; c < kChunks; ++c) {
       const int d = c * kWarp + lane;
-      if (d < heads.width) to[d] = narrow<T>(sums[i][c] * share);
+      if (d < heads.width) to[d] = narrow<Out>(sums[i][c] * share);
     }
-    if (lane == 0 && lse != nullptr) {
-      lse[heads.lse(row[i].token, row[i].head)] = largest[i] + logarithm(total[i]);
-    }
+    if (lane == 0) lse[row[i].out_at] = largest[i] + logarithm(total[i]);
   }
 }
 

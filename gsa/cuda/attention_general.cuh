@@ -8,25 +8,13 @@
 namespace unfold::gsa::kernels::cuda {
 
 template <typename T>
-MapQueries<T> map_queries(const MapView& map, const Heads& heads, const T* qkv) {
-  const std::int64_t stack = static_cast<std::int64_t>(map.most_queries) * heads.group;
-  return {map, heads, qkv, static_cast<int>(blocks_of(stack, kTileRows))};
-}
-
-template <typename T>
-dim3 grid_of(const MapQueries<T>& source) {
-  const std::int64_t tiles = static_cast<std::int64_t>(source.map.rows) * source.map.tiles_per_row;
-  return dim3(grid_extent(tiles * source.parts), grid_extent(source.heads.kv_heads));
-}
-
-template <typename T>
 void general_attention(const core::Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
                        const core::Tensor& out, const core::Tensor& lse) {
   const Heads heads(shape);
   const auto on_device = device_map(map, qkv.device());
   const MapQueries<T> source = map_queries(on_device->view, heads, qkv.data<T>());
-  launch_attend<T>(source, grid_of(source), heads, qkv.data<T>(), out.data<T>(),
-                   lse.data<Accumulator<T>>());
+  launch_attend<T, T>(source, grid_of(source), heads, qkv.data<T>(), out.data<T>(),
+                      lse.data<Accumulator<T>>());
 }
 
 template <typename T>
@@ -42,11 +30,8 @@ void general_attention_backward(const core::Tensor& dout, const core::Tensor& qk
   const BackwardOperands<T> in{qkv.data<T>(), dout.data<T>(), lse.data<A>(), delta.data<A>()};
   const MapQueries<T> queries = map_queries(on_device->view, heads, qkv.data<T>());
   launch_backward_queries<T, T>(queries, grid_of(queries), heads, in, dqkv.data<T>());
-  const MapKeys keys{on_device->view, heads,
-                     static_cast<int>(blocks_of(on_device->view.length, kTileRows))};
-  const dim3 grid(grid_extent(static_cast<std::int64_t>(keys.parts) * keys.map.rows),
-                  grid_extent(heads.kv_heads));
-  launch_backward_keys<T, T, false>(keys, grid, heads, in, dqkv.data<T>());
+  const MapKeys<> keys = map_keys(on_device->view, heads);
+  launch_backward_keys<T, T, false>(keys, grid_of(keys), heads, in, dqkv.data<T>());
 }
 
 #define UNFOLD_INSTANTIATE_ATTENTION(T)                                                           \

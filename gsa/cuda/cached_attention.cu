@@ -1,6 +1,7 @@
 // Attention over cached keys, whatever the policy. Policies decide on the host, one query at a
 // time, and read keys through a KeyReader that scores on the device; then all queries attend in one
-// launch, except where a policy wants to know the weights before its next query.
+// launch, except where a policy wants to know the weights before its next query. A query's keys are
+// cut into parts that different blocks attend to, and the parts are brought together in order.
 #include "gsa/cuda/cached_attention.cuh"
 
 #include <algorithm>
@@ -10,6 +11,9 @@
 
 namespace unfold::gsa::kernels::cuda {
 namespace {
+
+// Keys that one block attends to.
+constexpr std::int64_t kPartKeys = 256;
 
 // Keys [begin, end) of a section, or nullptr for none.
 template <typename T>
@@ -102,21 +106,48 @@ class Pending {
   // A query over normalised spans.
   void add(const KeyStore& store, const std::vector<CacheSpan>& spans, std::int64_t row,
            std::int64_t kv_head) {
-    const auto first = static_cast<int>(segments_.size());
-    for (const CacheSpan& span : spans) segments_.push_back(segment_of<T>(store, span, kv_head));
-    tasks_.push_back({row, static_cast<int>(kv_head), first, static_cast<int>(segments_.size())});
+    const auto head = static_cast<int>(kv_head);
+    const auto first = static_cast<int>(parts_.size());
+    std::int64_t room = 0;  // keys that the last part still takes
+    for (const CacheSpan& span : spans) {
+      for (std::int32_t begin = span.begin; begin < span.end;) {
+        if (room == 0) {
+          const auto segment = static_cast<int>(segments_.size());
+          parts_.push_back({row, head, segment, segment});
+          room = kPartKeys;
+        }
+        const auto end = static_cast<std::int32_t>(std::min<std::int64_t>(span.end, begin + room));
+        segments_.push_back(segment_of<T>(store, {span.section, begin, end}, kv_head));
+        ++parts_.back().last;
+        room -= end - begin;
+        begin = end;
+      }
+    }
+    tasks_.push_back({row, head, first, static_cast<int>(parts_.size())});
   }
 
   void attend_all() {
     if (tasks_.empty()) return;
-    const Tensor tasks = upload(tasks_, qkv_.device());
-    const Tensor segments = upload(segments_, qkv_.device());
+    const core::Device device = qkv_.device();
+    const Tensor tasks = upload(tasks_, device);
+    const Tensor parts = upload(parts_, device);
+    const Tensor segments = upload(segments_, device);
     const Heads heads(shape_);
-    const CacheQueries<T> source{uploaded<CacheTask>(tasks), uploaded<CacheSegment<T>>(segments),
+    const CacheQueries<T> source{uploaded<CachePart>(parts), uploaded<CacheSegment<T>>(segments),
                                  heads, static_cast<int>(blocks_of(heads.group, kTileRows))};
-    const dim3 grid(grid_extent(static_cast<std::int64_t>(tasks_.size()) * source.parts));
-    launch_attend<T>(source, grid, heads, qkv_.data<T>(), out_.data<T>(), lse_.data<A>());
+    const auto count = static_cast<std::int64_t>(parts_.size());
+    const core::DType wide = core::accumulator_of(qkv_.dtype());
+    const Tensor part_out = Tensor::empty({count, shape_.group() * shape_.width}, wide, device);
+    const Tensor part_lse = Tensor::empty({count, shape_.group()}, wide, device);
+    launch_attend<T, A>(source, dim3(grid_extent(count * source.pieces)), heads, qkv_.data<T>(),
+                        part_out.data<A>(), part_lse.data<A>());
+    combine_parts<T>
+        <<<grid_extent(static_cast<std::int64_t>(tasks_.size())), kTileThreads, 0, stream()>>>(
+            heads, uploaded<CacheTask>(tasks), part_out.data<A>(), part_lse.data<A>(),
+            out_.data<T>(), lse_.data<A>());
+    check_launch("combine_parts");
     tasks_.clear();
+    parts_.clear();
     segments_.clear();
   }
 
@@ -150,6 +181,7 @@ class Pending {
   const Tensor& out_;
   Tensor lse_;
   std::vector<CacheTask> tasks_;
+  std::vector<CachePart> parts_;
   std::vector<CacheSegment<T>> segments_;
 };
 

@@ -22,9 +22,18 @@ struct CacheSegment {
   std::int64_t count;
 };
 
-// One query of one key/value head, and its segments [first, last).
+// One query of one key/value head; its parts [first, last).
 struct CacheTask {
   std::int64_t token;  // row of qkv
+  int kv_head;
+  int first, last;
+  int padding = 0;
+};
+
+// A part of a query's keys, the segments [first, last), that one block attends to. Long lists of
+// keys are cut into parts, since one query alone would leave the device idle.
+struct CachePart {
+  std::int64_t token;
   int kv_head;
   int first, last;
   int padding = 0;
@@ -46,24 +55,26 @@ __global__ void store_tokens(Heads heads, const T* qkv, const CacheSlot<T>* slot
   }
 }
 
-// Source of the general forward kernel: block x counts tasks and parts of a group's heads.
+// Source of the general forward kernel: block x counts parts and pieces of a group's heads. The
+// result of head h of part p goes to p * group + h.
 template <typename T>
 struct CacheQueries {
-  const CacheTask* tasks;
+  const CachePart* parts;
   const CacheSegment<T>* segments;
   Heads heads;
-  int parts;
+  int pieces;
 
   struct Task {
     const CacheQueries& source;
     const CacheSegment<T>* segment;
     const CacheSegment<T>* end;
     std::int64_t used;  // keys of *segment that are done
-    std::int64_t token;
+    std::int64_t token, part;
     int kv_head, first, rows;
 
     __device__ QueryRow row(int r) const {
-      return {token, kv_head * source.heads.group + first + r, 0, nullptr};
+      const int group = source.heads.group;
+      return {token, kv_head * group + first + r, 0, nullptr, 0, part * group + first + r};
     }
     __device__ bool next(int lane, KeyColumn<T>& column) {
       column = {};
@@ -91,19 +102,50 @@ struct CacheQueries {
   };
 
   __device__ Task task(unsigned x, unsigned /*y*/) const {
-    const CacheTask own = tasks[x / static_cast<unsigned>(parts)];
-    const int first = static_cast<int>(x) % parts * kTileRows;
+    const std::int64_t part = x / static_cast<unsigned>(pieces);
+    const CachePart own = parts[part];
+    const int first = static_cast<int>(x % static_cast<unsigned>(pieces)) * kTileRows;
     const int left = heads.group - first;
     return {*this,
             segments + own.first,
             segments + own.last,
             0,
             own.token,
+            part,
             own.kv_head,
             first,
             left < kTileRows ? left : kTileRows};
   }
 };
+
+// Brings the parts of a query together: out = sum over parts of exp(lse_p - lse) out_p, lse =
+// log-sum-exp of the lse_p. Block x: task x; a warp takes a head at a time.
+template <typename T>
+__global__ void __launch_bounds__(kTileThreads)
+    combine_parts(Heads heads, const CacheTask* tasks, const Accumulator<T>* part_out,
+                  const Accumulator<T>* part_lse, T* out, Accumulator<T>* lse) {
+  using A = Accumulator<T>;
+  const CacheTask task = tasks[blockIdx.x];
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int h = static_cast<int>(threadIdx.x) / kWarp; h < heads.group; h += kTileWarps) {
+    const auto at = [&](int part) { return static_cast<std::int64_t>(part) * heads.group + h; };
+    A largest = minus_infinity<A>();
+    for (int p = task.first; p < task.last; ++p) {
+      largest = part_lse[at(p)] > largest ? part_lse[at(p)] : largest;
+    }
+    A total = A(0);
+    for (int p = task.first; p < task.last; ++p) total += exponential(part_lse[at(p)] - largest);
+    const int head = task.kv_head * heads.group + h;
+    for (int d = lane; d < heads.width; d += kWarp) {
+      A sum = A(0);
+      for (int p = task.first; p < task.last; ++p) {
+        sum += exponential(part_lse[at(p)] - largest) * part_out[at(p) * heads.width + d];
+      }
+      out[heads.out(task.token, head) + d] = narrow<T>(sum / total);
+    }
+    if (lane == 0) lse[heads.lse(task.token, head)] = largest + logarithm(total);
+  }
+}
 
 // The attention each key of a segment got, summed over the group's heads: one warp a key. weights:
 // of the segment's first key.

@@ -20,15 +20,15 @@ void on_width(int width, F&& f) {
   }
 }
 
-template <typename T, typename Source>
-void launch_attend(const Source& source, dim3 grid, const Heads& heads, const T* qkv, T* out,
+template <typename T, typename Out, typename Source>
+void launch_attend(const Source& source, dim3 grid, const Heads& heads, const T* qkv, Out* out,
                    Accumulator<T>* lse) {
   if (grid.x == 0 || grid.y == 0) return;
   on_width(heads.width, [&](auto chunks) {
     constexpr int kChunks = decltype(chunks)::value;
     constexpr std::size_t kBytes = tile_bytes<Accumulator<T>, kChunks>(1);
-    allow_shared_memory(attend<T, kChunks, Source>, kBytes);
-    attend<T, kChunks><<<grid, kTileThreads, kBytes, stream()>>>(source, heads, qkv, out, lse);
+    allow_shared_memory(attend<T, Out, kChunks, Source>, kBytes);
+    attend<T, Out, kChunks><<<grid, kTileThreads, kBytes, stream()>>>(source, heads, qkv, out, lse);
     check_launch("attend");
   });
 }

@@ -3,6 +3,7 @@
 
 #include "gsa/cuda/attend_backward.cuh"
 #include "gsa/cuda/device_map.cuh"
+#include "gsa/cuda/launch.cuh"
 
 namespace unfold::gsa::kernels::cuda {
 
@@ -23,9 +24,9 @@ __device__ inline TileQueries tile_queries(const MapView& map, int row, int tile
 }
 
 // Block (x, y): x counts rows, tiles and parts of a tile; y is the key/value head. The queries of a
-// tile are stacked head by head, and a block takes 16 of the stack: heads that share keys read them
-// together.
-template <typename T>
+// tile are stacked head by head, and a block takes kRows of the stack: heads that share keys read
+// them together.
+template <typename T, int kRows = kTileRows>
 struct MapQueries {
   MapView map;
   Heads heads;
@@ -46,14 +47,17 @@ struct MapQueries {
       result.position = queries.positions[at % queries.count];
       result.head = kv_head * source.heads.group + at / queries.count;
       result.token = static_cast<std::int64_t>(batch_row) * map.length + result.position;
-      const int query_class = map.query_class[result.token];
+      result.query_class = map.query_class[result.token];
+      result.out_at = source.heads.lse(result.token, result.head);
       result.end =
-          map.end + (static_cast<std::int64_t>(batch_row) * map.classes + query_class) * map.length;
+          map.end +
+          (static_cast<std::int64_t>(batch_row) * map.classes + result.query_class) * map.length;
       return result;
     }
+    template <int kColumns = kTileColumns>
     __device__ bool next(int lane, KeyColumn<T>& column) {
       int gathered = -1;
-      const bool more = walk.next(lane, gathered);
+      const bool more = walk.template next<kColumns>(lane, gathered);
       column = {};
       if (gathered >= 0) {
         column.position = order[gathered];
@@ -67,6 +71,20 @@ struct MapQueries {
     __device__ bool sees(const QueryRow& query, const KeyColumn<T>& key) const {
       return key.position <= query.position && query.position < query.end[key.position];
     }
+    // Whether a key may be hidden from a query of these classes (bits) at positions
+    // lowest to highest.
+    __device__ bool may_hide(int key, int lowest, int highest, unsigned classes) const {
+      if (key < 0 || key > lowest) return true;
+      const MapView& map = source.map;
+      const int* end = map.end + static_cast<std::int64_t>(batch_row) * map.classes * map.length;
+      bool hides = false;
+      for (int c = 0; c < map.classes; ++c) {
+        if ((classes >> c & 1u) != 0) {
+          hides |= end[static_cast<std::int64_t>(c) * map.length + key] <= highest;
+        }
+      }
+      return hides;
+    }
   };
 
   __device__ Task task(unsigned x, unsigned y) const {
@@ -75,7 +93,7 @@ struct MapQueries {
     const int row = static_cast<int>(x) / parts / map.tiles_per_row;
     const TileQueries queries = tile_queries(map, row, tile);
     const int at = row * map.tiles_per_row + tile;
-    const int first = part * kTileRows;
+    const int first = part * kRows;
     const int left = queries.count * heads.group - first;
     return {*this,
             queries,
@@ -84,16 +102,18 @@ struct MapQueries {
             row,
             static_cast<int>(y),
             first,
-            left < kTileRows ? left : kTileRows};
+            left < kRows ? left : kRows};
   }
 };
 
-// Block (x, y): x counts rows and groups of 16 gathered keys; y is the key/value head. Visits the
-// query tiles that visit the key tile.
+// Block (x, y): x counts rows and groups of kRows gathered keys; y is the key/value head. Visits
+// the query tiles that visit the key tile.
+template <int kRows = kTileRows>
 struct MapKeys {
+  static_assert(kKeyTile % kRows == 0);
   MapView map;
   Heads heads;
-  int parts;  // groups of 16 keys a row
+  int parts;  // groups of kRows keys a row
 
   struct Task {
     const MapKeys& source;
@@ -112,13 +132,14 @@ struct MapKeys {
       result.end_stride = map.length;
       return result;
     }
+    template <int kColumns = kTileColumns>
     __device__ bool next(int lane, QueryColumn& column) {
       column = {};
       int filled = 0;
-      while (filled < kTileColumns && visitor != visitors_end) {
+      while (filled < kColumns && visitor != visitors_end) {
         const TileQueries queries = tile_queries(source.map, batch_row, *visitor);
         const int left = queries.count * source.heads.group - used;
-        const int room = kTileColumns - filled;
+        const int room = kColumns - filled;
         const int take = left < room ? left : room;
         if (lane >= filled && lane < filled + take) {
           const int at = used + lane - filled;
@@ -146,7 +167,7 @@ struct MapKeys {
 
   __device__ Task task(unsigned x, unsigned y) const {
     const int row = static_cast<int>(x) / parts;
-    const int first = static_cast<int>(x) % parts * kTileRows;
+    const int first = static_cast<int>(x) % parts * kRows;
     const int tile = row * map.key_tiles + first / kKeyTile;
     const int left = map.length - first;
     return {*this,
@@ -156,8 +177,29 @@ struct MapKeys {
             row,
             static_cast<int>(y),
             first,
-            left < kTileRows ? left : kTileRows};
+            left < kRows ? left : kRows};
   }
 };
+
+// The sources over a whole map, and the grids they stand for.
+template <typename T, int kRows = kTileRows>
+MapQueries<T, kRows> map_queries(const MapView& map, const Heads& heads, const T* qkv) {
+  const std::int64_t stack = static_cast<std::int64_t>(map.most_queries) * heads.group;
+  return {map, heads, qkv, static_cast<int>(blocks_of(stack, kRows))};
+}
+template <typename T, int kRows>
+dim3 grid_of(const MapQueries<T, kRows>& source) {
+  const std::int64_t tiles = static_cast<std::int64_t>(source.map.rows) * source.map.tiles_per_row;
+  return dim3(grid_extent(tiles * source.parts), grid_extent(source.heads.kv_heads));
+}
+template <int kRows = kTileRows>
+MapKeys<kRows> map_keys(const MapView& map, const Heads& heads) {
+  return {map, heads, static_cast<int>(blocks_of(map.length, kRows))};
+}
+template <int kRows>
+dim3 grid_of(const MapKeys<kRows>& source) {
+  return dim3(grid_extent(static_cast<std::int64_t>(source.parts) * source.map.rows),
+              grid_extent(source.heads.kv_heads));
+}
 
 }  // namespace unfold::gsa::kernels::cuda

@@ -25,7 +25,9 @@ struct SpanQueries {
     int position, kv_head, first, rows;
 
     __device__ QueryRow row(int r) const {
-      return {row_token + position, kv_head * source.heads.group + first + r, position, nullptr};
+      const int head = kv_head * source.heads.group + first + r;
+      const std::int64_t token = row_token + position;
+      return {token, head, position, nullptr, 0, source.heads.lse(token, head)};
     }
     __device__ bool next(int lane, KeyColumn<T>& column) {
       column = {};

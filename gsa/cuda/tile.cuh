@@ -107,22 +107,23 @@ __device__ void accumulate(const A (&weights)[kWarpRows], const A* columns, int 
   }
 }
 
-// Takes intervals [x, y) one behind the other, 32 indices at a time. The same in all threads but
-// for `lane`.
+// Takes intervals [x, y) one behind the other, kColumns indices at a time. The same in all threads
+// but for `lane`, the column a thread asks for.
 struct IntervalWalk {
   const int2* interval;
   const int2* end;
   int used;  // indices of *interval that are done
 
-  // The lane's next index, or -1; false when there are no more for any lane.
+  // The column's next index, or -1; false when there are no more for any column.
+  template <int kColumns = kTileColumns>
   __device__ bool next(int lane, int& index) {
     index = -1;
     int filled = 0;
-    while (filled < kTileColumns && interval != end) {
+    while (filled < kColumns && interval != end) {
       const int2 here = *interval;
       const int begin = here.x + used;
       const int left = here.y - begin;
-      const int room = kTileColumns - filled;
+      const int room = kColumns - filled;
       const int take = left < room ? left : room;
       if (lane >= filled && lane < filled + take) index = begin + lane - filled;
       filled += take;

@@ -33,8 +33,8 @@ void general_unfolding(const core::Tensor& qkv, const AttentionShape& shape,
   const auto queries = device_table(table, qkv.device());
   const auto keys = device_spans(spans, qkv.device());
   const SpanQueries<T> source = span_queries(*queries, *keys, heads, qkv.data<T>(), length);
-  launch_attend<T>(source, grid_of(source, *queries), heads, qkv.data<T>(), out.data<T>(),
-                   lse.data<Accumulator<T>>());
+  launch_attend<T, T>(source, grid_of(source, *queries), heads, qkv.data<T>(), out.data<T>(),
+                      lse.data<Accumulator<T>>());
 }
 
 template <typename T>

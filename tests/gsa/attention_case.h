@@ -17,8 +17,8 @@ namespace unfold::gsa {
 
 inline constexpr Visibility kModes[] = {Visibility::gist, Visibility::full, Visibility::causal};
 // Groups of 1, 2, 4 and 7; widths that fill vectors and widths that do not.
-inline constexpr AttentionShape kShapes[] = {{2, 2, 8},  {4, 2, 24}, {4, 1, 40}, {7, 1, 12},
-                                             {2, 1, 64}, {3, 3, 9},  {14, 2, 20}};
+inline constexpr AttentionShape kAttentionShapes[] = {
+    {2, 2, 8}, {4, 2, 24}, {4, 1, 40}, {7, 1, 12}, {2, 1, 64}, {3, 3, 9}, {14, 2, 20}};
 inline constexpr std::int64_t kTiles[] = {16, 64, 5, 32, 1, 100};
 
 inline std::vector<double> random_values(std::int64_t count, std::uint64_t seed,
@@ -41,7 +41,7 @@ struct AttentionCase {
 inline AttentionCase make_attention_case(std::uint64_t seed, int levels, std::int64_t length,
                                          core::DType dtype) {
   const RandomLayoutOptions options{.rows = 2, .length = length, .levels = levels};
-  AttentionCase one{kShapes[seed % std::size(kShapes)],
+  AttentionCase one{kAttentionShapes[seed % std::size(kAttentionShapes)],
                     random_layout(seed, options),
                     random_gist_config(seed, options),
                     kModes[seed % 3],

@@ -203,8 +203,9 @@ TEST(CudaAttention, EmptyRows) {
   const Tensor nothing = filled({0, 24}, 0, DType::float32, kGpu);
   const Tensor out = filled({0, 8}, 0, DType::float32, kGpu);
   const Tensor lse = filled({0, 1}, 0, DType::float32, kGpu);
-  kernels::attention(nothing, {1, 1, 8}, map, out, lse);
-  kernels::attention_backward(out, nothing, out, lse, {1, 1, 8}, map, nothing);
+  const AttentionShape shape{1, 1, 8};
+  kernels::attention(nothing, shape, map, out, lse);
+  kernels::attention_backward(out, nothing, out, lse, shape, map, nothing);
 }
 
 TEST(CudaAttention, HeadsThatAreTooWideAreAUsersError) {
@@ -215,7 +216,8 @@ TEST(CudaAttention, HeadsThatAreTooWideAreAUsersError) {
   const Tensor qkv = filled({1, 3 * 264}, 0, DType::float32, kGpu);
   const Tensor out = filled({1, 264}, 0, DType::float32, kGpu);
   const Tensor lse = filled({1, 1}, 0, DType::float32, kGpu);
-  EXPECT_THROW(kernels::attention(qkv, {1, 1, 264}, map, out, lse), core::UserError);
+  const AttentionShape shape{1, 1, 264};
+  EXPECT_THROW(kernels::attention(qkv, shape, map, out, lse), core::UserError);
 }
 
 }  // namespace

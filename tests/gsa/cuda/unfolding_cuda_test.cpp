@@ -7,6 +7,7 @@
 #include "gsa/kernels/unfolding.h"
 #include "tests/gsa/attention_case.h"
 #include "tests/gsa/cuda/on_device.h"
+#include "tests/gsa/dense_attention.h"
 #include "tests/gsa/unfolding_case.h"
 
 namespace unfold::gsa {
@@ -34,18 +35,31 @@ void expect_same(const Selection& there, const Selection& host, std::uint64_t se
   EXPECT_EQ(there.scores_computed, host.scores_computed) << "seed " << seed;
 }
 
-// The suffix queries alone. Gradients are added to ones.
+// Gradients of the suffix queries; the others, which no kernel here is about, have none.
+std::vector<double> dout_of(const UnfoldingCase& one, const ChunkTable& table) {
+  std::vector<double> dout(static_cast<std::size_t>(one.layout.size() * one.shape.out_width()));
+  core::Random random(31);
+  for (const ChunkTable::SuffixQuery& query : table.suffix) {
+    const std::int64_t token = table.document_of(query).row * one.layout.length + query.position;
+    for (std::int64_t d = 0; d < one.shape.out_width(); ++d) {
+      dout[static_cast<std::size_t>(token * one.shape.out_width() + d)] =
+          static_cast<double>(core::bfloat16(static_cast<float>(random.normal())));
+    }
+  }
+  return dout;
+}
+
+// The suffix queries alone. Gradients are added to `initial`.
 AttentionResult run(const UnfoldingCase& one, const UnfoldingContext& context,
-                    const KeySpans& spans, DType dtype, Device device) {
+                    const KeySpans& spans, DType dtype, Device device, double initial = 1) {
   const std::int64_t tokens = one.layout.size();
   const DType wide = core::accumulator_of(dtype);
   const Tensor qkv = make_tensor(one.qkv, {tokens, one.shape.qkv_width()}, dtype, device);
   const Tensor dout =
-      make_tensor(random_values(tokens * one.shape.out_width(), 31, DType::bfloat16),
-                  {tokens, one.shape.out_width()}, dtype, device);
+      make_tensor(dout_of(one, *context.table), {tokens, one.shape.out_width()}, dtype, device);
   const Tensor out = filled({tokens, one.shape.out_width()}, 7, dtype, device);
   const Tensor lse = filled({tokens, one.shape.heads}, 7, wide, device);
-  const Tensor dqkv = filled({tokens, one.shape.qkv_width()}, 1, wide, device);
+  const Tensor dqkv = filled({tokens, one.shape.qkv_width()}, initial, wide, device);
   kernels::unfolding(qkv, one.shape, *context.table, one.layout.length, spans, out, lse);
   kernels::unfolding_backward(dout, qkv, out, lse, one.shape, *context.table, one.layout.length,
                               spans, dqkv);
@@ -145,9 +159,44 @@ TEST_P(CudaUnfoldingOfLevels, CudaAgreesWithCpu) {
   }
 }
 
-// Both devices round the same inputs, sum in float32 and are held against float64. The CPU keeps
-// the rule against the composed version (unfolding_test.cpp), so twice its error is allowed.
-TEST_P(CudaUnfoldingOfLevels, LowPrecision) {
+// The composed version over the spans; a query without any sees itself.
+DenseAttention run_dense(const UnfoldingCase& one, const ChunkTable& table, const KeySpans& spans,
+                         DType precision) {
+  std::vector<std::int64_t> selects(static_cast<std::size_t>(one.layout.size()), -1);
+  for (std::size_t i = 0; i < table.suffix.size(); ++i) {
+    const std::int64_t row = table.document_of(table.suffix[i]).row;
+    selects[static_cast<std::size_t>(row * one.layout.length + table.suffix[i].position)] =
+        static_cast<std::int64_t>(i);
+  }
+  return dense_attention(
+      one.qkv, dout_of(one, table), one.shape, one.layout,
+      [&](std::int64_t row, std::int64_t head, std::int64_t q, std::int64_t k) {
+        const std::int64_t query = selects[static_cast<std::size_t>(row * one.layout.length + q)];
+        if (query < 0) return q == k;
+        for (const KeySpan& span :
+             spans.of(query * one.shape.kv_heads + head / one.shape.group())) {
+          if (k >= span.begin && k < span.end) return true;
+        }
+        return false;
+      },
+      precision);
+}
+
+// Sum of squared differences in the rows (of `width`) of suffix queries.
+double suffix_error(const std::vector<double>& a, const std::vector<double>& b,
+                    const UnfoldingCase& one, const ChunkTable& table, std::int64_t width) {
+  double total = 0;
+  for (const ChunkTable::SuffixQuery& query : table.suffix) {
+    const std::int64_t token = table.document_of(query).row * one.layout.length + query.position;
+    for (std::int64_t d = 0; d < width; ++d) {
+      const auto at = static_cast<std::size_t>(token * width + d);
+      total += (a[at] - b[at]) * (a[at] - b[at]);
+    }
+  }
+  return total;
+}
+
+TEST_P(CudaUnfoldingOfLevels, LowPrecisionIsAsGoodAsTheComposedVersion) {
   UNFOLD_NEEDS_GPU();
   constexpr AttentionShape kWide[] = {{2, 2, 64}, {4, 2, 64},  {4, 1, 128}, {7, 1, 64},
                                       {2, 1, 96}, {2, 1, 256}, {18, 1, 16}, {4, 2, 24}};
@@ -157,14 +206,15 @@ TEST_P(CudaUnfoldingOfLevels, LowPrecision) {
     for (const AttentionShape& shape : kWide) {
       const UnfoldingCase one = make_wide_case(++seed, GetParam(), shape, 150);
       const UnfoldingContext context = one.context();
+      const ChunkTable& table = *context.table;
       const KeySpans spans = spans_of(one, context);
-      const AttentionResult exact = run(one, context, spans, DType::float64, {});
-      const AttentionResult host = run(one, context, spans, dtype, {});
-      const AttentionResult there = run(one, context, spans, dtype, kGpu);
-      error += mean_square_error(there.out, exact.out);
-      allowed += mean_square_error(host.out, exact.out);
+      const DenseAttention exact = run_dense(one, table, spans, DType::float64);
+      const DenseAttention composed = run_dense(one, table, spans, dtype);
+      const AttentionResult there = run(one, context, spans, dtype, kGpu, 0);
+      error += suffix_error(there.out, exact.out, one, table, shape.out_width());
+      allowed += suffix_error(composed.out, exact.out, one, table, shape.out_width());
       gradient_error += mean_square_error(there.dqkv, exact.dqkv);
-      gradient_allowed += mean_square_error(host.dqkv, exact.dqkv);
+      gradient_allowed += mean_square_error(composed.dqkv, exact.dqkv);
     }
     EXPECT_GT(allowed, 0);
     EXPECT_LE(std::sqrt(error), 2 * std::sqrt(allowed)) << core::name_of(dtype);
