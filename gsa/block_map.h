@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "gsa/device_copy.h"
 #include "gsa/reach.h"
 
 namespace unfold::gsa {
@@ -40,6 +41,7 @@ struct BlockMap {
   std::vector<std::int32_t> order;          // (rows, length): gathered index -> position in the row
   std::vector<std::int32_t> range_offsets;  // (rows * tiles_per_row + 1): CSR offsets into ranges
   std::vector<KeyRange> ranges;             // non-empty ranges, in group order
+  DeviceCopy device_copy;                   // of all this (gsa/cuda/device_map.cuh)
 
   std::int64_t rows() const { return reach.rows; }
   std::int64_t length() const { return reach.length; }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "gsa/device_copy.h"
 #include "gsa/layout.h"
 
 namespace unfold::gsa {
@@ -54,6 +55,8 @@ struct ChunkTable {
 
   // The queries of document d are suffix[first_query[d] .. first_query[d + 1]).
   std::vector<std::int32_t> first_query;  // (documents + 1)
+
+  DeviceCopy device_copy;  // of all this (gsa/cuda/device_table.cuh)
 
   const DocumentChunks& document_of(const SuffixQuery& query) const {
     return documents[static_cast<std::size_t>(query.document)];

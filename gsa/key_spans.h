@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gsa/chunk_table.h"
+#include "gsa/device_copy.h"
 #include "gsa/reach.h"
 #include "gsa/selection.h"
 
@@ -23,6 +24,8 @@ struct KeySpan {
 struct KeySpans {
   std::vector<std::int64_t> offsets;  // (pairs + 1) into spans
   std::vector<KeySpan> spans;         // ascending within a pair, with gaps between
+  DeviceCopy device_copy;             // of all this, and the same by key
+  DeviceCopy device_visits;           // (gsa/cuda/device_spans.cuh)
 
   std::span<const KeySpan> of(std::int64_t pair) const {
     const auto begin = static_cast<std::size_t>(offsets[static_cast<std::size_t>(pair)]);

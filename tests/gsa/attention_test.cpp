@@ -11,8 +11,7 @@
 #include "autograd/ops/arithmetic.h"
 #include "core/random.h"
 #include "gsa/kernels/attention.h"
-#include "tests/gsa/dense_attention.h"
-#include "tests/gsa/random_layout.h"
+#include "tests/gsa/attention_case.h"
 
 namespace unfold::gsa {
 namespace {
@@ -21,50 +20,7 @@ using autograd::Variable;
 using core::DType;
 using core::Tensor;
 
-constexpr Visibility kModes[] = {Visibility::gist, Visibility::full, Visibility::causal};
-// Groups of 1, 2, 4 and 7; widths that fill vectors and widths that do not.
-constexpr AttentionShape kShapes[] = {{2, 2, 8},  {4, 2, 24}, {4, 1, 40}, {7, 1, 12},
-                                      {2, 1, 64}, {3, 3, 9},  {14, 2, 20}};
-constexpr std::int64_t kTiles[] = {16, 64, 5, 32, 1, 100};
-
-std::vector<double> random_values(std::int64_t count, std::uint64_t seed, DType rounded_to,
-                                  double scale = 1.0) {
-  core::Random random(seed);
-  std::vector<double> values(static_cast<std::size_t>(count));
-  for (double& value : values) value = scale * random.normal();
-  return Tensor::from(values, {count}).to(rounded_to).to_vector<double>();
-}
-
-struct Case {
-  AttentionShape shape;
-  Layout layout;
-  GistConfig config;
-  Visibility visibility;
-  std::int64_t tile;
-  std::vector<double> qkv, dout;
-};
-
-Case make_case(std::uint64_t seed, int levels, std::int64_t length, DType dtype) {
-  const RandomLayoutOptions options{.rows = 2, .length = length, .levels = levels};
-  Case one{kShapes[seed % std::size(kShapes)],
-           random_layout(seed, options),
-           random_gist_config(seed, options),
-           kModes[seed % 3],
-           kTiles[seed % std::size(kTiles)],
-           {},
-           {}};
-  one.config.previous_chunks %= 3;
-  one.qkv = random_values(one.layout.size() * one.shape.qkv_width(), seed * 2 + 1, dtype);
-  one.dout = random_values(one.layout.size() * one.shape.out_width(), seed * 2 + 2, dtype);
-  return one;
-}
-
-std::shared_ptr<const BlockMap> map_of(const Case& one) {
-  return std::make_shared<const BlockMap>(
-      make_block_map(one.layout, one.config, one.visibility, one.tile));
-}
-
-DenseAttention run_op(const Case& one, DType dtype) {
+DenseAttention run_op(const AttentionCase& one, DType dtype) {
   const std::int64_t tokens = one.layout.size();
   const Variable qkv(Tensor::from(one.qkv, {tokens, one.shape.qkv_width()}).to(dtype), true);
   const Variable out = attention(qkv, one.shape, map_of(one));
@@ -72,34 +28,12 @@ DenseAttention run_op(const Case& one, DType dtype) {
   return {out.value().to_vector<double>(), qkv.gradient().to_vector<double>()};
 }
 
-DenseAttention run_dense(const Case& one, DType precision) {
-  return dense_attention(one.qkv, one.dout, one.shape, one.layout, one.config, one.visibility,
-                         precision);
-}
-
-double largest_error(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double error = std::abs(a[i] - b[i]);
-    if (!(error <= worst)) worst = error;  // NaN counts
-  }
-  return worst;
-}
-
-double mean_square_error(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double total = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) total += (a[i] - b[i]) * (a[i] - b[i]);
-  return total / static_cast<double>(a.size());
-}
-
 class AttentionOfLevels : public testing::TestWithParam<int> {};
 
 TEST_P(AttentionOfLevels, EqualsTheDenseReference) {
   for (std::uint64_t seed = 0; seed < 42; ++seed) {
-    const Case one =
-        make_case(seed, GetParam(), 45 + static_cast<std::int64_t>(seed), DType::float64);
+    const AttentionCase one =
+        make_attention_case(seed, GetParam(), 45 + static_cast<std::int64_t>(seed), DType::float64);
     const DenseAttention expected = run_dense(one, DType::float64);
     const DenseAttention actual = run_op(one, DType::float64);
     ASSERT_LE(largest_error(actual.out, expected.out), 1e-13) << "seed " << seed;
@@ -114,7 +48,7 @@ TEST_P(AttentionOfLevels, LowPrecisionIsAsGoodAsTheComposedVersion) {
     double gradient_error = 0;
     double gradient_allowed = 0;
     for (std::uint64_t seed = 100; seed < 121; ++seed) {
-      const Case one = make_case(seed, GetParam(), 70, dtype);
+      const AttentionCase one = make_attention_case(seed, GetParam(), 70, dtype);
       const DenseAttention expected = run_dense(one, DType::float64);
       const DenseAttention composed = run_dense(one, dtype);
       const DenseAttention actual = run_op(one, dtype);
@@ -157,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, AttentionOfLevels, testing::Values(0, 1, 2, 3))
 TEST(Attention, LongRowsTakeSeveralBlocks) {
   for (const Visibility mode : kModes) {
     for (const int levels : {1, 2}) {
-      Case one = make_case(7, levels, 700, DType::float64);
+      AttentionCase one = make_attention_case(7, levels, 700, DType::float64);
       one.shape = {.heads = 4, .kv_heads = 2, .width = 8};
       one.visibility = mode;
       one.tile = 32;
@@ -182,7 +116,7 @@ TEST(Attention, LongRowsTakeSeveralBlocks) {
 TEST(Attention, ExtremeScoresStayFinite) {
   for (const DType dtype : {DType::float64, DType::float32}) {
     for (std::uint64_t seed = 0; seed < 9; ++seed) {
-      Case one = make_case(seed, 1 + static_cast<int>(seed % 2), 60, dtype);
+      AttentionCase one = make_attention_case(seed, 1 + static_cast<int>(seed % 2), 60, dtype);
       const std::int64_t keys = (one.shape.heads + one.shape.kv_heads) * one.shape.width;
       for (std::size_t i = 0; i < one.qkv.size(); ++i) {
         if (static_cast<std::int64_t>(i) % one.shape.qkv_width() < keys) one.qkv[i] *= 64;
@@ -217,7 +151,7 @@ TEST(Attention, BitEqualForAnyThreadCount) {
   const int before = omp_get_max_threads();
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
-      Case one = make_case(seed, 1 + static_cast<int>(seed % 3), 150, dtype);
+      AttentionCase one = make_attention_case(seed, 1 + static_cast<int>(seed % 3), 150, dtype);
       omp_set_num_threads(1);
       const DenseAttention serial = run_op(one, dtype);
       for (const int threads : {2, 3}) {
@@ -233,7 +167,7 @@ TEST(Attention, BitEqualForAnyThreadCount) {
 
 // The tile is a matter of speed: results agree but for rounding.
 TEST(Attention, TileSizeDoesNotMatter) {
-  Case one = make_case(4, 2, 130, DType::float64);
+  AttentionCase one = make_attention_case(4, 2, 130, DType::float64);
   one.visibility = Visibility::gist;
   const DenseAttention first = run_op(one, DType::float64);
   for (const std::int64_t tile : {1, 7, 16, 48, 64, 130, 1000}) {

@@ -1,4 +1,4 @@
-// The CUDA side of the gsa kernels that have no CUDA implementation.
+// Stands in for gsa/cuda in a build without CUDA.
 #include "core/kernels/without_cuda.h"
 
 #include "gsa/kernels/attention.h"

@@ -1,0 +1,7 @@
+#include "gsa/cuda/attention_general.cuh"
+
+namespace unfold::gsa::kernels::cuda {
+
+UNFOLD_INSTANTIATE_ATTENTION(float);
+
+}  // namespace unfold::gsa::kernels::cuda

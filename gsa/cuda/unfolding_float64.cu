@@ -1,0 +1,7 @@
+#include "gsa/cuda/unfolding_general.cuh"
+
+namespace unfold::gsa::kernels::cuda {
+
+UNFOLD_INSTANTIATE_UNFOLDING(double);
+
+}  // namespace unfold::gsa::kernels::cuda

@@ -1,0 +1,35 @@
+// What the tests of the CUDA kernels share: the GPU, or the reason why there is none, and tensors
+// made on the host, so that a test needs no kernel but the one it is about.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "core/device.h"
+#include "core/tensor.h"
+
+namespace unfold::gsa {
+
+#define UNFOLD_NEEDS_GPU() \
+  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda()
+
+inline constexpr core::Device kGpu{core::DeviceType::cuda, 0};
+
+inline core::Tensor make_tensor(const std::vector<double>& values, const core::Shape& shape,
+                                core::DType dtype, core::Device device) {
+  return core::Tensor::from(values, shape).to(dtype).to(device);
+}
+// A tensor whose every element is `value`: to see what a kernel leaves alone.
+inline core::Tensor filled(const core::Shape& shape, double value, core::DType dtype,
+                           core::Device device) {
+  return core::Tensor::full(shape, value, dtype).to(device);
+}
+
+// What an attention kernel and its backward write.
+struct AttentionResult {
+  std::vector<double> out, lse, dqkv;
+  bool operator==(const AttentionResult&) const = default;
+};
+
+}  // namespace unfold::gsa
