@@ -2,10 +2,14 @@
 
 #include <limits>
 
+#include "core/cuda/context.h"
+
 namespace unfold::gsa::kernels::cuda {
 
 cudaStream_t stream() {
-  return cudaStreamLegacy;
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "reading the current device");
+  return core::cuda::use(device).stream();
 }
 
 void check_cuda(cudaError_t status, const char* what) {
