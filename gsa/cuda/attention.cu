@@ -1,6 +1,8 @@
 #include "gsa/kernels/attention.h"
 
 #include <cstdint>
+#include <cstdlib>
+#include <string_view>
 
 #include "gsa/cuda/attention_general.h"
 #include "gsa/cuda/attention_tensor.h"
@@ -8,8 +10,11 @@
 
 namespace unfold::gsa::kernels::cuda {
 
-// Vectors are copied in pieces of 16 bytes.
+// Vectors are copied in pieces of 16 bytes. Only where UNFOLD_TENSOR_CORES=1 asks for it: this path
+// has not passed its tests on a GPU yet.
 bool fits_tensor_cores(const Tensor& qkv, const AttentionShape& shape) {
+  const char* wanted = std::getenv("UNFOLD_TENSOR_CORES");
+  if (wanted == nullptr || std::string_view(wanted) != "1") return false;
   return qkv.dtype() == core::DType::bfloat16 && (shape.width == 64 || shape.width == 128) &&
          reinterpret_cast<std::uintptr_t>(qkv.raw()) % 16 == 0;
 }

@@ -35,7 +35,7 @@ class OnDevice {
 // Allows a kernel as much dynamic shared memory as it is launched with.
 template <typename Kernel>
 void allow_shared_memory(Kernel kernel, std::size_t bytes) {
-  if (bytes <= 48 * 1024) return;
+  if (bytes <= 32 * 1024) return;  // 48 KiB are free, and static shared memory counts too
   check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   static_cast<int>(bytes)),
              "asking for shared memory");

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <vector>
 
 #include "core/device.h"
@@ -11,7 +12,9 @@
 
 namespace unfold::gsa {
 
-#define UNFOLD_NEEDS_GPU() \
+// The tests also run the path that has to be asked for (gsa/cuda/attention.cu).
+#define UNFOLD_NEEDS_GPU()                 \
+  ::setenv("UNFOLD_TENSOR_CORES", "1", 1); \
   if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda()
 
 inline constexpr core::Device kGpu{core::DeviceType::cuda, 0};
