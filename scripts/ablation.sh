@@ -4,7 +4,8 @@
 #
 # usage: scripts/ablation.sh SEED...
 # Writes runs/ablation/SEED and keeps what is there already: an interrupted run can be started again.
-# The variants of a seed share stages 1 and 2; all train for the same number of steps.
+# The variants of a seed share stages 1 and 2; all train for the same number of steps, 100 fewer than
+# the demo in the last stage.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -53,7 +54,7 @@ for seed in "$@"; do
   fi
   train demo-full "$root/full" data.train="$data/curriculum.jsonl"
   train demo-cpt "$root/cpt" data.train="$data/train.jsonl" train.init_from="$root/full"
-  stage3=(data.train="$data/train.jsonl" eval.methods="$methods")
+  stage3=(data.train="$data/train.jsonl" eval.methods="$methods" train.steps=300)
   train demo "$root/all" "${stage3[@]}" train.init_from="$root/cpt"
   train demo "$root/no-routing-loss" "${stage3[@]}" train.init_from="$root/cpt" \
     train.routing_weight=0

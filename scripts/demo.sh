@@ -68,7 +68,7 @@ step "Write the records of stage 1: few different facts first" \
   "$unfold" "${facts[@]}" --format sft --questions 16 --curriculum 0.2 --count 9600 \
   --out "$data/curriculum.jsonl"
 step "Write the records of stages 2 and 3" \
-  "$unfold" "${facts[@]}" --format sft --questions 16 --count 7200 --seed 43 \
+  "$unfold" "${facts[@]}" --format sft --questions 16 --count 8800 --seed 43 \
   --out "$data/train.jsonl"
 step "Write the held-out records" \
   "$unfold" "${facts[@]}" --format sft --questions 16 --count 400 --eval-split \

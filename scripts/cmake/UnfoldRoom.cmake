@@ -1,10 +1,10 @@
-# unfold_room(NAME [LIGHT] [PUBLIC libs...] [PRIVATE libs...])
+# unfold_room(NAME [OPTIMISE 0|1] [PUBLIC libs...] [PRIVATE libs...])
 # A static library unfold_NAME of all NAME/**/*.cpp (and NAME/**/*.cu in a CUDA build).
 # Files named *_stub.cpp stand in for CUDA code and are built only without it.
-# LIGHT: the room leaves the hot loops to the rooms below; -O1 builds it in two thirds of the time.
+# OPTIMISE: the room leaves the hot loops to the rooms below; -O1 builds it in two thirds of the time.
 # Installed Unfold exports it as unfold::NAME, without our warnings and processor flags.
 function(unfold_room name)
-  cmake_parse_arguments(ROOM "LIGHT" "" "PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ROOM "" "OPTIMISE" "PUBLIC;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/cli/main\\.cpp$")
   if(UNFOLD_WITH_CUDA)
@@ -19,9 +19,9 @@ function(unfold_room name)
     add_library(unfold_${name} STATIC ${sources})
     target_compile_features(unfold_${name} PUBLIC cxx_std_20)
     target_link_libraries(unfold_${name} PUBLIC ${options} ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
-    if(ROOM_LIGHT)
+    if(DEFINED ROOM_OPTIMISE)
       target_compile_options(unfold_${name} PRIVATE
-        $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
+        $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O${ROOM_OPTIMISE}>)
     endif()
     if(UNFOLD_WITH_CUDA AND "${name}" STREQUAL "core")
       target_link_libraries(unfold_core PUBLIC CUDA::cudart_static CUDA::cublasLt)
