@@ -6,8 +6,7 @@
 // - Requests of at most 1 MiB are cut from segments of 2 MiB, so that small blocks do not break up
 //   large ones; larger requests from segments of 32 MiB, or of their own size in steps of 2 MiB.
 // - The smallest free block that is large enough is taken (the lowest address among equals), and
-// cut
-//   where the rest is worth keeping. A block given back merges with its free neighbours.
+//   cut where the rest is worth keeping. A block given back merges with its free neighbours.
 // - When the source has nothing left, unused segments go back to it, and it is asked once more.
 //
 // A training step asks for the same sizes in the same order again and again: after the first steps

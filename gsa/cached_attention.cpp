@@ -9,6 +9,21 @@ namespace unfold::gsa {
 
 using core::Tensor;
 
+std::int64_t CachedTokens::first_shown() const {
+  return std::max(first, std::min(prefix, observe_from));
+}
+
+void make_room(const CachedTokens& sequence) {
+  const SequenceTokens& tokens = *sequence.tokens;
+  for (int section = 0; section < tokens.sections(); ++section) {
+    const std::int64_t held = tokens.before(section, sequence.first);
+    const std::int64_t first =
+        sequence.store->extend(section, tokens.before(section, tokens.size()) - held);
+    core::check(first == held, "cached_attention", "section {} holds {} keys, not {}", section,
+                first, held);
+  }
+}
+
 Tensor cached_attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap* map,
                         std::span<CachedTokens> sequences) {
   core::check(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && qkv.rank() == 2 &&

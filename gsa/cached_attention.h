@@ -49,7 +49,14 @@ struct CachedTokens {
   std::int64_t observe_from = 0;  // prefix positions from here on are observed
   const SelectionObserver* observer = nullptr;
   ReadCount count;  // is added to
+
+  // The first position that a policy is shown: to observe it or to select for it.
+  std::int64_t first_shown() const;
 };
+
+// Makes room in the store for the new tokens, behind the keys of the earlier ones. Kernels do it
+// before they write the keys: one of section s and position t belongs at tokens->before(s, t).
+void make_room(const CachedTokens& sequence);
 
 // qkv (tokens, shape.qkv_width()), rotated: the new tokens of all sequences. map: one row of as
 // many positions, needed when some token is below its prefix; such tokens must begin at position 0.

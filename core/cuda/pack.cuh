@@ -1,60 +1,15 @@
-// Elements as a thread takes them: conversions, and 16 bytes at a time.
+// Elements as a thread takes them: 16 bytes at a time.
 #pragma once
-
-#include <cuda_bf16.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <type_traits>
 
-#include "core/kernels/float_types.h"
+#include "core/cuda/scalar.cuh"
 #include "core/tensor.h"
 
 namespace unfold::core::kernels::cuda {
-
-// The value in the type arithmetic is done in.
-__device__ inline float widen(bfloat16 value) {
-  return __uint_as_float(static_cast<unsigned>(value.bits) << 16);
-}
-__device__ inline float widen(float value) {
-  return value;
-}
-__device__ inline double widen(double value) {
-  return value;
-}
-
-// The inverse, rounded to nearest, ties to even.
-template <typename T>
-__device__ inline T narrow(Accumulator<T> value) {
-  if constexpr (std::is_same_v<T, bfloat16>) {
-    bfloat16 result;
-    result.bits = __bfloat16_as_ushort(__float2bfloat16_rn(value));
-    return result;
-  } else {
-    return value;
-  }
-}
-
-// Functions of both precisions.
-__device__ inline float exponential(float x) {
-  return expf(x);
-}
-__device__ inline double exponential(double x) {
-  return exp(x);
-}
-__device__ inline float logarithm(float x) {
-  return logf(x);
-}
-__device__ inline double logarithm(double x) {
-  return log(x);
-}
-__device__ inline float square_root(float x) {
-  return sqrtf(x);
-}
-__device__ inline double square_root(double x) {
-  return sqrt(x);
-}
 
 // Elements of T in 16 bytes.
 template <typename T>

@@ -1,21 +1,12 @@
-// Sums within a block and over columns. Every order of addition is fixed by shapes and constants,
-// so the same input gives the same bits, on any device of this kind and with any grid. No atomics.
+// Sums within a block and over columns (within a warp: core/cuda/scalar.cuh). Every order of
+// addition is fixed by shapes and constants, so the same input gives the same bits, on any device
+// of this kind and with any grid. No atomics.
 #pragma once
 
 #include "core/cuda/launch.cuh"
 #include "core/cuda/pack.cuh"
 
 namespace unfold::core::kernels::cuda {
-
-constexpr unsigned kFullWarp = 0xffffffffu;
-
-// The sum over a warp, in every lane.
-template <typename A>
-__device__ inline A warp_sum(A value) {
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(kFullWarp, value, offset);
-  return value;
-}
 
 // The sum over kGroup threads of one threadIdx.y, in each of them: a warp, or a block that is one
 // group. All threads of the group come here.

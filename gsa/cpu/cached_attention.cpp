@@ -74,15 +74,8 @@ class CpuKeys : public KeyReader {
 template <typename T>
 void store_tokens(const Tensor& qkv, const AttentionShape& shape, const CachedTokens& sequence) {
   const SequenceTokens& tokens = *sequence.tokens;
-  KeyStore& store = *sequence.store;
-  for (int section = 0; section < tokens.sections(); ++section) {
-    const std::int64_t count =
-        tokens.before(section, tokens.size()) - tokens.before(section, sequence.first);
-    const std::int64_t first = store.extend(section, count);
-    core::check(first == tokens.before(section, sequence.first), "cached_attention",
-                "section {} holds {} keys, not {}", section, first,
-                tokens.before(section, sequence.first));
-  }
+  make_room(sequence);
+  const KeyStore& store = *sequence.store;
   for (std::int64_t t = sequence.first; t < tokens.size(); ++t) {
     const int section = section_of(tokens.level(t));
     const std::int64_t index = tokens.before(section, t);
@@ -114,9 +107,7 @@ class HeadWork {
   void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count) {
     HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
     const CpuKeys<T> keys(*sequence.store, kv_head);
-    const std::int64_t begin =
-        std::max(sequence.first, std::min(sequence.prefix, sequence.observe_from));
-    for (std::int64_t t = begin; t < sequence.tokens->size(); ++t) {
+    for (std::int64_t t = sequence.first_shown(); t < sequence.tokens->size(); ++t) {
       const std::int64_t row = sequence.row + t - sequence.first;
       load_query(row, kv_head);
       const PolicyQuery query = {t, heads_, keys, *sequence.tokens};

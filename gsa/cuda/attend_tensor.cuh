@@ -52,12 +52,12 @@ __device__ inline bool sees(const QueryRow& row, int key) {
 
 // Sums over the four lanes that hold a row.
 __device__ inline float quad_sum(float value) {
-  value += __shfl_xor_sync(kAllLanes, value, 1);
-  return value + __shfl_xor_sync(kAllLanes, value, 2);
+  value += __shfl_xor_sync(kFullWarp, value, 1);
+  return value + __shfl_xor_sync(kFullWarp, value, 2);
 }
 __device__ inline float quad_max(float value) {
-  value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, 1));
-  return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));
+  value = fmaxf(value, __shfl_xor_sync(kFullWarp, value, 1));
+  return fmaxf(value, __shfl_xor_sync(kFullWarp, value, 2));
 }
 
 // sums (16 x 8 kBlocks) = rows [row, row + 16) of a tile times the first 8 kBlocks rows of another.

@@ -21,7 +21,7 @@ bool fits_tensor_cores(const Tensor& qkv, const AttentionShape& shape) {
 
 void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
                const Tensor& out, const Tensor& lse) {
-  const OnDevice device(qkv.device());
+  core::cuda::use(qkv.device().index);
   if (fits_tensor_cores(qkv, shape)) {
     const auto run = shape.width == 64 ? tensor_attention<64> : tensor_attention<128>;
     run(qkv, shape, map, out, lse);
@@ -35,7 +35,7 @@ void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& m
 
 void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out, const Tensor& lse,
                         const AttentionShape& shape, const BlockMap& map, const Tensor& dqkv) {
-  const OnDevice device(qkv.device());
+  core::cuda::use(qkv.device().index);
   if (fits_tensor_cores(qkv, shape) && fits_tensor_cores(dout, shape)) {
     const auto run =
         shape.width == 64 ? tensor_attention_backward<64> : tensor_attention_backward<128>;

@@ -64,15 +64,8 @@ class CudaKeys : public KeyReader {
 template <typename T>
 void store_sequence(const Tensor& qkv, const AttentionShape& shape, const CachedTokens& sequence) {
   const SequenceTokens& tokens = *sequence.tokens;
-  KeyStore& store = *sequence.store;
-  for (int section = 0; section < tokens.sections(); ++section) {
-    const std::int64_t count =
-        tokens.before(section, tokens.size()) - tokens.before(section, sequence.first);
-    const std::int64_t first = store.extend(section, count);
-    core::check(first == tokens.before(section, sequence.first), "cached_attention",
-                "section {} holds {} keys, not {}", section, first,
-                tokens.before(section, sequence.first));
-  }
+  make_room(sequence);
+  const KeyStore& store = *sequence.store;
   std::vector<CacheSlot<T>> slots;
   for (std::int64_t t = sequence.first; t < tokens.size(); ++t) {
     const int section = section_of(tokens.level(t));
@@ -222,12 +215,12 @@ class HostQueries {
 
 template <typename T>
 void run_head(const CachedTokens& sequence, std::int64_t kv_head, const AttentionShape& shape,
-              const HostQueries& queries, std::int64_t begin, core::Device device,
-              Pending<T>& pending, ReadCount& count) {
+              const HostQueries& queries, core::Device device, Pending<T>& pending,
+              ReadCount& count) {
   HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
   const CudaKeys<T> keys(*sequence.store, kv_head, shape.width, device);
   std::vector<CacheSpan> spans;
-  for (std::int64_t t = begin; t < sequence.tokens->size(); ++t) {
+  for (std::int64_t t = sequence.first_shown(); t < sequence.tokens->size(); ++t) {
     const std::int64_t row = sequence.row + t - sequence.first;
     const PolicyQuery query = {t, queries.heads(row, kv_head), keys, *sequence.tokens};
     if (t < sequence.prefix) {
@@ -258,21 +251,19 @@ void run_head(const CachedTokens& sequence, std::int64_t kv_head, const Attentio
 
 void cached_attention(const Tensor& qkv, const AttentionShape& shape,
                       std::span<CachedTokens> sequences, const Tensor& out) {
-  const OnDevice on_device(qkv.device());
+  core::cuda::use(qkv.device().index);
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     for (const CachedTokens& sequence : sequences) store_sequence<T>(qkv, shape, sequence);
     Pending<T> pending(qkv, shape, out);
     for (CachedTokens& sequence : sequences) {
-      const std::int64_t begin =
-          std::max(sequence.first, std::min(sequence.prefix, sequence.observe_from));
+      const std::int64_t begin = sequence.first_shown();
       const std::int64_t rows = sequence.tokens->size() - begin;
       if (rows <= 0) continue;
       const HostQueries queries =
           HostQueries::read<T>(qkv, shape, sequence.row + begin - sequence.first, rows);
       for (std::int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
-        run_head<T>(sequence, kv_head, shape, queries, begin, qkv.device(), pending,
-                    sequence.count);
+        run_head<T>(sequence, kv_head, shape, queries, qkv.device(), pending, sequence.count);
       }
     }
     pending.attend_all();

@@ -1,44 +1,36 @@
-// What every launch of a gsa kernel needs: the stream, the device, the check behind it, and the
-// switch over dtypes.
+// What every launch of a gsa kernel needs: the stream, the check behind it, and host values on the
+// device.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
-#include <type_traits>
+#include <span>
 #include <vector>
 
+#include "core/cuda/context.h"
+#include "core/cuda/status.h"
+#include "core/kernels/float_types.h"
 #include "core/tensor.h"
 
 namespace unfold::gsa::kernels::cuda {
 
-// The stream that all gsa kernels run on.
+using core::kernels::on_float;
+
+// The stream of the current device (core/cuda/context.h), which every entry point has selected with
+// core::cuda::use().
 cudaStream_t stream();
 
-// Throws core::UserError when a call of the CUDA runtime failed.
-void check_cuda(cudaError_t status, const char* what);
-// The same for the kernel launched last.
+// core::cuda::check_status for the kernel launched last.
 void check_launch(const char* kernel);
-
-// Makes a device the current one while it lives.
-class OnDevice {
- public:
-  explicit OnDevice(core::Device device);
-  ~OnDevice();
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
- private:
-  int previous_ = 0;
-};
 
 // Allows a kernel as much dynamic shared memory as it is launched with.
 template <typename Kernel>
 void allow_shared_memory(Kernel kernel, std::size_t bytes) {
   if (bytes <= 32 * 1024) return;  // 48 KiB are free, and static shared memory counts too
-  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(bytes)),
-             "asking for shared memory");
+  core::cuda::check_status(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                static_cast<int>(bytes)),
+                           "asking for shared memory");
 }
 
 // Host values on a device, as one int32 tensor. `T` is made of int32 values alone.
@@ -61,26 +53,6 @@ std::vector<std::int32_t> download(const core::Tensor& tensor);
 
 // Zeroes a tensor, in the stream.
 void set_zero(const core::Tensor& tensor);
-
-// Calls f(std::type_identity<T>{}) with the floating type of the dtype.
-template <typename F>
-void on_float(core::DType dtype, F&& f) {
-  switch (dtype) {
-    case core::DType::float64:
-      f(std::type_identity<double>{});
-      return;
-    case core::DType::float32:
-      f(std::type_identity<float>{});
-      return;
-    case core::DType::bfloat16:
-      f(std::type_identity<core::bfloat16>{});
-      return;
-    default:
-      break;
-  }
-  throw core::InternalError("kernel",
-                            fmt::format("{} is not a floating dtype", core::name_of(dtype)));
-}
 
 // Blocks of `size` that cover `count`.
 constexpr std::int64_t blocks_of(std::int64_t count, std::int64_t size) {

@@ -7,7 +7,7 @@ namespace unfold::gsa::kernels::cuda {
 
 void routing_loss(const Tensor& qkv, const AttentionShape& shape, const ChunkTable& table,
                   std::int64_t length, const Tensor& loss, const Tensor& dqkv) {
-  const OnDevice device(qkv.device());
+  core::cuda::use(qkv.device().index);
   if (table.suffix.empty()) {
     set_zero(loss);
     return;

@@ -55,7 +55,7 @@ __device__ int take(const Key* keys, int n, bool all, Cut<Key> cut, const int* c
     const bool here = i < n;
     const Key key = here ? keys[i] : Key(0);
     const bool tie = here && !all && key == cut.threshold;
-    const unsigned tie_mask = __ballot_sync(kAllLanes, tie);
+    const unsigned tie_mask = __ballot_sync(kFullWarp, tie);
     const int rank = ties_before + __popc(tie_mask & ((1u << lane) - 1));
     const bool picked = here && (all || key > cut.threshold || (tie && rank < cut.ties));
     ties_before += __popc(tie_mask);
@@ -70,7 +70,7 @@ __device__ int take(const Key* keys, int n, bool all, Cut<Key> cut, const int* c
     for (int c = 0; c < width; ++c) {
       next[children + through - width + c] = first_child[gist] + c;
     }
-    children += __shfl_sync(kAllLanes, through, kWarp - 1);
+    children += __shfl_sync(kFullWarp, through, kWarp - 1);
   }
   return children;
 }
@@ -166,7 +166,7 @@ __global__ void __launch_bounds__(kWarp)
         picks[to++] = (base + lane - words[level]) * 32 + __ffs(static_cast<int>(word)) - 1;
         word &= word - 1;
       }
-      at += __shfl_sync(kAllLanes, through, kWarp - 1);
+      at += __shfl_sync(kFullWarp, through, kWarp - 1);
     }
   }
 }
@@ -275,7 +275,7 @@ void select_chunks(const Tensor& qkv, const AttentionShape& shape, const ChunkTa
   if (table.suffix.empty()) return;
   core::require(shape.width <= kMaxWidth, "cuda",
                 "a head width of {}: the CUDA kernels take up to {}", shape.width, kMaxWidth);
-  const OnDevice on_device(qkv.device());
+  core::cuda::use(qkv.device().index);
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     select_on_device<T>(qkv, shape, table, length, config, selection);

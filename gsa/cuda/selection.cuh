@@ -57,7 +57,7 @@ __device__ Cut<Key> find_cut(const Key* keys, int n, int count, SelectShared& sh
       int before = own;
 #pragma unroll
       for (int offset = 1; offset < kWarp; offset *= 2) {
-        const int other = __shfl_up_sync(kAllLanes, before, offset);
+        const int other = __shfl_up_sync(kFullWarp, before, offset);
         if (lane >= offset) before += other;
       }
       before -= own;
@@ -85,7 +85,7 @@ __device__ inline int warp_prefix(int value) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
 #pragma unroll
   for (int offset = 1; offset < kWarp; offset *= 2) {
-    const int other = __shfl_up_sync(kAllLanes, value, offset);
+    const int other = __shfl_up_sync(kFullWarp, value, offset);
     if (lane >= offset) value += other;
   }
   return value;

@@ -43,7 +43,7 @@ __device__ void load_columns(const T* source, int width, A* columns) {
   for (int step = 0; step < kTileColumns / kTileWarps; ++step) {
     const int j = warp + step * kTileWarps;
     const T* from = reinterpret_cast<const T*>(
-        __shfl_sync(kAllLanes, reinterpret_cast<unsigned long long>(source), j));
+        __shfl_sync(kFullWarp, reinterpret_cast<unsigned long long>(source), j));
     A* to = columns + j * TileShape<kChunks>::kColumn;
 #pragma unroll
     for (int c = 0; c < kChunks; ++c) {
@@ -95,7 +95,7 @@ __device__ void accumulate(const A (&weights)[kWarpRows], const A* columns, int 
   for (int j = 0; j < kTileColumns; ++j) {
     A weight[kWarpRows];
 #pragma unroll
-    for (int i = 0; i < kWarpRows; ++i) weight[i] = __shfl_sync(kAllLanes, weights[i], j);
+    for (int i = 0; i < kWarpRows; ++i) weight[i] = __shfl_sync(kFullWarp, weights[i], j);
 #pragma unroll
     for (int c = 0; c < kChunks; ++c) {
       const A value = columns[j * TileShape<kChunks>::kColumn + c * kWarp + lane];

@@ -6,10 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
-
-#include "core/error.h"
 #include "tests/autograd/op_case.h"
+#include "tests/support/gpu.h"
 
 namespace unfold::testing {
 
@@ -31,31 +29,22 @@ TEST_P(OpCaseTest, LowPrecision) {
   EXPECT_TRUE(low_precision_is_close(GetParam(), DType::bfloat16));
 }
 
-// Runs a proof on the first GPU; skips without one, and for ops that have no CUDA kernel yet.
-template <typename Proof>
-void prove_on_cuda(Proof&& proof) {
-  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda();
-  try {
-    EXPECT_TRUE(proof(core::Device{core::DeviceType::cuda, 0}));
-  } catch (const core::UserError& error) {
-    const std::string what = error.what();
-    if (what.find("has no CUDA kernel") == std::string::npos) throw;
-    GTEST_SKIP() << "not implemented on CUDA yet: " << what;
-  }
-}
+inline constexpr core::Device kFirstGpu{core::DeviceType::cuda, 0};
 
 TEST_P(OpCaseTest, CudaAgreesWithCpu) {
-  prove_on_cuda([](core::Device device) { return devices_agree(GetParam(), device); });
+  UNFOLD_NEEDS_GPU();
+  EXPECT_TRUE(devices_agree(GetParam(), kFirstGpu));
 }
 
 TEST_P(OpCaseTest, CudaAgreesWithCpuInFloat64) {
-  prove_on_cuda([](core::Device device) { return devices_agree_in_float64(GetParam(), device); });
+  UNFOLD_NEEDS_GPU();
+  EXPECT_TRUE(devices_agree_in_float64(GetParam(), kFirstGpu));
 }
 
 TEST_P(OpCaseTest, CudaGivesTheSameBitsTwice) {
+  UNFOLD_NEEDS_GPU();
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
-    prove_on_cuda([dtype](core::Device device) { return repeats_on(GetParam(), device, dtype); });
-    if (IsSkipped()) return;
+    EXPECT_TRUE(repeats_on(GetParam(), kFirstGpu, dtype));
   }
 }
 

@@ -8,17 +8,15 @@
 #include "core/kernels/elementwise.h"
 #include "core/memory.h"
 #include "tests/core/tensor_helpers.h"
+#include "tests/support/gpu.h"
 
 namespace unfold::core {
 namespace {
 
 const Device kCuda = {DeviceType::cuda, 0};
 
-#define SKIP_WITHOUT_GPU() \
-  if (cuda_device_count() == 0) GTEST_SKIP() << describe_cuda()
-
 TEST(CudaMemory, IsReusedAndCounted) {
-  SKIP_WITHOUT_GPU();
+  UNFOLD_NEEDS_GPU();
   const std::int64_t before = memory_stats(kCuda).current;
   const void* first = nullptr;
   {
@@ -35,7 +33,7 @@ TEST(CudaMemory, IsReusedAndCounted) {
 }
 
 TEST(CudaMemory, OutOfMemoryIsOneClearLine) {
-  SKIP_WITHOUT_GPU();
+  UNFOLD_NEEDS_GPU();
   const std::int64_t before = memory_stats(kCuda).current;
   const Tensor held = Tensor::zeros({1 << 20}, DType::float32, kCuda);
   try {
@@ -55,7 +53,7 @@ TEST(CudaMemory, OutOfMemoryIsOneClearLine) {
 
 // What is cached is given back before memory counts as out.
 TEST(CudaMemory, CachedBlocksDoNotStandInTheWay) {
-  SKIP_WITHOUT_GPU();
+  UNFOLD_NEEDS_GPU();
   cuda::release_cached(0);
   const std::int64_t free = cuda::memory_info(0).free;
   const std::int64_t most = free / 10 * 7;
@@ -68,7 +66,7 @@ TEST(CudaMemory, CachedBlocksDoNotStandInTheWay) {
 
 // Longer than the staging pieces, and off their borders.
 TEST(CudaMemory, CopiesThereAndBack) {
-  SKIP_WITHOUT_GPU();
+  UNFOLD_NEEDS_GPU();
   for (const std::int64_t size : {0, 1, 257, 1 << 20, (9 << 20) + 3}) {
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -87,7 +85,7 @@ TEST(CudaMemory, CopiesThereAndBack) {
 
 // Copies wait for the kernels before them, and kernels for the copies.
 TEST(CudaMemory, CopiesAreOrderedWithKernels) {
-  SKIP_WITHOUT_GPU();
+  UNFOLD_NEEDS_GPU();
   constexpr std::int64_t kSize = 8 << 20;
   const Tensor x = Tensor::zeros({kSize}, DType::float32, kCuda);
   const Tensor one = Tensor::full({kSize}, 1.0, DType::float32, kCuda);
@@ -103,7 +101,7 @@ TEST(CudaMemory, CopiesAreOrderedWithKernels) {
 }
 
 TEST(CudaMemory, ADeviceThatIsNotThereIsAUsersError) {
-  SKIP_WITHOUT_GPU();
+  UNFOLD_NEEDS_GPU();
   const int count = cuda_device_count();
   if (count >= 16) GTEST_SKIP() << "all devices there can be are there";
   try {

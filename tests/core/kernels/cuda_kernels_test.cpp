@@ -11,6 +11,7 @@
 #include "core/kernels/nn.h"
 #include "core/kernels/reduce.h"
 #include "tests/core/tensor_helpers.h"
+#include "tests/support/gpu.h"
 
 namespace unfold::core {
 namespace {
@@ -25,9 +26,7 @@ const Device kCuda = {DeviceType::cuda, 0};
 
 class CudaKernels : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (cuda_device_count() == 0) GTEST_SKIP() << describe_cuda();
-  }
+  void SetUp() override { UNFOLD_NEEDS_GPU(); }
 };
 
 TEST_F(CudaKernels, CopyBetweenAllPairsOfDtypes) {

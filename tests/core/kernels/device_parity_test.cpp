@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/core/kernels/device_cases.h"
+#include "tests/support/gpu.h"
 
 namespace unfold::testing {
 namespace {
@@ -51,21 +52,21 @@ TEST(DeviceParity, TheCasesThemselvesAreSound) {
 }
 
 TEST(DeviceParity, CudaAgreesWithCpu) {
-  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda();
+  UNFOLD_NEEDS_GPU();
   for (const DeviceCase& test : device_cases()) {
     for (const DType dtype : kFloatTypes) expect_parity(test, dtype, kCuda);
   }
 }
 
 TEST(DeviceParity, CudaAgreesWithCpuUnaligned) {
-  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda();
+  UNFOLD_NEEDS_GPU();
   for (const DeviceCase& test : device_cases()) {
     for (const DType dtype : kFloatTypes) expect_parity(test, dtype, kCudaUnaligned);
   }
 }
 
 TEST(DeviceParity, CudaGivesTheSameBitsTwice) {
-  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda();
+  UNFOLD_NEEDS_GPU();
   for (const DeviceCase& test : device_cases()) {
     for (const DType dtype : kFloatTypes) {
       const std::vector<Tensor> first = test.run(dtype, kCuda);

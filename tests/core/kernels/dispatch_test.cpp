@@ -4,6 +4,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/without_cuda.h"
 #include "tests/core/tensor_helpers.h"
+#include "tests/support/gpu.h"
 
 namespace unfold::core {
 namespace {
@@ -23,7 +24,7 @@ TEST(Dispatch, AMissingCudaKernelNamesItself) {
 }
 
 TEST(Dispatch, TensorsOnTwoDevicesAreRefused) {
-  if (cuda_device_count() == 0) GTEST_SKIP() << describe_cuda();
+  UNFOLD_NEEDS_GPU();
   const Tensor here = Tensor::empty({2}, DType::float32);
   const Tensor there = Tensor::empty({2}, DType::float32, Device{DeviceType::cuda, 0});
   EXPECT_THROW(kernels::add(here, there, here), InternalError);

@@ -2,20 +2,16 @@
 // made on the host, so that a test needs no kernel but the one it is about.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <vector>
 
-#include "core/device.h"
 #include "core/tensor.h"
+#include "tests/support/gpu.h"
 
 namespace unfold::gsa {
 
-// The tests also run the path that has to be asked for (gsa/cuda/attention.cu).
-#define UNFOLD_NEEDS_GPU()                 \
-  ::setenv("UNFOLD_TENSOR_CORES", "1", 1); \
-  if (core::cuda_device_count() == 0) GTEST_SKIP() << core::describe_cuda()
+// These tests run the path that has to be asked for (gsa/cuda/attention.cu), too.
+inline const bool kTensorCores = ::setenv("UNFOLD_TENSOR_CORES", "1", 1) == 0;
 
 inline constexpr core::Device kGpu{core::DeviceType::cuda, 0};
 
