@@ -15,6 +15,9 @@ namespace {
 int device_count() {
   return 0;
 }
+std::string device_name(int) {
+  without_cuda();
+}
 std::string describe() {
   return "no GPU: this program was built without CUDA";
 }
@@ -34,6 +37,13 @@ void copy(Device, void*, Device, const void*, std::size_t) {
 void synchronize(int) {
   without_cuda();
 }
+void* mark(int) {
+  without_cuda();
+}
+double seconds_between(int, void*, void*) {
+  without_cuda();
+}
+void release_mark(void*) noexcept {}
 void push_range(const char*) noexcept {}
 void pop_range() noexcept {}
 

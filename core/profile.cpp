@@ -38,13 +38,18 @@ std::vector<KernelTime> stop_profile() {
   return result;
 }
 
+ProfilePause::ProfilePause() : was_on_(g_on.exchange(false)) {}
+ProfilePause::~ProfilePause() {
+  g_on = was_on_;
+}
+
 namespace kernels::detail {
 
 // A CUDA kernel is only launched by its call: a profile waits for the device before and after it.
-KernelScope::KernelScope(const char* name, Device device)
-    : name_(name), device_(device), start_(-1.0) {
+KernelScope::KernelScope(const char* name, Device device, std::size_t bytes)
+    : name_(name), device_(device), bytes_(bytes), start_(-1.0) {
   const bool on_cuda = device.type == DeviceType::cuda;
-  if (g_on) {
+  if (g_on && !device.is_meta()) {
     if (on_cuda) cuda::synchronize(device.index);
     start_ = now();
   }
@@ -68,6 +73,7 @@ KernelScope::~KernelScope() {
   time.name = name_;
   time.seconds += seconds;
   time.calls += 1;
+  time.bytes += static_cast<double>(bytes_);
 }
 
 }  // namespace kernels::detail

@@ -18,6 +18,10 @@ int device_count() {
   return count;
 }
 
+std::string device_name(int device) {
+  return use(device).properties().name;
+}
+
 std::string describe() {
   const std::string missing = why_no_gpu();
   if (!missing.empty()) return fmt::format("no GPU: {}", missing);
@@ -68,7 +72,7 @@ MemoryInfo memory_info(int device) {
   check_status(cudaMemGetInfo(&free, &total), "reading free memory");
   const BlockCache::Stats cache = context.memory().stats();
   return {static_cast<std::int64_t>(total), static_cast<std::int64_t>(free), cache.cached,
-          cache.largest};
+          cache.largest, cache.in_use + cache.cached};
 }
 
 void release_cached(int device) {
@@ -101,6 +105,30 @@ void copy(Device to_device, void* to, Device from_device, const void* from, std:
 
 void synchronize(int device) {
   use(device).synchronize();
+}
+
+void* mark(int device) {
+  Context& context = use(device);
+  cudaEvent_t event = nullptr;
+  check_status(cudaEventCreate(&event), "making an event");
+  const cudaError_t status = cudaEventRecord(event, context.stream());
+  if (status != cudaSuccess) cudaEventDestroy(event);
+  check_status(status, "marking the time");
+  return event;
+}
+
+double seconds_between(int device, void* begin, void* end) {
+  use(device);
+  const auto last = static_cast<cudaEvent_t>(end);
+  check_status(cudaEventSynchronize(last), "waiting for the GPU");
+  float milliseconds = 0;
+  check_status(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(begin), last),
+               "reading the time");
+  return static_cast<double>(milliseconds) * 1e-3;
+}
+
+void release_mark(void* mark) noexcept {
+  if (mark != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(mark));
 }
 
 void push_range(const char* name) noexcept {

@@ -12,6 +12,8 @@
 namespace unfold::core::cuda {
 
 int device_count();
+// "NVIDIA H100 80GB HBM3".
+std::string device_name(int device);
 // "2 GPUs: NVIDIA H100 80GB HBM3 (sm_90, 79.1 GiB), ..." or the reason why there are none.
 std::string describe();
 
@@ -25,6 +27,7 @@ struct MemoryInfo {
   std::int64_t free = 0;            // of them in nobody's use, neither ours nor another process's
   std::int64_t cached = 0;          // ours, free in the cache
   std::int64_t largest_cached = 0;  // the largest piece of them
+  std::int64_t reserved = 0;        // ours in all: in use (rounded up) and cached
 };
 MemoryInfo memory_info(int device);
 // Gives cached memory that is not in use back to the device.
@@ -36,6 +39,13 @@ void copy(Device to_device, void* to, Device from_device, const void* from, std:
 
 // Waits until all work given to the device is done; errors of kernels surface here.
 void synchronize(int device);
+
+// Moments on a device's time line: an event marks where the work given to the device so far ends.
+// Marking costs a few microseconds and waits for nothing.
+void* mark(int device);
+// Waits until `end` is reached. Half a microsecond exact.
+double seconds_between(int device, void* begin, void* end);
+void release_mark(void* mark) noexcept;
 
 // A named range on the time line of a profiler (NVTX); ranges nest. Costs nothing without one.
 void push_range(const char* name) noexcept;

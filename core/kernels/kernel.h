@@ -20,7 +20,8 @@ namespace detail {
 // Called around every kernel: the place for profiler ranges and per-kernel timing.
 class KernelScope {
  public:
-  KernelScope(const char* name, Device device);
+  // bytes: of the tensors of the call (core/profile.h).
+  KernelScope(const char* name, Device device, std::size_t bytes);
   ~KernelScope();
   KernelScope(const KernelScope&) = delete;
   KernelScope& operator=(const KernelScope&) = delete;
@@ -28,6 +29,7 @@ class KernelScope {
  private:
   const char* name_;
   Device device_;
+  std::size_t bytes_;
   double start_;
 };
 
@@ -47,10 +49,18 @@ void check_device(const char* name, Device device, const Argument& argument) {
   }
 }
 
+template <typename Argument>
+std::size_t bytes_of(const Argument& argument) {
+  if constexpr (std::is_same_v<Argument, Tensor>) {
+    if (argument.defined()) return argument.bytes();
+  }
+  return 0;
+}
+
 // The one switch over devices.
 template <typename Cpu, typename Cuda>
-void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
-  const KernelScope scope(name, device);
+void run_on(const char* name, Device device, std::size_t bytes, Cpu&& on_cpu, Cuda&& on_cuda) {
+  const KernelScope scope(name, device, bytes);
   switch (device.type) {
     case DeviceType::cpu:
       on_cpu();
@@ -77,7 +87,8 @@ void run_on(const char* name, Device device, Cpu&& on_cpu, Cuda&& on_cuda) {
     const ::unfold::core::Device device = ::unfold::core::kernels::detail::device_of(args...); \
     (::unfold::core::kernels::detail::check_device(#name, device, args), ...);                 \
     ::unfold::core::kernels::detail::run_on(                                                   \
-        #name, device, [&] { cpu::name(args...); }, [&] { cuda::name(args...); });             \
+        #name, device, (::unfold::core::kernels::detail::bytes_of(args) + ...),                \
+        [&] { cpu::name(args...); }, [&] { cuda::name(args...); });                            \
   }                                                                                            \
   static_assert(true, "a semicolon follows")
 

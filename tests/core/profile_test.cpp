@@ -24,6 +24,7 @@ TEST(Profile, CountsKernelsByNameWhileItIsOn) {
   for (const KernelTime& time : times) {
     EXPECT_GE(time.seconds, 0.0);
     EXPECT_EQ(time.calls, time.name == "add" ? 2 : 1) << time.name;
+    EXPECT_EQ(time.bytes, (time.name == "add" ? 2 : 1) * 3 * 8 * 8 * 4) << time.name;
   }
   EXPECT_TRUE(std::any_of(times.begin(), times.end(),
                           [](const KernelTime& time) { return time.name == "matmul"; }));
@@ -34,6 +35,13 @@ TEST(Profile, StartsFromZero) {
   start_profile();
   kernels::add(x, x, x);
   start_profile();
+  EXPECT_TRUE(stop_profile().empty());
+}
+
+TEST(Profile, PlansAreNotCounted) {
+  const Tensor x = Tensor::empty({4}, DType::float32, {DeviceType::meta, 0});
+  start_profile();
+  kernels::add(x, x, x);
   EXPECT_TRUE(stop_profile().empty());
 }
 
