@@ -34,7 +34,7 @@ void add_report_command(CLI::App& app);    // report RUN
 void add_data_command(CLI::App& app);      // data train-tokenizer, tokenize, synthesize
 void add_inspect_command(CLI::App& app);   // inspect visibility, insertion, selection
 void add_plan_command(CLI::App& app);      // plan CONFIG
-void add_bench_command(CLI::App& app);     // bench cpu, bench selection
+void add_bench_command(CLI::App& app);     // bench cpu, selection, train, attention, decode, gpu
 void add_config_command(CLI::App& app);    // config show, config reference
 
 // All of the above, in the order --help lists them.

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench/device_timing.h"
 #include "cli/bench/model.h"
 #include "cli/bench/timing.h"
 #include "core/parallel.h"
-#include "core/random.h"
 #include "gsa/block_map.h"
 #include "gsa/kernels/attention.h"
 #include "train/plan.h"
@@ -25,13 +25,6 @@ struct Case {
   std::int64_t rows;
   std::int64_t length;
 };
-
-Tensor random_values(core::Shape shape, std::uint64_t stream) {
-  std::vector<float> values(static_cast<std::size_t>(core::element_count(shape)));
-  core::Random random(1, stream);
-  for (float& value : values) value = static_cast<float>(random.uniform() - 0.5);
-  return Tensor::from(values, std::move(shape));
-}
 
 // Keys that at least one query of a tile sees, summed over the tiles.
 std::int64_t needed_keys(const gsa::BlockMap& map) {
@@ -61,8 +54,8 @@ std::vector<Cell> measure(const Case& what, double seconds, std::vector<double>&
   const data::Batch batch = train::full_rows(gist, model.vocab_size, what.rows, what.length);
   const gsa::BlockMap map = gsa::make_block_map(batch.layout, gist, gsa::Visibility::gist);
   const std::int64_t tokens = batch.layout.size();
-  const Tensor qkv = random_values({tokens, shape.qkv_width()}, 1);
-  const Tensor dout = random_values({tokens, shape.out_width()}, 2);
+  const Tensor qkv = random_values({tokens, shape.qkv_width()}, core::DType::float32, {}, 1);
+  const Tensor dout = random_values({tokens, shape.out_width()}, core::DType::float32, {}, 2);
   const Tensor out = Tensor::empty(dout.shape(), core::DType::float32);
   const Tensor lse = Tensor::empty({tokens, shape.heads}, core::DType::float32);
   const Tensor dqkv = Tensor::empty(qkv.shape(), core::DType::float32);

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "core/cuda/runtime.h"
 #include "core/parallel.h"
 
 namespace unfold::cli::bench {
@@ -20,8 +21,10 @@ std::string processor() {
 
 }  // namespace
 
-std::string machine() {
-  return fmt::format("{}, {} threads", processor(), core::thread_count());
+std::string machine(core::Device device) {
+  const std::string host = fmt::format("{}, {} threads", processor(), core::thread_count());
+  if (device.type != core::DeviceType::cuda) return host;
+  return fmt::format("{}; {}", core::cuda::device_name(device.index), host);
 }
 
 }  // namespace unfold::cli::bench

@@ -3,9 +3,11 @@
 
 #include <string>
 
+#include "core/device.h"
+
 namespace unfold::cli::bench {
 
-// "AMD EPYC 7763, 8 threads".
-std::string machine();
+// "AMD EPYC 7763, 8 threads"; for a GPU "NVIDIA H200; AMD EPYC 7763, 8 threads".
+std::string machine(core::Device device = {});
 
 }  // namespace unfold::cli::bench

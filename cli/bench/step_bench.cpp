@@ -8,29 +8,10 @@
 
 #include "cli/bench/model.h"
 #include "cli/bench/timing.h"
-#include "core/memory.h"
-#include "core/random.h"
-#include "train/optimizer.h"
-#include "train/plan.h"
-#include "train/training_loss.h"
+#include "cli/bench/training_step.h"
 
 namespace unfold::cli::bench {
 namespace {
-
-// Full rows of uniformly random tokens.
-data::Batch random_rows(const gsa::GistConfig& gist, std::int64_t vocab_size) {
-  data::Batch batch = train::full_rows(gist, vocab_size, kRows, kRowLength);
-  core::Random random(1, 0);
-  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-    if (batch.layout.level[i] >= 0) continue;
-    batch.tokens[i] =
-        static_cast<data::TokenId>(random.below(static_cast<std::uint32_t>(vocab_size)));
-  }
-  for (std::size_t i = 0; i + 1 < batch.tokens.size(); ++i) {
-    if (batch.targets[i] >= 0) batch.targets[i] = batch.tokens[i + 1];
-  }
-  return batch;
-}
 
 double seconds_in(const StepTime& step, const std::vector<std::string>& names) {
   double seconds = 0;
@@ -45,26 +26,14 @@ double seconds_in(const StepTime& step, const std::vector<std::string>& names) {
 }  // namespace
 
 StepTime time_step(std::int64_t chunk, double seconds, int least) {
-  const train::TrainerConfig config = training_config(chunk);
-  const train::TrainingLoss loss(config.train, config.gist, config.selection);
-  const data::Batch batch = random_rows(loss.row_gists(), config.model.vocab_size);
-  const std::int64_t before = core::memory_stats({}).current;
-  models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, core::Device{},
-                          config.run.seed, config.gist.links);
-  train::AdamW optimizer(decoder, config.train.optimizer);
-  const models::ForwardOptions options = {.training = true};
-  const auto take_step = [&] {
-    loss.accumulate(decoder, batch, loss.count(batch), 0, options);
-    const double norm = optimizer.gradient_norm();
-    optimizer.step(config.train.optimizer.lr, 1.0 / std::max(1.0, norm));
-  };
-  const train::Plan plan = train::make_plan(config);
+  TrainingStep step(training_config(chunk), core::Device{});
+  const auto take_step = [&] { step.take(); };
   StepTime result;
   result.attention = chunk > 0 ? fmt::format("gist {}", chunk) : "causal";
   result.seconds = std::numeric_limits<double>::infinity();
   result.cpu_seconds = result.seconds;
   take_step();
-  core::reset_peak({});
+  step.forget_peak();
   double total = 0;
   for (int i = 0; i < least || total < seconds; ++i) {
     core::start_profile();
@@ -77,10 +46,10 @@ StepTime time_step(std::int64_t chunk, double seconds, int least) {
     result.seconds = taken;
     result.kernels = std::move(kernels);
   }
-  result.peak_bytes = core::memory_stats({}).peak - before;
-  result.planned_bytes = plan.memory.peak;
-  result.positions_per_second = static_cast<double>(batch.layout.size()) / result.seconds;
-  result.gflops = plan.flops() / result.seconds * 1e-9;
+  result.peak_bytes = step.peak_bytes();
+  result.planned_bytes = step.plan().memory.peak;
+  result.positions_per_second = static_cast<double>(step.plan().positions) / result.seconds;
+  result.gflops = step.plan().flops() / result.seconds * 1e-9;
   return result;
 }
 

@@ -26,6 +26,13 @@ double seconds_of(Action&& action) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+// The middle value; the mean of the two in the middle of an even count. values must not be empty.
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
 // The fastest time of each action, in seconds. Every round runs all of them once, after a round
 // that is not counted; rounds go on for `seconds` and are at least `least`.
 template <typename... Actions>

@@ -1,5 +1,6 @@
 // unfold bench cpu: how fast the kernels and the training step are on this machine;
-// unfold bench selection: what selecting costs as the context grows.
+// unfold bench selection: what selecting costs as the context grows;
+// the benches of one device, the GPU above all: cli/commands/bench_device.cpp.
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +19,7 @@
 #include "cli/bench/tokenizer_bench.h"
 #include "cli/bench/torch_peer.h"
 #include "cli/command.h"
+#include "cli/commands/bench_device.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -140,12 +142,13 @@ void add_selection_bench(CLI::App& bench) {
 }  // namespace
 
 void add_bench_command(CLI::App& app) {
-  CLI::App* bench =
-      app.add_subcommand("bench", "Measure the speed of this machine, and what selecting costs");
+  CLI::App* bench = app.add_subcommand(
+      "bench", "Measure speed: of this machine, its GPU, training, decoding, selecting");
   bench->group(kLookGroup);
   bench->require_subcommand(1);
   add_cpu_bench(*bench);
   add_selection_bench(*bench);
+  add_device_benches(*bench);
 }
 
 }  // namespace unfold::cli

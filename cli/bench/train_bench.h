@@ -1,0 +1,25 @@
+// unfold bench train: training steps of any config on random tokens.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cli/bench/section.h"
+#include "train/trainer.h"
+
+namespace unfold::cli::bench {
+
+struct TrainBenchOptions {
+  std::int64_t steps = 10;  // timed ones
+  bool profile = false;     // then a table of kernels, of further steps
+};
+
+inline constexpr std::int64_t kWarmUpSteps = 3;
+
+// Section "train": speed and memory; with profile also "kernels". On config.run.device; neither
+// data nor run folder are touched. Throws core::UserError: no vocabulary, no such device, out of
+// memory.
+std::vector<Section> train_sections(const train::TrainerConfig& config,
+                                    const TrainBenchOptions& options);
+
+}  // namespace unfold::cli::bench

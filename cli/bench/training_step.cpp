@@ -1,0 +1,66 @@
+#include "cli/bench/training_step.h"
+
+#include <algorithm>
+
+#include "core/memory.h"
+#include "core/random.h"
+
+namespace unfold::cli::bench {
+
+data::Batch random_rows(const train::TrainerConfig& config, const train::TrainingLoss& loss,
+                        std::int64_t rows, std::uint64_t stream) {
+  const bool sft = config.train.objective == train::Objective::sft;
+  const std::int64_t vocab_size = config.model.vocab_size;
+  data::Batch batch = train::full_rows(loss.row_gists(), vocab_size, rows, config.train.row_length,
+                                       sft ? config.train.row_length / 8 : 0);
+  core::Random random(1, stream);
+  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
+    if (batch.layout.level[i] >= 0) continue;
+    batch.tokens[i] =
+        static_cast<data::TokenId>(random.below(static_cast<std::uint32_t>(vocab_size)));
+  }
+  for (std::size_t i = 0; i + 1 < batch.tokens.size(); ++i) {
+    if (batch.targets[i] >= 0) batch.targets[i] = batch.tokens[i + 1];
+  }
+  if (sft) train::drop_prefix_targets(batch);
+  loss.prepare(batch);
+  return batch;
+}
+
+TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device device)
+    : config_(config),
+      plan_(train::make_plan(config)),
+      bytes_before_(core::memory_stats(device).current),
+      loss_(config.train, config.gist, config.selection),
+      decoder_(config.model, config.gist.levels(), config.train.dtype, device, config.run.seed,
+               config.gist.links),
+      optimizer_(decoder_, config.train.optimizer) {
+  const std::int64_t rows = config.train.rows / plan_.micro_batches;
+  for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
+    micro_.push_back(random_rows(config, loss_, rows, static_cast<std::uint64_t>(i)));
+    const train::StepTotals part = loss_.count(micro_.back());
+    totals_.targets += part.targets;
+    totals_.raw_tokens += part.raw_tokens;
+    totals_.suffix_queries += part.suffix_queries;
+  }
+}
+
+void TrainingStep::take() {
+  models::ForwardOptions options;
+  options.training = true;
+  options.checkpoint_activations = config_.train.activation_checkpointing;
+  options.seed = config_.run.seed;
+  for (const data::Batch& batch : micro_) loss_.accumulate(decoder_, batch, totals_, 0, options);
+  const double norm = optimizer_.gradient_norm();
+  optimizer_.step(config_.train.optimizer.lr, 1.0 / std::max(1.0, norm));
+}
+
+std::int64_t TrainingStep::peak_bytes() const {
+  return core::memory_stats(decoder_.device()).peak - bytes_before_;
+}
+
+void TrainingStep::forget_peak() {
+  core::reset_peak(decoder_.device());
+}
+
+}  // namespace unfold::cli::bench
