@@ -80,6 +80,7 @@ void MetricsLog::write(const StepRecord& record) {
                   {"tokens_per_second", record.time.tokens_per_second},
                   {"elapsed", record.time.elapsed},
                   {"eta", record.time.eta}};
+  if (record.time.mfu > 0) line["time"]["mfu"] = record.time.mfu;
   file_.append(to_line(line));
 }
 

@@ -3,7 +3,8 @@
 // A step:
 //   {"step": 120, "loss": 3.2, "grad_norm": 0.8, "lr": 9.1e-04, "tokens": 983040,
 //    ["NAME": NUMBER, ...]
-//    "time": {"seconds": 0.4, "tokens_per_second": 20480, "elapsed": 48.1, "eta": 72.0}}
+//    "time": {"seconds": 0.4, "tokens_per_second": 20480, "elapsed": 48.1, "eta": 72.0,
+//             ["mfu": 0.41]}}
 // A validation, written after the line of the same step:
 //   {"step": 120, "val": {"full": {"loss": 3.1, "bits_per_byte": 1.9, "tokens": 16384},
 //                         "gist_only": {...}}, "time": {"seconds": 2.0}}
@@ -12,7 +13,8 @@
 //   loss       mean cross-entropy per valid target, in nats
 //   grad_norm  global gradient norm before clipping
 //   tokens     valid targets trained on so far (in a validation: valid targets of that validation)
-//   time       everything that depends on the clock, in seconds; eta to the last step
+//   time       everything that depends on the clock, in seconds; eta to the last step; mfu, on a
+//              GPU: share of the peak it measured at the start
 //
 // All but `time` is deterministic. Numbers are printed so that they read back exactly; a number
 // that is not finite is null.
@@ -33,6 +35,7 @@ struct StepTime {
   double tokens_per_second = 0;
   double elapsed = 0;  // since this process began to train
   double eta = 0;
+  double mfu = 0;  // share of the device's peak (train/speed.h); 0: not known
 };
 
 struct StepRecord {

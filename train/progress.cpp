@@ -2,9 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <array>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "core/text_format.h"
 
@@ -47,12 +47,15 @@ StepTime TrainProgress::end_step(std::int64_t tokens) {
 }
 
 void TrainProgress::show(const StepRecord& record) {
-  const std::array<core::ProgressField, 4> fields = {{
+  std::vector<core::ProgressField> fields = {
       {"loss", fmt::format("{:.3f}", record.loss)},
       {"", core::format_count(record.time.tokens_per_second) + " tok/s"},
       {"grad", fmt::format("{:.2g}", record.grad_norm)},
       {"lr", fmt::format("{:.1e}", record.lr)},
-  }};
+  };
+  if (record.time.mfu > 0) {
+    fields.insert(fields.begin() + 2, {"mfu", fmt::format("{:.0f}%", record.time.mfu * 100)});
+  }
   progress_.update(record.step, fields);
 }
 

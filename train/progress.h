@@ -19,7 +19,7 @@ class TrainProgress {
   // training speed. end_step: `tokens` valid targets were trained on.
   void begin_step();
   StepTime end_step(std::int64_t tokens);
-  // Shows the step: loss, tokens/s, gradient norm, learning rate, eta.
+  // Shows the step: loss, tokens/s, MFU where it is known, gradient norm, learning rate, eta.
   void show(const StepRecord& record);
   // Makes room for another line on standard error (validation, checkpoint).
   void clear() { progress_.clear(); }

@@ -21,6 +21,7 @@
 #include "train/run_checkpoint.h"
 #include "train/run_setup.h"
 #include "train/schedule.h"
+#include "train/step_meter.h"
 #include "train/stop_signal.h"
 #include "train/tensorboard.h"
 #include "train/training_loss.h"
@@ -68,6 +69,7 @@ class Trainer {
   std::unique_ptr<data::BatchSource> loader_;
   std::optional<MetricsLog> log_;
   std::optional<TensorboardWriter> board_;
+  std::optional<StepMeter> meter_;
   std::optional<TrainProgress> progress_;
   std::optional<StepBatches> ahead_;  // read before its step; kept by overfit_one_batch
   TrainSummary summary_;
@@ -103,8 +105,14 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       data::open_rows(config.data, config.data.train, *tokenizer_, format), state_.loader,
       data::LoaderOptions{.prefetch = config.data.prefetch, .shuffle = config.data.shuffle});
   if (state_.step < config.train.steps) ahead_ = next_batches();
+  if (state_.step < config_.train.steps) {
+    TrainerConfig planned = config_;
+    planned.model = description_.decoder;
+    meter_.emplace(planned, decoder_.device());
+  }
   // Everything that can be wrong with the input has been found by now: only then leave traces.
   resume ? continue_files() : start_files();
+  if (meter_) meter_->tell_memory();
   progress_.emplace(config.train.steps, state_.step, config.train.log_every);
 }
 
@@ -228,6 +236,8 @@ StepRecord Trainer::take_step() {
     record.more.emplace_back("routing", loss_.mean_routing(terms, step.totals, decoder_.config()));
   }
   record.time = progress_->end_step(static_cast<std::int64_t>(step.totals.targets));
+  meter_->add(record.time.seconds);
+  record.time.mfu = meter_->mfu(record.time.seconds);
   return record;
 }
 
@@ -276,6 +286,7 @@ TrainSummary Trainer::run() {
   const auto begin = std::chrono::steady_clock::now();
   summary_.parameters = models::count_parameters(description_.decoder, description_.gist.rows());
   core::reset_peak(decoder_.device());
+  const std::int64_t first_step = state_.step;
   while (state_.step < config_.train.steps) {
     progress_->begin_step();
     const StepRecord record = take_step();
@@ -284,6 +295,7 @@ TrainSummary Trainer::run() {
     board_->scalar("train/grad_norm", record.step, record.grad_norm);
     board_->scalar("train/lr", record.step, record.lr);
     board_->scalar("train/tokens_per_second", record.step, record.time.tokens_per_second);
+    if (record.time.mfu > 0) board_->scalar("train/mfu", record.step, record.time.mfu);
     progress_->show(record);
     summary_.loss = record.loss;
     if (!validation_.empty() && due(config_.train.val_every)) validate_now();
@@ -297,6 +309,14 @@ TrainSummary Trainer::run() {
   }
   progress_->finish();
   summary_.steps = state_.step;
+  summary_.steps_here = state_.step - first_step;
+  if (meter_) {
+    summary_.planned_bytes = meter_->planned_bytes();
+    summary_.step_seconds = meter_->median_seconds();
+    summary_.mfu = meter_->mfu(summary_.step_seconds);
+    summary_.peak_flops = meter_->peak_flops();
+    summary_.speed_of_light = meter_->speed_of_light();
+  }
   summary_.peak_bytes = core::memory_stats(decoder_.device()).peak;
   summary_.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

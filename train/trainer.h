@@ -32,12 +32,20 @@ struct TrainSummary {
   double loss = 0;                         // of the last step
   std::vector<ValidationLoss> validation;  // the last one
   std::int64_t peak_bytes = 0;             // of device memory, as accounted
+  std::int64_t planned_bytes = 0;          // what the plan said; 0: it could not be planned
+  std::int64_t steps_here = 0;             // steps of this process
+  // Of a step in the middle (train/step_meter.h); all but the first are 0 on the CPU.
+  double step_seconds = 0;
+  double mfu = 0;
+  double peak_flops = 0;      // that mfu is a share of
+  double speed_of_light = 0;  // seconds a step would take at the roofline
   double seconds = 0;
 };
 
-// Trains and writes RUN: config.yaml, tokenizer.json (when the tokenizer has a file), metrics.jsonl,
-// TensorBoard events and checkpoints/step-N. With `resume` it goes on from the newest checkpoint, or
-// from the start when there is none yet; the result equals that of an undisturbed run bit for bit.
+// Trains and writes RUN: config.yaml, tokenizer.json (when the tokenizer has a file),
+// metrics.jsonl, TensorBoard events and checkpoints/step-N. With `resume` it goes on from the
+// newest checkpoint, or from the start when there is none yet; the result equals that of an
+// undisturbed run bit for bit.
 //
 // Throws core::UserError: the run folder exists (without resume), data or tokenizer do not fit, a
 // checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm

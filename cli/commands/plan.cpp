@@ -9,9 +9,11 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/trainer_config.h"
 #include "core/error.h"
 #include "core/text_format.h"
 #include "data/tokenizer/tokenizer.h"
+#include "train/memory_report.h"
 
 namespace unfold::cli {
 namespace {
@@ -26,16 +28,15 @@ using train::Plan;
 struct NamedUse {
   MemoryUse use;
   const char* key;
-  const char* text;
 };
 constexpr NamedUse kUses[] = {
-    {MemoryUse::parameters, "parameters", "parameters"},
-    {MemoryUse::gradients, "gradients", "gradients of parameters"},
-    {MemoryUse::optimizer, "optimizer", "optimizer: masters and moments"},
-    {MemoryUse::activations, "activations", "activations saved for the backward pass"},
-    {MemoryUse::loss, "loss", "output head and cross-entropy"},
-    {MemoryUse::backward, "backward", "transient: in the backward pass"},
-    {MemoryUse::other, "other", "transient: elsewhere"},
+    {MemoryUse::parameters, "parameters"},
+    {MemoryUse::gradients, "gradients"},
+    {MemoryUse::optimizer, "optimizer"},
+    {MemoryUse::activations, "activations"},
+    {MemoryUse::loss, "loss"},
+    {MemoryUse::backward, "backward"},
+    {MemoryUse::other, "other"},
 };
 
 void fill_in_vocabulary(const Config& config, models::DecoderConfig& model) {
@@ -69,8 +70,9 @@ std::string memory_text(const Plan& plan) {
   std::string text = fmt::format("memory{:>46}  {:>12}\n", "most", "at the peak");
   for (const NamedUse& named : kUses) {
     const auto at = static_cast<std::size_t>(named.use);
-    text += line(named.text, format_bytes(static_cast<double>(plan.memory.most[at])),
-                 fmt::format("{:>12}", format_bytes(static_cast<double>(plan.memory.at_peak[at]))));
+    text +=
+        line(train::title_of(named.use), format_bytes(static_cast<double>(plan.memory.most[at])),
+             fmt::format("{:>12}", format_bytes(static_cast<double>(plan.memory.at_peak[at]))));
   }
   const std::string peak = format_bytes(static_cast<double>(plan.memory.peak));
   return text + line("peak", "", fmt::format("{:>12}", peak));
@@ -147,8 +149,7 @@ std::string to_json(const Plan& plan) {
 }
 
 void run_plan(const Config& config, const std::string& format) {
-  train::TrainerConfig trainer = {config.run,  config.model, config.gist,       config.selection,
-                                  config.data, config.train, config.checkpoint, ""};
+  train::TrainerConfig trainer = trainer_config(config);
   fill_in_vocabulary(config, trainer.model);
   const Plan plan = train::make_plan(trainer);
   print(format == "json" ? to_json(plan) : to_text(config, plan));

@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "cli/bench/kernel_table.h"
 #include "cli/command.h"
+#include "cli/trainer_config.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -38,38 +40,31 @@ void require_same_config(const Config& config) {
   }
 }
 
-// Time of every kernel of a run, slowest first; the rest is what happens outside kernels.
-std::string profile_table(const std::vector<core::KernelTime>& kernels, double seconds) {
-  std::string table = fmt::format("{:<24} {:>9} {:>6} {:>9} {:>11}\n", "kernel", "seconds", "%",
-                                  "calls", "ms a call");
-  double rest = seconds;
-  const auto add = [&](const std::string& name, double time, std::int64_t calls) {
-    table += fmt::format("{:<24} {:>9.2f} {:>6.1f} ", name, time, time / seconds * 100);
-    table += calls > 0
-                 ? fmt::format("{:>9} {:>11.3f}\n", calls, time * 1e3 / static_cast<double>(calls))
-                 : "\n";
-  };
-  for (const core::KernelTime& kernel : kernels) {
-    add(kernel.name, kernel.seconds, kernel.calls);
-    rest -= kernel.seconds;
-  }
-  add("outside kernels", rest, 0);
-  return table;
+// On a GPU: how much of it the training used.
+std::string speed_line(const train::TrainSummary& summary) {
+  return fmt::format(
+      "step {:.1f} ms, MFU {:.1f} % of {:.0f} TFLOP/s measured; at the speed of light it would "
+      "take "
+      "{:.1f} ms: {:.0f} % of it; peak memory {}, planned {}\n",
+      summary.step_seconds * 1e3, summary.mfu * 100, summary.peak_flops * 1e-12,
+      summary.speed_of_light * 1e3, summary.speed_of_light / summary.step_seconds * 100,
+      core::format_bytes(static_cast<double>(summary.peak_bytes)),
+      core::format_bytes(static_cast<double>(summary.planned_bytes)));
 }
 
 void run_train(const Config& config, bool resume, bool profile) {
   if (resume) require_same_config(config);
-  const train::TrainerConfig trainer = {config.run,        config.model,   config.gist,
-                                        config.selection,  config.data,    config.train,
-                                        config.checkpoint, to_yaml(config)};
+  const train::TrainerConfig trainer = trainer_config(config, to_yaml(config));
   const auto world = core::make_single_process();
   if (profile) core::start_profile();
   const train::TrainSummary summary = train::train(trainer, resume, *world);
   print(fmt::format("trained {} parameters for {} steps in {}: {}\n",
                     core::format_count(static_cast<double>(summary.parameters)), summary.steps,
                     core::format_duration(summary.seconds), config.run.dir));
+  if (summary.mfu > 0) print(speed_line(summary));
   if (!profile) return;
-  const std::string table = profile_table(core::stop_profile(), summary.seconds);
+  const std::string table = bench::to_text(
+      {bench::kernel_table(core::stop_profile(), summary.seconds, summary.steps_here)});
   core::write_file_atomically(std::filesystem::path(config.run.dir) / "profile.txt", table);
   print(table);
 }
