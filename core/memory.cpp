@@ -98,6 +98,32 @@ MemoryUse memory_use() {
 
 namespace {
 
+// What to lower, by what holds most.
+const char* advice(MemoryUse largest) {
+  switch (largest) {
+    case MemoryUse::parameters:
+    case MemoryUse::optimizer:
+    case MemoryUse::gradients:
+      return "lower model.width or model.layers, or train.micro_rows and train.row_length";
+    default:
+      return "lower train.micro_rows or train.row_length, or set train.activation_checkpointing: "
+             "true";
+  }
+}
+
+// The memory of a device in words; empty when it cannot be told: out of memory is the news.
+std::string device_text(Device device) {
+  const auto mib = [](auto value) { return static_cast<double>(value) / (1 << 20); };
+  try {
+    const cuda::MemoryInfo info = cuda::memory_info(device.index);
+    return fmt::format(
+        ", {:.1f} MiB cached in pieces of at most {:.1f}, {:.1f} MiB free of {:.1f} on the device",
+        mib(info.cached), mib(info.largest_cached), mib(info.free), mib(info.total));
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 // One line: what was asked for, what there is, what holds most of it, and what to do.
 [[noreturn]] void fail_out_of_memory(Device device, std::size_t bytes, const Counters& count) {
   const auto mib = [](auto value) { return static_cast<double>(value) / (1 << 20); };
@@ -113,16 +139,10 @@ namespace {
                         mib(holders[i].first));
   }
   if (!held.empty()) held += ")";
-  if (!device.is_cpu()) {
-    const cuda::MemoryInfo info = cuda::memory_info(device.index);
-    held += fmt::format(
-        ", {:.1f} MiB cached in pieces of at most {:.1f}, {:.1f} MiB free of {:.1f} on the device",
-        mib(info.cached), mib(info.largest_cached), mib(info.free), mib(info.total));
-  }
-  fail("memory",
-       "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use{}: lower train.micro_rows "
-       "or train.row_length",
-       name_of(device), mib(bytes), mib(count.current.load()), held);
+  if (!device.is_cpu()) held += device_text(device);
+  fail("memory", "{} is out of memory: asked for {:.1f} MiB with {:.1f} MiB in use{}: {}",
+       name_of(device), mib(bytes), mib(count.current.load()), held,
+       advice(holders.empty() ? MemoryUse::other : holders.front().second));
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ Properties open_device(int device) {
   Properties properties = read_properties(device);
   cudaFuncAttributes attributes{};
   const cudaError_t status = cudaFuncGetAttributes(&attributes, probe);
-  if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction) {
+  if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction ||
+      status == cudaErrorUnsupportedPtxVersion) {
     cudaGetLastError();
     fail("cuda",
          "this program has no code for cuda:{} ({}, sm_{}{}): rebuild with "

@@ -28,14 +28,22 @@ std::string driver_problem() {
 std::string advice(cudaError_t status) {
   switch (status) {
     case cudaErrorInsufficientDriver:
+    case cudaErrorCallRequiresNewerDriver:
       return driver_problem();
+    case cudaErrorStubLibrary:
+      return "the NVIDIA driver found is a stub for building: put the driver's own libcuda first, "
+             "or "
+             "use the CPU";
     case cudaErrorNoDevice:
       return "no GPU was found (is CUDA_VISIBLE_DEVICES set?): use the CPU";
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorInvalidDeviceFunction:
+    case cudaErrorUnsupportedPtxVersion:
       return "this program has no code for this GPU: rebuild with UNFOLD_CUDA_ARCHITECTURES";
     case cudaErrorMemoryAllocation:
-      return "out of memory: lower train.micro_rows or train.row_length, or free the GPU";
+      return "out of memory: free the GPU (nvidia-smi lists who uses it), or lower "
+             "train.micro_rows "
+             "or train.row_length";
     case cudaErrorDevicesUnavailable:
       return "the GPU is busy or not available: another process may own it";
     case cudaErrorInitializationError:

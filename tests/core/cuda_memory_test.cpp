@@ -51,6 +51,31 @@ TEST(CudaMemory, OutOfMemoryIsOneClearLine) {
   EXPECT_EQ(testing::values_of(held), std::vector<double>(1 << 20, 0.0));  // and all goes on
 }
 
+// The line says what holds the memory, and names what to lower for that.
+TEST(CudaMemory, OutOfMemoryNamesTheLargestHolders) {
+  UNFOLD_NEEDS_GPU();
+  const auto message = [](MemoryUse use) {
+    const MemoryScope scope(use);
+    const Tensor most = Tensor::empty({512 << 20}, DType::uint8, kCuda);
+    const MemoryScope other(MemoryUse::loss);
+    const Tensor little = Tensor::empty({2 << 20}, DType::uint8, kCuda);
+    try {
+      Tensor::empty({std::int64_t{1} << 50}, DType::uint8, kCuda);
+    } catch (const UserError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string parameters = message(MemoryUse::parameters);
+  EXPECT_NE(parameters.find("(parameters 512.0, "), std::string::npos) << parameters;
+  EXPECT_NE(parameters.find("loss 2.0"), std::string::npos) << parameters;
+  EXPECT_NE(parameters.find("lower model.width"), std::string::npos) << parameters;
+  const std::string activations = message(MemoryUse::activations);
+  EXPECT_NE(activations.find("(activations 512.0, "), std::string::npos) << activations;
+  EXPECT_NE(activations.find("lower train.micro_rows"), std::string::npos) << activations;
+  EXPECT_NE(activations.find("activation_checkpointing"), std::string::npos) << activations;
+}
+
 // What is cached is given back before memory counts as out.
 TEST(CudaMemory, CachedBlocksDoNotStandInTheWay) {
   UNFOLD_NEEDS_GPU();

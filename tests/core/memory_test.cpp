@@ -84,6 +84,28 @@ TEST(Memory, OutOfMemoryIsAUsersError) {
   EXPECT_EQ(memory_stats(kCpu).current, start);
 }
 
+TEST(Memory, OutOfMemoryNamesWhatToLower) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer aborts on an allocation this large";
+#endif
+  const auto message = [](MemoryUse use) {
+    const MemoryScope scope(use);
+    const Tensor most = Tensor::empty({64 << 20}, DType::uint8);
+    try {
+      Tensor::empty({std::int64_t{1} << 50}, DType::float64);
+    } catch (const UserError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string parameters = message(MemoryUse::parameters);
+  EXPECT_NE(parameters.find("(parameters 64.0"), std::string::npos) << parameters;
+  EXPECT_NE(parameters.find("lower model.width"), std::string::npos) << parameters;
+  const std::string activations = message(MemoryUse::activations);
+  EXPECT_NE(activations.find("(activations 64.0"), std::string::npos) << activations;
+  EXPECT_NE(activations.find("lower train.micro_rows"), std::string::npos) << activations;
+}
+
 TEST(Memory, DeviceIndexOutOfRange) {
   EXPECT_THROW(memory_stats(Device{DeviceType::cuda, 1000}), InternalError);
   EXPECT_THROW(memory_stats(Device{DeviceType::cuda, -2}), InternalError);

@@ -93,5 +93,22 @@ expect "demo: nothing after a failed step" test -z "$(grep '^unfold eval' "$call
 call "$copy/scripts/demo.sh" --fast
 expect "demo: unknown argument" status_is 2
 
+printf '#!/bin/sh\necho "no devices were found"; exit 6\n' > "$tools/nvidia-smi"
+chmod +x "$tools/nvidia-smi"
+call "$copy/scripts/gpu-check.sh"
+expect "gpu-check: no GPU" status_is 2
+expect "gpu-check: no GPU is one line" says_like '^gpu-check: no GPU: .*no devices were found.*$'
+expect "gpu-check: no GPU builds nothing" test ! -s "$calls"
+printf '#!/bin/sh\necho "NVIDIA H100 80GB HBM3, 9.0"\n' > "$tools/nvidia-smi"
+call "$copy/scripts/gpu-check.sh" "$temporary/logs"
+expect "gpu-check: this GPU's architecture alone" \
+  called '^cmake --preset release .*-DUNFOLD_CUDA=ON -DUNFOLD_CUDA_ARCHITECTURES=90a-real'
+expect "gpu-check: test programs that do not start are a failure" status_is 1
+expect "gpu-check: the summary comes last" \
+  says_like '^FAIL  bench: decode: exit 127'
+expect "gpu-check: logs in the folder asked for" test -e "$temporary/logs/tests.test_gsa.0.log"
+call "$copy/scripts/gpu-check.sh" --fast
+expect "gpu-check: unknown argument" status_is 2
+
 echo "scripts: $cases cases, $failures failed"
 ((failures == 0))
