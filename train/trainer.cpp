@@ -67,6 +67,7 @@ class Trainer {
   TrainerState state_;
   std::vector<data::Batch> validation_;
   std::unique_ptr<data::BatchSource> loader_;
+  std::optional<NewRunFolder> new_folder_;  // goes, unless the first step is done
   std::optional<MetricsLog> log_;
   std::optional<TensorboardWriter> board_;
   std::optional<StepMeter> meter_;
@@ -117,11 +118,10 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
 }
 
 void Trainer::start_files() {
-  NewRunFolder folder(config_, *tokenizer_);
+  new_folder_.emplace(config_, *tokenizer_);
   log_.emplace(MetricsLog::create(run_ / "metrics.jsonl"));
   board_.emplace(run_);
   board_->text("config", 0, config_.resolved_yaml);
-  folder.keep();
 }
 
 void Trainer::continue_files() {
@@ -290,6 +290,7 @@ TrainSummary Trainer::run() {
   while (state_.step < config_.train.steps) {
     progress_->begin_step();
     const StepRecord record = take_step();
+    if (new_folder_) new_folder_->keep();
     log_->write(record);
     board_->scalar("train/loss", record.step, record.loss);
     board_->scalar("train/grad_norm", record.step, record.grad_norm);

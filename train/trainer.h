@@ -47,6 +47,9 @@ struct TrainSummary {
 // newest checkpoint, or from the start when there is none yet; the result equals that of an
 // undisturbed run bit for bit.
 //
+// A new run that fails before its first step is done (out of memory, above all) leaves no folder, so
+// that it can be started again with other values.
+//
 // Throws core::UserError: the run folder exists (without resume), data or tokenizer do not fit, a
 // checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm
 // is not finite (before the update). Throws core::Interrupted after saving on SIGINT or SIGTERM.

@@ -47,7 +47,7 @@ TEST(BenchTrain, TheStepAndItsMemory) {
     EXPECT_NEAR(row["planned_off_percent"].get<double>(), 0, 2);
     const double ratio =
         row["tokens_per_second"].get<double>() / row["positions_per_second"].get<double>();
-    objective == "lm" ? EXPECT_NEAR(ratio, 1, 1e-9) : EXPECT_LT(ratio, 0.9);
+    EXPECT_NEAR(ratio, objective == "lm" ? 1 : 0.75, objective == "lm" ? 1e-9 : 0.15);
     EXPECT_FALSE(json.contains("kernels"));
   }
   EXPECT_FALSE(std::filesystem::exists(run));
