@@ -33,8 +33,9 @@ TEST(BenchTrain, TheStepAndItsMemory) {
   const std::string run = (folder.path() / "run").string();
   for (const std::string objective : {"lm", "cpt", "sft"}) {
     SCOPED_TRACE(objective);
-    const std::string sets =
+    std::string sets =
         fmt::format("'{}' --set train.objective={} --set run.dir='{}'", file, objective, run);
+    if (objective == "sft") sets += " --set data.format=sft";
     const Json json = run_json("bench train " + sets + " --steps 3");
     ASSERT_EQ(json["train"]["rows"].size(), 1u);
     const Json row = json["train"]["rows"][0];
@@ -138,7 +139,11 @@ TEST(BenchGpu, RooflineAndOpsOfAnyDevice) {
 TEST(DeviceBenches, UserErrors) {
   const TestFolder folder("device_bench_errors");
   const std::string file = "'" + folder.write("a.yaml", kConfig) + "'";
-  const std::string plain = "'" + folder.write("plain.yaml", "gist: {chunks: []}\n") + "'";
+  const std::string plain =
+      "'" +
+      folder.write("plain.yaml",
+                   "{gist: {chunks: []}, train: {objective: lm}, eval: {methods: [full]}}\n") +
+      "'";
   for (const auto& [arguments, words] : std::vector<std::pair<std::string, std::string>>{
            {"train " + plain, "model.vocab_size"},
            {"train " + file + " --steps 0", "--steps 0"},
