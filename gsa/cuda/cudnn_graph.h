@@ -67,7 +67,8 @@ class CudnnGraph {
   virtual void run(const CudnnOperands& operands, void* workspace) const = 0;
 };
 
-// The graph of a shape on a device; nullptr where cuDNN has none, which it says once in a log line.
+// The graph of a shape on a device; nullptr where cuDNN has none or does not start, which it says
+// once in a log line.
 // Throws core::InternalError when the shape makes no sense to cuDNN.
 std::shared_ptr<const CudnnGraph> cudnn_graph(const core::cuda::Context& context, CudnnPass pass,
                                               const CudnnShape& shape);
