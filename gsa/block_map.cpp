@@ -170,6 +170,21 @@ std::int64_t count_pairs(const Reach& reach, std::int64_t row,
   return total;
 }
 
+// BlockMap::causal_documents. A document without gists is causal whatever the visibility
+// (gsa/reach.cpp); one with gists is so only where gists are tokens like any other.
+std::vector<TokenSpan> find_causal_documents(const Layout& layout, Visibility visibility,
+                                             std::span<const std::uint8_t> attends) {
+  if (std::find(attends.begin(), attends.end(), 0) != attends.end()) return {};
+  std::vector<TokenSpan> documents;
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    for (const DocumentSpan& document : document_spans(layout, row)) {
+      if (document.has_gist && visibility != Visibility::causal) return {};
+      documents.push_back({row * layout.length + document.begin, document.end - document.begin});
+    }
+  }
+  return documents;
+}
+
 }  // namespace
 
 std::span<const KeyRange> BlockMap::tile_ranges(std::int64_t row, std::int64_t tile) const {
@@ -179,6 +194,12 @@ std::span<const KeyRange> BlockMap::tile_ranges(std::int64_t row, std::int64_t t
   const auto begin = static_cast<std::size_t>(range_offsets[i]);
   const auto end = static_cast<std::size_t>(range_offsets[i + 1]);
   return std::span(ranges).subspan(begin, end - begin);
+}
+
+bool BlockMap::causal_rows() const {
+  return static_cast<std::int64_t>(causal_documents.size()) == rows() &&
+         std::all_of(causal_documents.begin(), causal_documents.end(),
+                     [this](const TokenSpan& document) { return document.length == length(); });
 }
 
 std::int64_t BlockMap::visited_keys() const {
@@ -209,6 +230,7 @@ BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibili
               "{} flags for {} rows of {}", attends.size(), layout.rows, layout.length);
   BlockMap map;
   map.reach = compute_reach(layout, config, visibility);
+  map.causal_documents = find_causal_documents(layout, visibility, attends);
   map.query_tile = query_tile;
   map.query_offsets.push_back(0);
   for (std::int64_t row = 0; row < layout.rows; ++row) {

@@ -32,6 +32,13 @@ struct KeyRange {
   bool operator==(const KeyRange&) const = default;
 };
 
+// Tokens [begin, begin + length), counted over all rows.
+struct TokenSpan {
+  std::int64_t begin;
+  std::int32_t length;
+  bool operator==(const TokenSpan&) const = default;
+};
+
 struct BlockMap {
   Reach reach;
   std::int64_t query_tile = 64;             // queries a tile
@@ -41,13 +48,20 @@ struct BlockMap {
   std::vector<std::int32_t> order;          // (rows, length): gathered index -> position in the row
   std::vector<std::int32_t> range_offsets;  // (rows * tiles_per_row + 1): CSR offsets into ranges
   std::vector<KeyRange> ranges;             // non-empty ranges, in group order
-  DeviceCopy device_copy;                   // of all this (gsa/cuda/device_map.cuh)
+  // The documents, in order, where the map is plain causal attention of each of them: every token
+  // attends, to all tokens of its document up to itself. Padding, which sees itself alone, is in
+  // none. Empty where the map is anything else. Attention that knows no maps needs no more.
+  std::vector<TokenSpan> causal_documents;
+  DeviceCopy device_copy;     // of all above (gsa/cuda/device_map.cuh)
+  DeviceCopy documents_copy;  // of causal_documents (gsa/cuda/cudnn_documents.h)
 
   std::int64_t rows() const { return reach.rows; }
   std::int64_t length() const { return reach.length; }
   std::span<const KeyRange> tile_ranges(std::int64_t row, std::int64_t tile) const;
   // The queries of a tile; none where its row has fewer tiles than another.
   std::span<const std::int32_t> tile_queries(std::int64_t row, std::int64_t tile) const;
+  // Whether every row is one causal document without padding.
+  bool causal_rows() const;
   // Key positions read, summed over query tiles (what a kernel visits).
   std::int64_t visited_keys() const;
 };

@@ -6,6 +6,7 @@
 
 #include "gsa/cuda/attention_general.h"
 #include "gsa/cuda/attention_tensor.h"
+#include "gsa/cuda/cudnn_attention.h"
 #include "gsa/cuda/launch.cuh"
 
 namespace unfold::gsa::kernels::cuda {
@@ -22,6 +23,7 @@ bool fits_tensor_cores(const Tensor& qkv, const AttentionShape& shape) {
 void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
                const Tensor& out, const Tensor& lse) {
   core::cuda::use(qkv.device().index);
+  if (cudnn_attention(qkv, shape, map, out, lse)) return;
   if (fits_tensor_cores(qkv, shape)) {
     const auto run = shape.width == 64 ? tensor_attention<64> : tensor_attention<128>;
     run(qkv, shape, map, out, lse);
@@ -36,6 +38,7 @@ void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& m
 void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out, const Tensor& lse,
                         const AttentionShape& shape, const BlockMap& map, const Tensor& dqkv) {
   core::cuda::use(qkv.device().index);
+  if (cudnn_attention_backward(dout, qkv, out, lse, shape, map, dqkv)) return;
   if (fits_tensor_cores(qkv, shape) && fits_tensor_cores(dout, shape)) {
     const auto run =
         shape.width == 64 ? tensor_attention_backward<64> : tensor_attention_backward<128>;

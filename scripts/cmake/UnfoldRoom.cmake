@@ -1,6 +1,7 @@
 # unfold_room(NAME [OPTIMISE 0|1] [PUBLIC libs...] [PRIVATE libs...])
 # A static library unfold_NAME of all NAME/**/*.cpp (and NAME/**/*.cu in a CUDA build).
-# Files named *_stub.cpp stand in for CUDA code and are built only without it.
+# Files named *_stub.cpp stand in for CUDA code and are built only without it; cudnn_*.cpp and
+# cudnn_*.cu are built only with cuDNN, without_cudnn.cpp only in a CUDA build without it.
 # OPTIMISE: the room leaves the hot loops to the rooms below; -O1 builds it in two thirds of the time.
 # Installed Unfold exports it as unfold::NAME, without our warnings and processor flags.
 function(unfold_room name)
@@ -11,6 +12,11 @@ function(unfold_room name)
     list(FILTER sources EXCLUDE REGEX "_stub\\.cpp$")
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cu)
     list(APPEND sources ${cuda_sources})
+    if(UNFOLD_WITH_CUDNN)
+      list(FILTER sources EXCLUDE REGEX "/without_cudnn\\.cpp$")
+    else()
+      list(FILTER sources EXCLUDE REGEX "/cudnn_[^/]*$")
+    endif()
   else()
     list(FILTER sources EXCLUDE REGEX "/cuda/")
   endif()
@@ -25,6 +31,10 @@ function(unfold_room name)
     endif()
     if(UNFOLD_WITH_CUDA AND "${name}" STREQUAL "core")
       target_link_libraries(unfold_core PUBLIC CUDA::cudart_static CUDA::cublasLt)
+    endif()
+    if(UNFOLD_WITH_CUDNN AND "${name}" STREQUAL "gsa")
+      target_link_libraries(unfold_gsa PRIVATE cuDNN::cuDNN CUDA::nvrtc)
+      target_include_directories(unfold_gsa SYSTEM PRIVATE ${UNFOLD_CUDNN_FRONTEND})
     endif()
   else()
     add_library(unfold_${name} INTERFACE)

@@ -252,5 +252,91 @@ TEST(BlockMap, EmptyAndBadInput) {
   EXPECT_THROW(make_block_map(empty, config, Visibility::gist, 0), core::InternalError);
 }
 
+// Where a map names causal documents, it is causal attention of each by itself, pair by pair; and
+// it names them wherever visibility is causal or no document has a gist.
+TEST_P(BlockMapOfLevels, CausalDocumentsSayWhatTheMapIs) {
+  int named = 0;
+  int others = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const RandomLayoutOptions options{.rows = 3,
+                                      .length = 40,
+                                      .levels = GetParam(),
+                                      .max_segments = static_cast<std::int64_t>(seed % 3),
+                                      .padding = seed % 2 == 0,
+                                      .documents = seed % 5 != 0};
+    const Layout layout = random_layout(seed, options);
+    const GistConfig config = random_gist_config(seed, options);
+    for (const Visibility mode : kModes) {
+      const BlockMap map = make_block_map(layout, config, mode);
+      const bool has_gist = std::any_of(layout.level.begin(), layout.level.end(),
+                                        [](std::int8_t level) { return level >= 0; });
+      if (mode == Visibility::causal || !has_gist) {
+        ASSERT_FALSE(map.causal_documents.empty()) << "seed " << seed;
+      } else {
+        ASSERT_TRUE(map.causal_documents.empty()) << "seed " << seed;
+      }
+      ++(map.causal_documents.empty() ? others : named);
+      if (map.causal_documents.empty()) {
+        EXPECT_FALSE(map.causal_rows());
+        continue;
+      }
+      // The first token of the document that a token stands in; its own where it stands in none.
+      std::vector<std::int64_t> first(static_cast<std::size_t>(layout.size()));
+      for (std::size_t t = 0; t < first.size(); ++t) first[t] = static_cast<std::int64_t>(t);
+      std::int64_t behind = 0;
+      for (const TokenSpan& document : map.causal_documents) {
+        ASSERT_GE(document.begin, behind);
+        ASSERT_GT(document.length, 0);
+        behind = document.begin + document.length;
+        for (std::int64_t t = document.begin; t < behind; ++t) {
+          first[static_cast<std::size_t>(t)] = document.begin;
+        }
+      }
+      ASSERT_LE(behind, layout.size());
+      for (std::int64_t row = 0; row < layout.rows; ++row) {
+        const VisibilityCounts counts = count_row(layout, row, config);
+        const std::int64_t begin = row * layout.length;
+        for (std::int64_t q = 0; q < layout.length; ++q) {
+          for (std::int64_t k = 0; k < layout.length; ++k) {
+            const bool causal = k <= q && begin + k >= first[static_cast<std::size_t>(begin + q)];
+            ASSERT_EQ(visible(counts, q, k, config, mode), causal)
+                << "seed " << seed << " row " << row << " query " << q << " key " << k;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(named, 0);
+  EXPECT_TRUE(others > 0 || GetParam() == 0);
+}
+
+TEST(BlockMap, CausalRowsAreWholeDocuments) {
+  const auto map_of = [](std::vector<std::int32_t> document, std::int64_t length) {
+    const std::vector<std::int8_t> level(document.size(), -1);
+    const auto rows = static_cast<std::int64_t>(document.size()) / length;
+    return make_block_map(make_layout(rows, length, 1, level, document), {}, Visibility::gist);
+  };
+  const BlockMap whole = map_of({0, 0, 0, 0, 0, 0}, 3);
+  EXPECT_TRUE(whole.causal_rows());
+  EXPECT_EQ(whole.causal_documents, (std::vector<TokenSpan>{{0, 3}, {3, 3}}));
+  const BlockMap padded = map_of({0, 0, 0, 0, 0, -1}, 3);
+  EXPECT_FALSE(padded.causal_rows());
+  EXPECT_EQ(padded.causal_documents, (std::vector<TokenSpan>{{0, 3}, {3, 2}}));
+  const BlockMap packed = map_of({0, 1, 1, 0, 0, 0}, 3);
+  EXPECT_FALSE(packed.causal_rows());
+  EXPECT_EQ(packed.causal_documents, (std::vector<TokenSpan>{{0, 1}, {1, 2}, {3, 3}}));
+  EXPECT_TRUE(map_of({-1, -1, -1}, 3).causal_documents.empty());
+}
+
+// Where some tokens do not attend, the map is not what it seems.
+TEST(BlockMap, RestrictedMapsNameNoCausalDocuments) {
+  const Layout layout =
+      make_layout(1, 3, 0, std::vector<std::int8_t>(3, -1), std::vector<std::int32_t>(3, 0));
+  const std::vector<std::uint8_t> attends = {1, 1, 0};
+  const BlockMap map = make_block_map(layout, {.chunks = {}}, Visibility::causal, attends);
+  EXPECT_TRUE(map.causal_documents.empty());
+  EXPECT_FALSE(map.causal_rows());
+}
+
 }  // namespace
 }  // namespace unfold::gsa
