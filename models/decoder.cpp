@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "autograd/checkpoint.h"
 #include "autograd/ops/arithmetic.h"
@@ -76,7 +77,7 @@ std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
   };
   Variable qkv = autograd::linear(autograd::rms_norm(x, block.attention_norm, config_.norm_eps),
                                   block.qkv, block.qkv_bias);
-  qkv = autograd::rope(qkv, positions, rope_, shape.heads + shape.kv_heads);
+  qkv = autograd::rope(std::move(qkv), positions, rope_, shape.heads + shape.kv_heads);
   const Variable attended = autograd::linear(attention.attend(layer, qkv, shape), block.out);
   std::vector<Variable> losses = attention.take_losses();
   const Variable middle = autograd::add(x, drop(attended, 0));
