@@ -43,6 +43,9 @@ void add_squared_norm(T, T) {
 void matmul(T, bool, T, bool, double, double, T) {
   without_cuda("matmul");
 }
+void linear(T, T, T, T, T) {
+  without_cuda("linear");
+}
 void embedding(T, T, T) {
   without_cuda("embedding");
 }
