@@ -3,14 +3,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "autograd/checkpoint.h"
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/embedding.h"
+#include "autograd/ops/fused_linear.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/rope.h"
-#include "autograd/ops/swiglu.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/nn.h"
@@ -74,16 +75,21 @@ std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
     const std::uint64_t place = static_cast<std::uint64_t>(layer) * 2 + site;
     return autograd::dropout(branch, dropout, options.seed, (options.stream << 16) | place);
   };
-  Variable qkv = autograd::linear(autograd::rms_norm(x, block.attention_norm, config_.norm_eps),
-                                  block.qkv, block.qkv_bias);
-  qkv = autograd::rope(qkv, positions, rope_, shape.heads + shape.kv_heads);
-  const Variable attended = autograd::linear(attention.attend(layer, qkv, shape), block.out);
+  // What a branch ends in, added to the residual stream: by the product itself if nothing drops.
+  const auto joins = [&](const Variable& stream) { return dropout > 0 ? Variable() : stream; };
+  const auto add_to = [&](const Variable& stream, const Variable& branch, std::uint64_t site) {
+    return dropout > 0 ? autograd::add(stream, drop(branch, site)) : branch;
+  };
+  Variable qkv =
+      autograd::norm_linear(x, block.attention_norm, config_.norm_eps, block.qkv, block.qkv_bias);
+  qkv = autograd::rope(std::move(qkv), positions, rope_, shape.heads + shape.kv_heads);
+  const Variable attended = attention.attend(layer, qkv, shape);
   std::vector<Variable> losses = attention.take_losses();
-  const Variable middle = autograd::add(x, drop(attended, 0));
+  const Variable middle = add_to(x, autograd::linear(attended, block.out, {}, joins(x)), 0);
   const Variable gate_up =
-      autograd::linear(autograd::rms_norm(middle, block.mlp_norm, config_.norm_eps), block.gate_up);
-  const Variable mlp = autograd::linear(autograd::swiglu(gate_up), block.down);
-  losses.insert(losses.begin(), autograd::add(middle, drop(mlp, 1)));
+      autograd::norm_linear(middle, block.mlp_norm, config_.norm_eps, block.gate_up);
+  const Variable mlp = autograd::swiglu_linear(gate_up, block.down, joins(middle));
+  losses.insert(losses.begin(), add_to(middle, mlp, 1));
   return losses;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/meta.h"
 #include "data/row_format.h"
 #include "gsa/block_map.h"
 #include "gsa/insertion.h"
@@ -11,8 +12,6 @@
 
 namespace unfold::train {
 namespace {
-
-constexpr core::Device kMeta = {core::DeviceType::meta, 0};
 
 ParameterPlan plan_parameters(const std::vector<models::ParameterSpec>& table) {
   ParameterPlan plan;
@@ -66,17 +65,19 @@ void add_passes(const TrainerConfig& config, const data::Batch& batch, std::int6
   }
 }
 
-// One optimizer step on meta. Two micro-batches stand for any number of them.
+// One optimizer step on meta, for the device of the run. Two micro-batches stand for any number of
+// them.
 MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
                        const data::Batch& batch, std::int64_t micro_batches) {
-  const core::MemoryStats before = core::memory_stats(kMeta);
+  const core::Device meta = core::meta_for(core::device_from_name(config.run.device));
+  const core::MemoryStats before = core::memory_stats(meta);
   core::check(before.current == 0, "plan", "{} bytes on meta before the plan", before.current);
-  models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, kMeta, 0,
+  models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, meta, 0,
                           config.gist.links);
   AdamW optimizer(decoder, config.train.optimizer);
   decoder.reserve_positions(*std::max_element(batch.layout.rope.begin(), batch.layout.rope.end()) +
                             1);
-  core::reset_peak(kMeta);
+  core::reset_peak(meta);
   models::ForwardOptions options;
   options.training = true;
   options.checkpoint_activations = config.train.activation_checkpointing;
@@ -85,7 +86,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   }
   optimizer.gradient_norm();
   optimizer.step(config.train.optimizer.lr, 1.0);
-  const core::MemoryStats stats = core::memory_stats(kMeta);
+  const core::MemoryStats stats = core::memory_stats(meta);
   return {stats.use_peak, stats.at_peak, stats.peak};
 }
 

@@ -2,7 +2,7 @@
 //
 // Memory is not estimated: one optimizer step runs on the meta device (core/device.h), where
 // tensors have no data and kernels do nothing, so the same code allocates and releases in the same
-// order as in training.
+// order as in training. Ops keep less on a GPU: the plan is for the device in run.device.
 #pragma once
 
 #include <cstdint>

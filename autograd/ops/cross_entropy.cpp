@@ -8,6 +8,7 @@
 #include "core/kernels/matmul.h"
 #include "core/kernels/nn.h"
 #include "core/kernels/reduce.h"
+#include "core/meta.h"
 
 namespace unfold::autograd {
 namespace {
@@ -55,6 +56,18 @@ ValidRows select_valid(const Tensor& hidden, const Tensor& targets) {
 
 }  // namespace
 
+std::int64_t cross_entropy_rows(core::Device device, core::DType dtype, std::int64_t classes,
+                                std::int64_t count) {
+  if (!core::like_gpu(device)) return kCrossEntropyRows;
+  constexpr std::int64_t kBytes = std::int64_t{256} << 20;
+  constexpr std::int64_t kMultiple = 128;
+  const auto up = [](std::int64_t value, std::int64_t by) { return (value + by - 1) / by; };
+  const std::int64_t row_bytes = classes * static_cast<std::int64_t>(core::size_of(dtype));
+  const std::int64_t most = std::max<std::int64_t>(1, kBytes / row_bytes / kMultiple) * kMultiple;
+  const std::int64_t chunks = std::max<std::int64_t>(1, up(count, most));
+  return std::max<std::int64_t>(1, up(up(count, chunks), kMultiple)) * kMultiple;
+}
+
 Variable linear_cross_entropy(const Variable& hidden, const Variable& head, std::int64_t classes,
                               const Tensor& targets) {
   check_shapes(hidden.value(), head.value(), classes, targets);
@@ -73,10 +86,10 @@ Variable linear_cross_entropy(const Variable& hidden, const Variable& head, std:
     dhidden = Tensor::empty({count, width}, hidden.dtype(), device);
     dhead = Tensor::zeros({classes, width}, wide, device);
   }
-  const Tensor buffer =
-      Tensor::empty({std::min(count, kCrossEntropyRows), classes}, hidden.dtype(), device);
-  for (std::int64_t begin = 0; begin < count; begin += kCrossEntropyRows) {
-    const std::int64_t end = std::min(count, begin + kCrossEntropyRows);
+  const std::int64_t chunk = cross_entropy_rows(device, hidden.dtype(), classes, count);
+  const Tensor buffer = Tensor::empty({std::min(count, chunk), classes}, hidden.dtype(), device);
+  for (std::int64_t begin = 0; begin < count; begin += chunk) {
+    const std::int64_t end = std::min(count, begin + chunk);
     const Tensor logits = buffer.slice(0, 0, end - begin);
     const Tensor states = rows.hidden.slice(0, begin, end);
     kernels::matmul(states, false, weight, true, 1.0, 0.0, logits);
@@ -115,8 +128,9 @@ Tensor token_losses(const Tensor& hidden, const Tensor& head, std::int64_t class
   const std::int64_t count = rows.index.size();
   const Tensor weight = head.slice(0, 0, classes);
   const Tensor losses = Tensor::empty({count, 1}, wide, hidden.device());
-  for (std::int64_t begin = 0; begin < count; begin += kCrossEntropyRows) {
-    const std::int64_t end = std::min(count, begin + kCrossEntropyRows);
+  const std::int64_t chunk = cross_entropy_rows(hidden.device(), hidden.dtype(), classes, count);
+  for (std::int64_t begin = 0; begin < count; begin += chunk) {
+    const std::int64_t end = std::min(count, begin + chunk);
     const Tensor logits = Tensor::empty({end - begin, classes}, hidden.dtype(), hidden.device());
     kernels::matmul(rows.hidden.slice(0, begin, end), false, weight, true, 1.0, 0.0, logits);
     kernels::cross_entropy(logits, rows.targets.slice(0, begin, end), false,

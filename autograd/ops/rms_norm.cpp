@@ -19,7 +19,8 @@ Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
                  weight_value = weight.value(), inverse_rms](const Tensor& dy) {
                   const Tensor dx = Tensor::empty(x_value.shape(), dy.dtype(), dy.device());
                   const auto run = [&](const Tensor& dweight) {
-                    kernels::rms_norm_backward(dy, x_value, weight_value, inverse_rms, dx, dweight);
+                    kernels::rms_norm_backward(dy, x_value, weight_value, inverse_rms, dx, false,
+                                               dweight, Tensor());
                   };
                   if (weight_slot) {
                     add_in_accumulator(*weight_slot, run);

@@ -6,8 +6,7 @@ namespace unfold::autograd {
 
 namespace kernels = core::kernels;
 
-Variable rope(const Variable& x, const Tensor& positions, const Tensor& table,
-              std::int64_t rotated) {
+Variable rope(Variable x, const Tensor& positions, const Tensor& table, std::int64_t rotated) {
   core::check(x.value().rank() == 2 && positions.size() == x.dim(0) && table.rank() == 2 &&
                   table.dim(1) % 2 == 0 && rotated * table.dim(1) <= x.dim(1),
               "rope", "x {}, positions {}, table {}, {} heads", core::to_string(x.shape()),
@@ -19,13 +18,17 @@ Variable rope(const Variable& x, const Tensor& positions, const Tensor& table,
                   "position {} at {} with a table of {}", position[n], n, table.dim(0));
     }
   }
-  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.value().device());
+  const auto result_for = [](const Tensor& from) {
+    return from.owns_alone() ? from : Tensor::empty(from.shape(), from.dtype(), from.device());
+  };
+  const Tensor y = result_for(x.value());
   kernels::rope(x.value(), positions, table, rotated, false, y);
-  return record("rope", y, {x}, [slot = x.slot(), positions, table, rotated](const Tensor& dy) {
-    const Tensor dx = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-    kernels::rope(dy, positions, table, rotated, true, dx);
-    slot->add(dx);
-  });
+  return record("rope", y, {x},
+                [slot = x.slot(), positions, table, rotated, result_for](const Tensor& dy) {
+                  const Tensor dx = result_for(dy);
+                  kernels::rope(dy, positions, table, rotated, true, dx);
+                  slot->add(dx);
+                });
 }
 
 }  // namespace unfold::autograd

@@ -15,7 +15,7 @@ Variable swiglu(const Variable& gate_up) {
   return record("swiglu", y, {gate_up},
                 [slot = gate_up.slot(), value = gate_up.value()](const Tensor& dy) {
                   const Tensor dx = Tensor::empty(value.shape(), dy.dtype(), dy.device());
-                  kernels::swiglu_backward(dy, value, dx);
+                  kernels::swiglu_backward(dy, value, dx, Tensor());
                   slot->add(dx);
                 });
 }

@@ -40,9 +40,10 @@ void rms_norm(const Tensor& x, const Tensor& weight, double eps, const Tensor& y
 }
 
 // With h = x * inverse and g = dy * weight: dx = inverse * (g - h * mean(g * h)),
-// dweight = sum over rows of dy * h.
+// dweight = sum over rows of dy * h, and y = h * weight.
 void rms_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
-                       const Tensor& inverse_rms, const Tensor& dx, const Tensor& dweight) {
+                       const Tensor& inverse_rms, const Tensor& dx, bool add_to_dx,
+                       const Tensor& dweight, const Tensor& y) {
   on_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
@@ -56,7 +57,9 @@ void rms_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
     parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
       RowReader<T> read_x;
       RowReader<T> read_dy;
+      RowReader<T> read_dx;
       RowWriter<T> write;
+      RowWriter<T> write_y;
       for (std::int64_t block = begin; block < end; ++block) {
         ArrayMap<A> dw(partial.data() + block * width, width);
         const std::int64_t stop = std::min(rows, (block + 1) * kRowBlock);
@@ -66,9 +69,17 @@ void rms_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
           const A scale = inverse[row];
           const A mean = (gradient * w * values).sum() * scale / static_cast<A>(width);
           dw += gradient * values * scale;
-          write(dx.data<T>() + row * width, width) =
-              scale * (gradient * w - values * (scale * mean));
+          T* const out = dx.data<T>() + row * width;
+          if (add_to_dx) {
+            write(out, width) =
+                read_dx(out, width) + scale * (gradient * w - values * (scale * mean));
+          } else {
+            write(out, width) = scale * (gradient * w - values * (scale * mean));
+          }
           write.store();
+          if (!y.defined()) continue;
+          write_y(y.data<T>() + row * width, width) = values * scale * w;
+          write_y.store();
         }
       }
     });

@@ -1,6 +1,7 @@
 #include "core/cuda/blas.h"
 
 #include <algorithm>
+#include <optional>
 #include <source_location>
 
 #include "core/error.h"
@@ -72,13 +73,17 @@ class Layout {
 
 class Operation {
  public:
-  Operation(DType dtype, bool transpose_first, bool transpose_second) {
-    const bool wide = dtype == DType::float64;
+  explicit Operation(const Product& product) {
+    const bool wide = product.a.dtype() == DType::float64;
     check_blas(cublasLtMatmulDescCreate(&operation_, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
                                         wide ? CUDA_R_64F : CUDA_R_32F),
                "describing a product");
-    set(CUBLASLT_MATMUL_DESC_TRANSA, transpose_first);
-    set(CUBLASLT_MATMUL_DESC_TRANSB, transpose_second);
+    const auto transposed = [](bool value) { return value ? CUBLAS_OP_T : CUBLAS_OP_N; };
+    set(CUBLASLT_MATMUL_DESC_TRANSA, transposed(product.transpose_b));
+    set(CUBLASLT_MATMUL_DESC_TRANSB, transposed(product.transpose_a));
+    if (product.bias == nullptr) return;
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(product.bias->raw()));
   }
   ~Operation() { cublasLtMatmulDescDestroy(operation_); }
   Operation(const Operation&) = delete;
@@ -86,9 +91,9 @@ class Operation {
   cublasLtMatmulDesc_t get() const { return operation_; }
 
  private:
-  void set(cublasLtMatmulDescAttributes_t which, bool transposed) {
-    const cublasOperation_t operation = transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-    check_blas(cublasLtMatmulDescSetAttribute(operation_, which, &operation, sizeof(operation)),
+  template <typename T>
+  void set(cublasLtMatmulDescAttributes_t which, T value) {
+    check_blas(cublasLtMatmulDescSetAttribute(operation_, which, &value, sizeof(value)),
                "describing a product");
   }
   cublasLtMatmulDesc_t operation_ = nullptr;
@@ -113,16 +118,19 @@ class Preference {
 
 }  // namespace
 
-// c^T = op(b)^T op(a)^T: by columns, b comes first, each transposed or not as it is by rows.
+// c^T = op(b)^T op(a)^T: by columns, b comes first, each transposed or not as it is by rows, and a
+// bias is one value a row.
 struct Blas::Plan {
   explicit Plan(const Product& product)
-      : operation(product.a.dtype(), product.transpose_b, product.transpose_a),
+      : operation(product),
         first(product.b),
         second(product.a),
+        added(product.added()),
         result(product.c) {}
   Operation operation;
   Layout first;
   Layout second;
+  Layout added;
   Layout result;
   cublasLtMatmulAlgo_t algorithm{};
   bool supported = false;
@@ -145,7 +153,8 @@ Blas::Blas(const Context& context) : stream_(context.stream()) {
 }
 
 std::shared_ptr<const Blas::Plan> Blas::plan_for(const Product& product) {
-  const auto& [a, transpose_a, b, transpose_b, alpha, beta, c] = product;
+  const auto& [a, transpose_a, b, transpose_b, alpha, beta, c, other, bias] = product;
+  const Tensor& added = product.added();
   const Key key = {product.rows(),
                    product.columns(),
                    product.inner(),
@@ -159,7 +168,10 @@ std::shared_ptr<const Blas::Plan> Blas::plan_for(const Product& product) {
                    alignment_of(a),
                    alignment_of(b),
                    alignment_of(c),
-                   beta != 0};
+                   beta != 0,
+                   leading_dimension(added),
+                   alignment_of(added),
+                   bias != nullptr};
   const std::lock_guard lock(mutex_);
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second;
@@ -177,13 +189,13 @@ std::shared_ptr<const Blas::Plan> Blas::plan_for(const Product& product) {
   preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                  static_cast<std::uint32_t>(alignment_of(a)));
   preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
-                 static_cast<std::uint32_t>(alignment_of(c)));
+                 static_cast<std::uint32_t>(alignment_of(added)));
   preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
                  static_cast<std::uint32_t>(alignment_of(c)));
   cublasLtMatmulHeuristicResult_t result{};
   int count = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      handle_, plan->operation.get(), plan->first.get(), plan->second.get(), plan->result.get(),
+      handle_, plan->operation.get(), plan->first.get(), plan->second.get(), plan->added.get(),
       plan->result.get(), preference.get(), 1, &result, &count);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_blas(status, "looking for an algorithm");
   plan->supported =
@@ -193,6 +205,7 @@ std::shared_ptr<const Blas::Plan> Blas::plan_for(const Product& product) {
 }
 
 bool Blas::multiply(const Product& product) {
+  if (product.bias != nullptr && product.a.dtype() == DType::float64) return false;
   const std::shared_ptr<const Plan> plan = plan_for(product);
   if (!plan->supported) return false;
   const float alpha32 = static_cast<float>(product.alpha);
@@ -200,11 +213,15 @@ bool Blas::multiply(const Product& product) {
   const bool wide = product.a.dtype() == DType::float64;
   const void* const alpha = wide ? static_cast<const void*>(&product.alpha) : &alpha32;
   const void* const beta = wide ? static_cast<const void*>(&product.beta) : &beta32;
-  void* const c = product.c.raw();
-  const cublasStatus_t status = cublasLtMatmul(
-      handle_, plan->operation.get(), alpha, product.b.raw(), plan->first.get(), product.a.raw(),
-      plan->second.get(), beta, c, plan->result.get(), c, plan->result.get(), &plan->algorithm,
-      workspace_.raw(), static_cast<std::size_t>(kWorkspaceBytes), stream_);
+  // Plans are shared, and the pointer to a bias is part of the description.
+  std::optional<Operation> own;
+  if (product.bias != nullptr) own.emplace(product);
+  const cublasLtMatmulDesc_t operation = own ? own->get() : plan->operation.get();
+  const cublasStatus_t status =
+      cublasLtMatmul(handle_, operation, alpha, product.b.raw(), plan->first.get(), product.a.raw(),
+                     plan->second.get(), beta, product.added().raw(), plan->added.get(),
+                     product.c.raw(), plan->result.get(), &plan->algorithm, workspace_.raw(),
+                     static_cast<std::size_t>(kWorkspaceBytes), stream_);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
   check_blas(status, "multiplying");
   return true;

@@ -14,7 +14,7 @@
 
 namespace unfold::core::cuda {
 
-// A product as core/kernels/matmul.h defines it.
+// A product as core/kernels/matmul.h defines it: c = alpha * op(a) op(b) + beta * added + bias.
 struct Product {
   const Tensor& a;
   bool transpose_a;
@@ -23,7 +23,10 @@ struct Product {
   double alpha;
   double beta;
   const Tensor& c;
+  const Tensor* other = nullptr;  // what beta multiplies, shaped as c: null for c itself
+  const Tensor* bias = nullptr;   // one value a column of c, contiguous; null for none
 
+  const Tensor& added() const { return other != nullptr ? *other : c; }
   std::int64_t rows() const { return c.dim(0); }
   std::int64_t columns() const { return c.dim(1); }
   std::int64_t inner() const { return a.dim(transpose_a ? 0 : 1); }
@@ -42,13 +45,14 @@ class Blas {
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
 
-  // False when cuBLASLt has no algorithm for the product: nothing was done. No extent may be 0.
+  // False when cuBLASLt has no algorithm for the product: nothing was done. No extent may be 0; it
+  // has none with a bias in float64.
   bool multiply(const Product& product);
 
  private:
   struct Plan;
-  // Shapes, transposes, strides, dtypes, alignments, and whether c is read.
-  using Key = std::array<std::int64_t, 14>;
+  // Shapes, transposes, strides, dtypes, alignments, whether there is something to add, and a bias.
+  using Key = std::array<std::int64_t, 17>;
 
   std::shared_ptr<const Plan> plan_for(const Product& product);
 

@@ -43,12 +43,13 @@ inline unsigned grid_for(const Context& context, std::int64_t items, std::int64_
 // Rows by columns, both in grid-stride loops: threads x take neighbouring columns, y rows.
 struct RowGrid {
   RowGrid(const Context& context, std::int64_t rows, std::int64_t columns) {
-    unsigned across = 1;
-    while (across < kThreads && across < columns) across *= 2;
+    // Columns in equal parts, so that no thread is left without work.
+    const std::int64_t parts = std::max<std::int64_t>(1, divide_up(columns, kThreads));
+    const auto across =
+        static_cast<unsigned>(std::clamp<std::int64_t>(divide_up(columns, parts), 1, kThreads));
     block = dim3(across, kThreads / across);
-    const unsigned tiles =
-        static_cast<unsigned>(std::clamp<std::int64_t>(divide_up(columns, across), 1, 64));
-    grid = dim3(grid_for(context, rows, block.y), tiles);
+    grid = dim3(grid_for(context, rows, block.y),
+                static_cast<unsigned>(std::min<std::int64_t>(parts, 64)));
   }
   dim3 grid;
   dim3 block;

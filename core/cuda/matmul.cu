@@ -29,8 +29,9 @@ struct Steps {
 // order.
 template <typename T, typename C>
 __global__ void __launch_bounds__(kTile* kTile)
-    plain_kernel(Steps<T> a, Steps<T> b, Steps<C> c, std::int64_t rows, std::int64_t columns,
-                 std::int64_t inner, Accumulator<T> alpha, Accumulator<T> beta) {
+    plain_kernel(Steps<T> a, Steps<T> b, Steps<C> added, const C* bias, Steps<C> c,
+                 std::int64_t rows, std::int64_t columns, std::int64_t inner, Accumulator<T> alpha,
+                 Accumulator<T> beta) {
   using A = Accumulator<T>;
   __shared__ A left[kTile][kTile + 1];  // one more, so that columns lie in different banks
   __shared__ A right[kTile][kTile + 1];
@@ -56,7 +57,10 @@ __global__ void __launch_bounds__(kTile* kTile)
     if (row < rows && column < columns) {
       C& out = c.data[row * c.row + column * c.column];
       A value = alpha * sum;
-      if (beta != A(0)) value += beta * widen(out);
+      if (beta != A(0)) {
+        value += beta * widen(added.data[row * added.row + column * added.column]);
+      }
+      if (bias != nullptr) value += widen(bias[column]);
       if constexpr (std::is_same_v<C, A>) {
         out = value;
       } else {
@@ -71,11 +75,13 @@ void multiply(const Context& context, const Product& product) {
   using A = Accumulator<T>;
   const Steps<T> a(product.a, product.transpose_a);
   const Steps<T> b(product.b, product.transpose_b);
+  const Steps<C> added(product.added(), false);
+  const C* const bias = product.bias != nullptr ? product.bias->data<C>() : nullptr;
   const Steps<C> c(product.c, false);
   if (product.inner() > 0 && Blas::of(context).multiply(product)) return;
   const std::int64_t tiles = divide_up(product.rows(), kTile) * divide_up(product.columns(), kTile);
   launch(context, "matmul", plain_kernel<T, C>, grid_for(context, tiles, 1), dim3(kTile, kTile), a,
-         b, c, product.rows(), product.columns(), product.inner(), A(product.alpha),
+         b, added, bias, c, product.rows(), product.columns(), product.inner(), A(product.alpha),
          A(product.beta));
 }
 
@@ -96,6 +102,24 @@ void matmul(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b
     } else {
       check(false, "matmul", "{} into {}", name_of(a.dtype()), name_of(c.dtype()));
     }
+  });
+}
+
+void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+            const Tensor& y) {
+  if (y.size() == 0) return;
+  const Product product = {x,
+                           false,
+                           weight,
+                           true,
+                           1.0,
+                           residual.defined() ? 1.0 : 0.0,
+                           y,
+                           residual.defined() ? &residual : nullptr,
+                           bias.defined() ? &bias : nullptr};
+  on_float(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    multiply<T, T>(context_of(y), product);
   });
 }
 

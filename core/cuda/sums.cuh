@@ -38,6 +38,29 @@ void on_row_groups(const Context& context, std::int64_t rows, std::int64_t packs
   }
 }
 
+// Rows short enough to be held in registers by the threads that sum along them: kPacks packs a
+// thread, whole ones. Calls f(std::integral_constant<int, kGroup>{}, the same of kPacks, block) and
+// returns true, or returns false when rows are too long; block.y rows are taken at once.
+template <typename F>
+bool on_held_rows(std::int64_t packs, F&& f) {
+  constexpr dim3 kWarps(32, 4);
+  constexpr dim3 kBlock(kThreads);
+  const auto call = [&](auto group, auto held) {
+    f(group, held, decltype(group)::value == 32 ? kWarps : kBlock);
+    return true;
+  };
+  constexpr std::integral_constant<int, 32> warp{};
+  constexpr std::integral_constant<int, kThreads> whole{};
+  if (packs <= 32) return call(warp, std::integral_constant<int, 1>{});
+  if (packs <= 2 * 32) return call(warp, std::integral_constant<int, 2>{});
+  if (packs <= 3 * 32) return call(warp, std::integral_constant<int, 3>{});
+  if (packs <= 4 * 32) return call(warp, std::integral_constant<int, 4>{});
+  if (packs <= kThreads) return call(whole, std::integral_constant<int, 1>{});
+  if (packs <= 2 * kThreads) return call(whole, std::integral_constant<int, 2>{});
+  if (packs <= 4 * kThreads) return call(whole, std::integral_constant<int, 4>{});
+  return false;
+}
+
 constexpr int kColumnLanes = 8;  // threads that share the rows of a column in a block
 
 // One block: the sums of 32 * V columns over rows_per_block rows. Value has
@@ -89,6 +112,33 @@ struct MatrixValues {
   }
 };
 
+// out[column] += the sum of column over the rows of partial (rows, width).
+template <typename A>
+__global__ void __launch_bounds__(32 * 32)
+    add_partial_sums_kernel(const A* partial, std::int64_t rows, std::int64_t width, A* out) {
+  __shared__ A shared[32][33];  // one more, so that columns lie in different banks
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * 32;
+  A total = 0;
+  if (first + threadIdx.x < width) {
+#pragma unroll 8
+    for (std::int64_t row = threadIdx.y; row < rows; row += 32) {
+      total += partial[row * width + first + threadIdx.x];
+    }
+  }
+  shared[threadIdx.y][threadIdx.x] = total;
+  __syncthreads();
+  const A sum = warp_sum(shared[threadIdx.x][threadIdx.y]);
+  if (threadIdx.x == 0 && first + threadIdx.y < width) out[first + threadIdx.y] += sum;
+}
+
+template <typename A>
+void add_partial_sums(const Context& context, const char* name, const Tensor& partial, A* out) {
+  const std::int64_t width = partial.dim(1);
+  launch(context, name, add_partial_sums_kernel<A>,
+         dim3(static_cast<unsigned>(divide_up(width, 32))), dim3(32, 32), partial.data<A>(),
+         partial.dim(0), width, out);
+}
+
 // out (width) += sums of value over rows; V columns a thread. `device`: where out is. Two passes
 // when there are many rows: partial sums of blocks of rows, then the sums of those.
 template <int V, typename A, typename Value>
@@ -111,10 +161,7 @@ void add_column_sums_of(const Context& context, const char* name, const Value& v
       Tensor::empty({blocks, width}, dtype_of<A>, Device{DeviceType::cuda, context.device()});
   launch(context, name, column_sums_kernel<V, false, A, Value>, grid, block, value, rows, width,
          rows_per_block, partial.data<A>());
-  using Partial = MatrixValues<A, false>;
-  const dim3 columns(static_cast<unsigned>(divide_up(width, 32)));
-  launch(context, name, column_sums_kernel<1, true, A, Partial>, columns, block,
-         Partial{partial.data<A>(), width}, blocks, width, blocks, out);
+  add_partial_sums(context, name, partial, out);
 }
 
 }  // namespace unfold::core::kernels::cuda

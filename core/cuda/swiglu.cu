@@ -5,10 +5,24 @@
 namespace unfold::core::kernels::cuda {
 namespace {
 
+// 1 / (1 + exp(-x)). For bfloat16, whose rounding is a thousand times coarser, by the fast units.
+template <typename T>
+__device__ inline Accumulator<T> sigmoid_of(Accumulator<T> x) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    return __fdividef(1.0f, 1.0f + __expf(-x));
+  } else {
+    return Accumulator<T>(1) / (Accumulator<T>(1) + exponential(-x));
+  }
+}
+
+template <typename T>
+__device__ inline T activated(Accumulator<T> gate, Accumulator<T> up, Accumulator<T> sigmoid) {
+  return narrow<T>(gate * sigmoid * up);
+}
+
 template <typename T, bool kAligned>
 __global__ void __launch_bounds__(kThreads)
     swiglu_kernel(const T* gate_up, T* y, std::int64_t rows, std::int64_t width) {
-  using A = Accumulator<T>;
   constexpr int V = kPack<T>;
   for (std::int64_t row = first_row(); row < rows; row += row_step()) {
     const T* in = gate_up + row * 2 * width;
@@ -18,18 +32,20 @@ __global__ void __launch_bounds__(kThreads)
       Pack<T, V> out;
 #pragma unroll
       for (int j = 0; j < V; ++j) {
-        const A gate = widen(gates[j]);
-        out[j] = narrow<T>(gate * widen(ups[j]) / (A(1) + exponential(-gate)));
+        const auto gate = widen(gates[j]);
+        out[j] = activated<T>(gate, widen(ups[j]), sigmoid_of<T>(gate));
       }
       store<V, kAligned>(y + row * width + i, out, width - i);
     }
   }
 }
 
-// silu'(g) = s * (1 + g * (1 - s)) with s = sigmoid(g).
+// silu'(g) = s * (1 + g * (1 - s)) with s = sigmoid(g). y, unless null, is made again. dgate_up may
+// be gate_up and y may be dy: a thread reads its elements before it writes them, and no other
+// reads them.
 template <typename T, bool kAligned>
 __global__ void __launch_bounds__(kThreads)
-    swiglu_backward_kernel(const T* dy, const T* gate_up, T* dgate_up, std::int64_t rows,
+    swiglu_backward_kernel(const T* dy, const T* gate_up, T* dgate_up, T* y, std::int64_t rows,
                            std::int64_t width) {
   using A = Accumulator<T>;
   constexpr int V = kPack<T>;
@@ -42,16 +58,20 @@ __global__ void __launch_bounds__(kThreads)
       const auto gradients = load<V, kAligned>(dy + row * width + i, width - i);
       Pack<T, V> dgate;
       Pack<T, V> dup;
+      Pack<T, V> again;
 #pragma unroll
       for (int j = 0; j < V; ++j) {
         const A gate = widen(gates[j]);
+        const A up = widen(ups[j]);
         const A gradient = widen(gradients[j]);
-        const A sigmoid = A(1) / (A(1) + exponential(-gate));
-        dgate[j] = narrow<T>(gradient * widen(ups[j]) * sigmoid * (A(1) + gate * (A(1) - sigmoid)));
+        const A sigmoid = sigmoid_of<T>(gate);
+        dgate[j] = narrow<T>(gradient * up * sigmoid * (A(1) + gate * (A(1) - sigmoid)));
         dup[j] = narrow<T>(gradient * gate * sigmoid);
+        again[j] = activated<T>(gate, up, sigmoid);
       }
       store<V, kAligned>(out + i, dgate, width - i);
       store<V, kAligned>(out + width + i, dup, width - i);
+      if (y != nullptr) store<V, kAligned>(y + row * width + i, again, width - i);
     }
   }
 }
@@ -79,7 +99,8 @@ void swiglu(const Tensor& gate_up, const Tensor& y) {
   });
 }
 
-void swiglu_backward(const Tensor& dy, const Tensor& gate_up, const Tensor& dgate_up) {
+void swiglu_backward(const Tensor& dy, const Tensor& gate_up, const Tensor& dgate_up,
+                     const Tensor& y) {
   on_float(dy.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const std::int64_t rows = dy.dim(0);
@@ -87,9 +108,12 @@ void swiglu_backward(const Tensor& dy, const Tensor& gate_up, const Tensor& dgat
     if (dy.size() == 0) return;
     const Context& context = context_of(dy);
     const RowGrid threads(context, rows, divide_up(width, kPack<T>));
-    on_bool(halves_are_aligned({&dy, &gate_up, &dgate_up}, kPack<T>, width), [&](auto aligned) {
+    const Tensor& again = y.defined() ? y : dy;
+    const bool halves = halves_are_aligned({&dy, &gate_up, &dgate_up, &again}, kPack<T>, width);
+    on_bool(halves, [&](auto aligned) {
       launch(context, "swiglu_backward", swiglu_backward_kernel<T, aligned()>, threads.grid,
-             threads.block, dy.data<T>(), gate_up.data<T>(), dgate_up.data<T>(), rows, width);
+             threads.block, dy.data<T>(), gate_up.data<T>(), dgate_up.data<T>(),
+             y.defined() ? y.data<T>() : nullptr, rows, width);
     });
   });
 }

@@ -43,6 +43,9 @@ void add_squared_norm(T, T) {
 void matmul(T, bool, T, bool, double, double, T) {
   without_cuda("matmul");
 }
+void linear(T, T, T, T, T) {
+  without_cuda("linear");
+}
 void embedding(T, T, T) {
   without_cuda("embedding");
 }
@@ -52,7 +55,7 @@ void embedding_backward(T, T, T) {
 void rms_norm(T, T, double, T, T) {
   without_cuda("rms_norm");
 }
-void rms_norm_backward(T, T, T, T, T, T) {
+void rms_norm_backward(T, T, T, T, T, bool, T, T) {
   without_cuda("rms_norm_backward");
 }
 void rope(T, T, T, std::int64_t, bool, T) {
@@ -61,7 +64,7 @@ void rope(T, T, T, std::int64_t, bool, T) {
 void swiglu(T, T) {
   without_cuda("swiglu");
 }
-void swiglu_backward(T, T, T) {
+void swiglu_backward(T, T, T, T) {
   without_cuda("swiglu_backward");
 }
 void cross_entropy(T, T, bool, T) {

@@ -17,9 +17,11 @@ UNFOLD_KERNEL(embedding_backward, const Tensor& dy, const Tensor& ids, const Ten
 // inverse_rms (N) is kept for the backward.
 UNFOLD_KERNEL(rms_norm, const Tensor& x, const Tensor& weight, double eps, const Tensor& y,
               const Tensor& inverse_rms);
-// dx is written, dweight is added to.
+// dx is written, or added to with one rounding; dweight is added to. y, where defined, becomes what
+// rms_norm made of x. dx or y may be dy (not both).
 UNFOLD_KERNEL(rms_norm_backward, const Tensor& dy, const Tensor& x, const Tensor& weight,
-              const Tensor& inverse_rms, const Tensor& dx, const Tensor& dweight);
+              const Tensor& inverse_rms, const Tensor& dx, bool add_to_dx, const Tensor& dweight,
+              const Tensor& y);
 
 // Rotary embedding, half-split pairs (i, i + D/2), on the first `rotated` heads of width D of every
 // row; the rest of the row is copied. x, y (N, heads * D); positions (N) int32; table
@@ -30,7 +32,9 @@ UNFOLD_KERNEL(rope, const Tensor& x, const Tensor& positions, const Tensor& tabl
 
 // y = silu(gate) * up; gate_up (N, 2F) holds gate then up; y (N, F).
 UNFOLD_KERNEL(swiglu, const Tensor& gate_up, const Tensor& y);
-UNFOLD_KERNEL(swiglu_backward, const Tensor& dy, const Tensor& gate_up, const Tensor& dgate_up);
+// y, where defined, becomes what swiglu made of gate_up. dgate_up may be gate_up, y may be dy.
+UNFOLD_KERNEL(swiglu_backward, const Tensor& dy, const Tensor& gate_up, const Tensor& dgate_up,
+              const Tensor& y);
 
 // losses[n] = logsumexp(logits[n]) - logits[n, targets[n]]; 0 for targets[n] < 0.
 // logits (N, V); targets (N) int32; losses (N). With want_gradient the logits are

@@ -9,6 +9,7 @@
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/embedding.h"
+#include "autograd/ops/fused_linear.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/rope.h"
@@ -164,6 +165,17 @@ void add_layers(std::vector<OpCase>& cases) {
                                     .to(x[0].value().device());
            return Variables{ops::rope(x[0], ints_like({0, 8, 2, 2}, x[0]), table, rotated)};
          }});
+    // Between ops that own what they make: in place, forward and backward.
+    cases.push_back(
+        {fmt::format("rope_in_place_{}_of_3_heads", rotated), normal({{4, 3 * 6}}),
+         [rotated](const Variables& x) {
+           const Tensor table = random_tensor({9, 6}, DType::float64, 31)
+                                    .to(core::accumulator_of(x[0].dtype()))
+                                    .to(x[0].value().device());
+           return Variables{ops::scale(
+               ops::rope(ops::scale(x[0], 2.0), ints_like({0, 8, 2, 2}, x[0]), table, rotated),
+               0.5)};
+         }});
   }
   for (const Shape& shape : {Shape{1, 2}, Shape{3, 10}, Shape{5, 34}, Shape{0, 4}}) {
     cases.push_back({"swiglu" + shape_name(shape), normal({shape}, 2.0),
@@ -171,6 +183,62 @@ void add_layers(std::vector<OpCase>& cases) {
   }
   cases.push_back({"swiglu_large", normal({{4, 6}}, 30.0),
                    [](const Variables& x) { return Variables{ops::swiglu(x[0])}; }});
+}
+
+// Ops that end in a linear layer, against the plain ones. The CPU is made to compute them as a GPU
+// does.
+void add_fused_linear(std::vector<OpCase>& cases) {
+  constexpr auto kAlways = ops::Recompute::always;
+  for (const auto& [n, i, o] :
+       {std::tuple{1, 1, 1}, {5, 3, 7}, {6, 16, 8}, {0, 4, 2}, {33, 24, 5}}) {
+    const std::string name = fmt::format("_{}_{}_{}", n, i, o);
+    cases.push_back(
+        {"linear_residual" + name, normal({{n, i}, {o, i}, {n, o}}),
+         [](const Variables& x) { return Variables{ops::linear(x[0], x[1], {}, x[2])}; },
+         [](const Variables& x) { return Variables{ops::add(x[2], ops::linear(x[0], x[1]))}; }});
+    cases.push_back(
+        {"linear_bias_residual" + name, normal({{n, i}, {o, i}, {o}, {n, o}}),
+         [](const Variables& x) { return Variables{ops::linear(x[0], x[1], x[2], x[3])}; },
+         [](const Variables& x) {
+           return Variables{ops::add(x[3], ops::linear(x[0], x[1], x[2]))};
+         }});
+    cases.push_back({"norm_linear" + name, normal({{n, i}, {i}, {o, i}, {o}}),
+                     [](const Variables& x) {
+                       return Variables{ops::norm_linear(x[0], x[1], 1e-2, x[2], x[3], kAlways)};
+                     },
+                     [](const Variables& x) {
+                       return Variables{ops::linear(ops::rms_norm(x[0], x[1], 1e-2), x[2], x[3])};
+                     },
+                     32, 8});
+    cases.push_back({"swiglu_linear" + name, normal({{n, 2 * i}, {o, i}, {n, o}}),
+                     [](const Variables& x) {
+                       return Variables{ops::swiglu_linear(x[0], x[1], x[2], kAlways)};
+                     },
+                     [](const Variables& x) {
+                       return Variables{ops::add(x[2], ops::linear(ops::swiglu(x[0]), x[1]))};
+                     },
+                     16, 4});
+  }
+  // Two branches of one stream, as in a block of a decoder, between ops that own what they make:
+  // so gradients are added to, and written over, where they lie.
+  cases.push_back(
+      {"block_of_fused_ops", normal({{5, 8}, {8}, {8, 8}, {8, 8}, {12, 8}, {8, 6}}),
+       [](const Variables& x) {
+         const Variable stream = ops::scale(x[0], 1.5);
+         const Variable first = ops::norm_linear(stream, x[1], 1e-2, x[2], {}, kAlways);
+         const Variable middle = ops::linear(first, x[3], {}, stream);
+         const Variable gate_up = ops::norm_linear(middle, x[1], 1e-2, x[4], {}, kAlways);
+         return Variables{ops::scale(ops::swiglu_linear(gate_up, x[5], middle, kAlways), 0.5)};
+       },
+       [](const Variables& x) {
+         const Variable stream = ops::scale(x[0], 1.5);
+         const Variable first = ops::linear(ops::rms_norm(stream, x[1], 1e-2), x[2]);
+         const Variable middle = ops::add(stream, ops::linear(first, x[3]));
+         const Variable gate_up = ops::linear(ops::rms_norm(middle, x[1], 1e-2), x[4]);
+         const Variable mlp = ops::linear(ops::swiglu(gate_up), x[5]);
+         return Variables{ops::scale(ops::add(middle, mlp), 0.5)};
+       },
+       64, 16});
 }
 
 // Targets 0, 1, ..., classes - 1, 0, ...; every `hole`-th row ignored (0: none).
@@ -251,6 +319,7 @@ std::vector<OpCase> autograd_op_cases() {
   add_arithmetic(cases);
   add_shape(cases);
   add_layers(cases);
+  add_fused_linear(cases);
   add_losses(cases);
   add_blocks(cases);
   return cases;

@@ -1,6 +1,8 @@
 // What ops do beyond their values and gradients: misuse, exact properties, memory.
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/embedding.h"
@@ -11,6 +13,7 @@
 #include "autograd/ops/smooth_l1.h"
 #include "autograd/ops/swiglu.h"
 #include "core/memory.h"
+#include "core/meta.h"
 #include "tests/core/tensor_helpers.h"
 
 namespace unfold::autograd {
@@ -92,6 +95,39 @@ TEST(Rope, TurningByTheSameAngleKeepsScalarProducts) {
   };
   EXPECT_NEAR(score(7, 5), score(2, 0), 1e-14);  // only the distance counts
   EXPECT_GT(std::abs(score(7, 5) - score(7, 4)), 1e-3);
+}
+
+// Values are rotated in place only when given away by the last who holds them.
+TEST(Rope, RotatesInPlaceOnlyWhatNobodyElseHolds) {
+  const Tensor table = random_tensor({4, 2}, DType::float32, 1);
+  const Tensor values = random_tensor({2, 2}, DType::float32, 2);
+  Variable kept(values.clone());
+  const Variable turned = rope(kept, int_tensor({1, 3}), table, 1);
+  EXPECT_EQ(values_of(kept.value()), values_of(values));
+  EXPECT_FALSE(turned.value().shares_storage_with(kept.value()));
+  const Variable copy = kept;
+  EXPECT_FALSE(rope(std::move(kept), int_tensor({1, 3}), table, 1)
+                   .value()
+                   .shares_storage_with(copy.value()));
+  Variable own(values.clone());
+  const void* const place = own.value().raw();
+  const Variable again = rope(std::move(own), int_tensor({1, 3}), table, 1);
+  EXPECT_EQ(again.value().raw(), place);
+  EXPECT_EQ(values_of(again.value()), values_of(turned.value()));
+}
+
+TEST(LinearCrossEntropy, RowsOfAChunk) {
+  const core::Device gpu = {core::DeviceType::cuda, 0};
+  EXPECT_EQ(cross_entropy_rows({}, DType::bfloat16, 49152, 30000), kCrossEntropyRows);
+  // 256 MiB are 2730 rows of 49152 in bfloat16: 12 chunks of at most 2688 make 30000.
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::bfloat16, 49152, 30000), 2560);
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::bfloat16, 49152, 2689), 1408);
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::float32, 49152, 1), 128);
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::float32, 49152, 0), 128);
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::float32, std::int64_t{1} << 30, 1000), 128);
+  EXPECT_EQ(cross_entropy_rows(core::meta_for(gpu), DType::bfloat16, 49152, 30000), 2560);
+  EXPECT_EQ(cross_entropy_rows(core::meta_for({}), DType::bfloat16, 49152, 30000),
+            kCrossEntropyRows);
 }
 
 // Rows are taken in chunks of kCrossEntropyRows; the loss must not show where they were cut.

@@ -111,6 +111,23 @@ TEST(Plan, PartsOfThePeakAddUp) {
   EXPECT_EQ(most(MemoryUse::optimizer), 8 * parameters);
 }
 
+// A GPU makes both normalised inputs of a layer and its activated rows again, rather than keep them.
+TEST(Plan, KeepsLessOnAGpu) {
+  const test::TempFolder folder;
+  TrainerConfig config = small_config(folder.path());
+  config.train.dtype = DType::bfloat16;
+  config.model.layers = 6;
+  const auto activations = [&](const char* device) {
+    config.run.device = device;
+    return make_plan(config).memory.most[static_cast<std::size_t>(MemoryUse::activations)];
+  };
+  const std::int64_t positions = config.train.rows * config.train.row_length;
+  const std::int64_t again = 2 * positions * (2 * config.model.width + config.model.ffn);
+  const std::int64_t saved = activations("cpu") - activations("cuda");
+  EXPECT_GE(saved, (config.model.layers - 1) * again);
+  EXPECT_LE(saved, (config.model.layers + 1) * again);
+}
+
 TEST(Plan, NothingStaysOnMeta) {
   const test::TempFolder folder;
   const TrainerConfig config = small_config(folder.path());

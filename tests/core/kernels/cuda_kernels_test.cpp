@@ -197,7 +197,7 @@ TEST_F(CudaKernels, LargeGatesStayFinite) {
     const Tensor y = Tensor::empty({9, 1}, dtype, kCuda);
     const Tensor dx = Tensor::empty({9, 2}, dtype, kCuda);
     kernels::swiglu(gate_up, y);
-    kernels::swiglu_backward(Tensor::full({9, 1}, 1.0, dtype, kCuda), gate_up, dx);
+    kernels::swiglu_backward(Tensor::full({9, 1}, 1.0, dtype, kCuda), gate_up, dx, Tensor());
     const auto rounded = values_of(gate_up);
     for (std::size_t i = 0; i < gates.size(); ++i) {
       const double gate = rounded[2 * i];

@@ -64,7 +64,7 @@ Outputs rms_norm(DType t) {
   const Outputs y = {like(t), vector(kRows, t), like(t), vector(kWidth, t)};
   const Tensor weight = random_tensor({kWidth}, t, 4);
   kernels::rms_norm(input(t, 1), weight, 1e-5, y[0], y[1]);
-  kernels::rms_norm_backward(input(t, 2), input(t, 1), weight, y[1], y[2], y[3]);
+  kernels::rms_norm_backward(input(t, 2), input(t, 1), weight, y[1], y[2], false, y[3], Tensor());
   return y;
 }
 
@@ -80,7 +80,7 @@ Outputs swiglu(DType t) {
   const Tensor gate_up = random_tensor({kRows, 2 * kWidth}, t, 1);
   const Outputs y = {like(t), Tensor::empty(gate_up.shape(), t)};
   kernels::swiglu(gate_up, y[0]);
-  kernels::swiglu_backward(input(t, 2), gate_up, y[1]);
+  kernels::swiglu_backward(input(t, 2), gate_up, y[1], Tensor());
   return y;
 }
 

@@ -24,8 +24,9 @@ Tensor numbers(const Shape& shape, DType dtype, std::uint64_t seed, double scale
 
 // One element, one more than a block of threads, what vectors divide, what they do not, and
 // nothing.
-const std::vector<Shape> kShapes = {{1, 1}, {1, 257},   {3, 16},  {257, 33}, {70, 1000}, {0, 5},
-                                    {9, 8}, {1, 70001}, {300, 5}, {5, 2048}, {2, 4099},  {513, 64}};
+const std::vector<Shape> kShapes = {{1, 1},    {1, 257},  {3, 16},    {257, 33}, {70, 1000},
+                                    {0, 5},    {9, 8},    {1, 70001}, {300, 5},  {5, 2048},
+                                    {2, 4099}, {513, 64}, {2200, 576}};
 
 std::string name(const char* what, const Shape& shape) {
   return what + core::to_string(shape);
@@ -134,7 +135,26 @@ void add_rows(std::vector<DeviceCase>& cases) {
                        // A row of one number loses its gradient in rounding if eps is small.
                        const double eps = shape[1] == 1 ? 1.0 : 1e-3;
                        kernels::rms_norm(x, weight, eps, y[0], y[1]);
-                       kernels::rms_norm_backward(dy, x, weight, y[1], y[2], y[3]);
+                       kernels::rms_norm_backward(dy, x, weight, y[1], y[2], false, y[3], Tensor());
+                       return y;
+                     }});
+    cases.push_back(
+        {name("rms_norm_backward in place", shape), [shape](DType t, const Place& place) {
+           const DType wide = core::accumulator_of(t);
+           const Tensor x = place.put(numbers(shape, t, 1, 2.0));
+           const Tensor weight = place.put(numbers({shape[1]}, t, 2));
+           const Tensor inverse = place.put(numbers({shape[0]}, wide, 5));
+           // dx over dy; then dx added to and y over dy.
+           const Tensors y = {place.put(numbers(shape, t, 3)), place.put(numbers(shape, t, 3)),
+                              place.put(numbers(shape, t, 4)), place.full({shape[1]}, 1.0, wide)};
+           kernels::rms_norm_backward(y[0], x, weight, inverse, y[0], false, y[3], Tensor());
+           kernels::rms_norm_backward(y[1], x, weight, inverse, y[2], true, y[3], y[1]);
+           return y;
+         }});
+    cases.push_back({name("swiglu_backward in place", shape), [shape](DType t, const Place& place) {
+                       const Tensors y = {place.put(numbers({shape[0], 2 * shape[1]}, t, 1, 3.0)),
+                                          place.put(numbers(shape, t, 2))};
+                       kernels::swiglu_backward(y[1], y[0], y[0], y[1]);
                        return y;
                      }});
     cases.push_back(
@@ -143,7 +163,7 @@ void add_rows(std::vector<DeviceCase>& cases) {
            const Tensor dy = place.put(numbers(shape, t, 2));
            const Tensors y = {place.empty(shape, t), place.empty(gate_up.shape(), t)};
            kernels::swiglu(gate_up, y[0]);
-           kernels::swiglu_backward(dy, gate_up, y[1]);
+           kernels::swiglu_backward(dy, gate_up, y[1], Tensor());
            return y;
          }});
     cases.push_back({name("smooth_l1", shape), [shape](DType t, const Place& place) {
@@ -279,6 +299,31 @@ void add_products(std::vector<DeviceCase>& cases) {
   }
 }
 
+void add_linear(std::vector<DeviceCase>& cases) {
+  for (const auto& [n, in, out] : {std::array<std::int64_t, 3>{1, 1, 1},
+                                   {3, 5, 7},
+                                   {64, 64, 64},
+                                   {257, 128, 96},
+                                   {5, 0, 3},
+                                   {0, 4, 3},
+                                   {40, 1536, 576}}) {
+    cases.push_back({fmt::format("linear {}x{}x{}", n, in, out),
+                     [n = n, in = in, out = out](DType t, const Place& place) {
+                       const Tensor x = place.put(numbers({n, in}, t, 1));
+                       const Tensor weight = place.put(numbers({out, in}, t, 2));
+                       const Tensor bias = place.put(numbers({out}, t, 3));
+                       const Tensor residual = place.put(numbers({n, out}, t, 4));
+                       Tensors y;
+                       for (int i = 0; i < 4; ++i) {
+                         y.push_back(place.full({n, out}, std::nan(""), t));
+                         kernels::linear(x, weight, i % 2 == 0 ? Tensor() : bias,
+                                         i / 2 == 0 ? Tensor() : residual, y.back());
+                       }
+                       return y;
+                     }});
+  }
+}
+
 }  // namespace
 
 Tensor Place::empty(const Shape& shape, DType dtype) const {
@@ -304,6 +349,7 @@ std::vector<DeviceCase> device_cases() {
   add_rows(cases);
   add_optimizer(cases);
   add_products(cases);
+  add_linear(cases);
   return cases;
 }
 

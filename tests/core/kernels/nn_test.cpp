@@ -34,7 +34,7 @@ TEST(RmsNorm, ForwardAndBackward) {
       const Tensor inverse = Tensor::empty({shape[0]}, accumulator_of(dtype));
       const Tensor dweight = Tensor::full({shape[1]}, 1.0, accumulator_of(dtype));
       kernels::rms_norm(x, weight, kEps, y, inverse);
-      kernels::rms_norm_backward(dy, x, weight, inverse, dx, dweight);
+      kernels::rms_norm_backward(dy, x, weight, inverse, dx, false, dweight, Tensor());
 
       const auto xs = values_of(x);
       const auto ws = values_of(weight);
@@ -131,7 +131,7 @@ TEST(Swiglu, ForwardAndBackward) {
       const Tensor y = Tensor::empty(shape, dtype);
       const Tensor dx = Tensor::empty(gate_up.shape(), dtype);
       kernels::swiglu(gate_up, y);
-      kernels::swiglu_backward(dy, gate_up, dx);
+      kernels::swiglu_backward(dy, gate_up, dx, Tensor());
       const auto in = values_of(gate_up);
       const auto gs = values_of(dy);
       std::vector<double> y_expected(gs.size());
@@ -161,7 +161,7 @@ TEST(Swiglu, LargeGatesStayFinite) {
     const Tensor y = Tensor::empty({count, 1}, dtype);
     const Tensor dx = Tensor::empty({count, 2}, dtype);
     kernels::swiglu(gate_up, y);
-    kernels::swiglu_backward(Tensor::full({count, 1}, 1.0, dtype), gate_up, dx);
+    kernels::swiglu_backward(Tensor::full({count, 1}, 1.0, dtype), gate_up, dx, Tensor());
     const auto rounded = values_of(gate_up);
     const auto out = values_of(y);
     const auto gradient = values_of(dx);
