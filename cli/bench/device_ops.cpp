@@ -167,7 +167,7 @@ void add_layers(OpTable& table, const DeviceOpsOptions& options, std::int64_t n)
     return [dy = table.values({n, w}), x = table.values({n, w}), weight = table.values({w}),
             rms = Tensor::full({n}, 3.0, DType::float32, device), dx = table.values({n, w}),
             dweight = Tensor::zeros({w}, DType::float32, device)] {
-      kernels::rms_norm_backward(dy, x, weight, rms, dx, dweight);
+      kernels::rms_norm_backward(dy, x, weight, rms, dx, false, dweight, Tensor());
     };
   });
   table.add("rope", by(n, qkv), 4 * product(n, qkv), 0, [&] {
@@ -180,7 +180,7 @@ void add_layers(OpTable& table, const DeviceOpsOptions& options, std::int64_t n)
   });
   table.add("swiglu_backward", by(n, 2 * f), 10 * product(n, f), 0, [&] {
     return [dy = table.values({n, f}), x = table.values({n, 2 * f}),
-            dx = table.values({n, 2 * f})] { kernels::swiglu_backward(dy, x, dx); };
+            dx = table.values({n, 2 * f})] { kernels::swiglu_backward(dy, x, dx, Tensor()); };
   });
   table.add("smooth_l1", by(n, w), 4 * size, 0, [&] {
     return
