@@ -198,7 +198,7 @@ void add_tables(OpTable& table, const DeviceOpsOptions& options, std::int64_t n)
   const core::Device device = options.device;
   const std::int64_t w = options.model.width;
   const std::int64_t v = options.model.vocab_size;
-  const std::int64_t r = std::min(n, autograd::kCrossEntropyRows);
+  const std::int64_t r = autograd::cross_entropy_rows(device, DType::bfloat16, v, n);
   const double size = product(n, w);
   table.add("embedding", by(n, w), 4 * size, 0, [&] {
     return [weight = table.values({v, w}), ids = table.integers(n, v), y = table.values({n, w})] {
@@ -251,6 +251,11 @@ void add_products(OpTable& table, const std::string& name, std::int64_t rows, st
   table.add("matmul " + name, size, x_bytes + w_bytes + y_bytes, flops, [&] {
     return [x = table.values({rows, inputs}), w = table.values({outputs, inputs}),
             y = table.values({rows, outputs})] { kernels::matmul(x, false, w, true, 1.0, 0.0, y); };
+  });
+  table.add("linear " + name, size, x_bytes + w_bytes + 2 * y_bytes, flops, [&] {
+    return [x = table.values({rows, inputs}), w = table.values({outputs, inputs}), bias = Tensor(),
+            residual = table.values({rows, outputs}),
+            y = table.values({rows, outputs})] { kernels::linear(x, w, bias, residual, y); };
   });
   table.add("matmul " + name + " dx", size, x_bytes + w_bytes + y_bytes, flops, [&] {
     return
@@ -374,7 +379,9 @@ Section device_ops_section(const DeviceOpsOptions& options, const core::Roofline
   add_products(table, "out", n, w, query);
   add_products(table, "gate_up", n, 2 * model.ffn, w);
   add_products(table, "down", n, w, model.ffn);
-  add_products(table, "head", std::min(n, autograd::kCrossEntropyRows), model.vocab_size, w);
+  add_products(table, "head",
+               autograd::cross_entropy_rows(options.device, DType::bfloat16, model.vocab_size, n),
+               model.vocab_size, w);
   core::log::info("attention");
   add_attention(table, options, false);
   add_attention(table, options, true);

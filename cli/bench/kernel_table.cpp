@@ -27,6 +27,7 @@ std::string purpose_of(const std::string& kernel) {
       {"embedding_backward", "input embedding, backward"},
       {"fill", "zeros"},
       {"gather_rows", "picks rows"},
+      {"linear", "projections, with bias and residual"},
       {"matmul", "projections, MLP, output head"},
       {"multiply", "products element by element"},
       {"rms_norm", "normalisation"},
