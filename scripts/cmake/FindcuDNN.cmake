@@ -1,4 +1,4 @@
-# NVIDIA cuDNN 9: the target cuDNN::cuDNN (headers and libcudnn), cuDNN_FOUND, cuDNN_VERSION.
+# NVIDIA cuDNN: cuDNN_FOUND, cuDNN_INCLUDE_DIR, cuDNN_LIBRARY, cuDNN_VERSION.
 # Looked for in CMAKE_PREFIX_PATH, beside the CUDA toolkit, and in the system's folders.
 find_path(cuDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 find_library(cuDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${CUDAToolkit_LIBRARY_DIR})
@@ -12,8 +12,3 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(cuDNN REQUIRED_VARS cuDNN_LIBRARY cuDNN_INCLUDE_DIR
                                   VERSION_VAR cuDNN_VERSION)
-if(cuDNN_FOUND AND NOT TARGET cuDNN::cuDNN)
-  add_library(cuDNN::cuDNN UNKNOWN IMPORTED)
-  set_target_properties(cuDNN::cuDNN PROPERTIES
-    IMPORTED_LOCATION ${cuDNN_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${cuDNN_INCLUDE_DIR})
-endif()

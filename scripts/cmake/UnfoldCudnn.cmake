@@ -22,7 +22,7 @@ find_package(cuDNN 9.1 QUIET)
 if(NOT cuDNN_FOUND)
   unfold_without_cudnn("cuDNN 9 (cudnn.h, libcudnn) was not found")
 endif()
-if(NOT TARGET CUDA::nvrtc)  # cudnn-frontend refers to it
+if(NOT CUDA_nvrtc_LIBRARY)  # cudnn-frontend refers to it
   unfold_without_cudnn("the CUDA toolkit has no NVRTC (libnvrtc)")
 endif()
 find_path(UNFOLD_CUDNN_FRONTEND cudnn_frontend.h)

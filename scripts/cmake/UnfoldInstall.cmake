@@ -23,8 +23,7 @@ write_basic_package_version_file(unfoldConfigVersion.cmake COMPATIBILITY SameMin
 install(FILES ${PROJECT_BINARY_DIR}/unfoldConfig.cmake
               ${PROJECT_BINARY_DIR}/unfoldConfigVersion.cmake
               scripts/cmake/UnfoldDependencies.cmake
-              scripts/cmake/FindcuDNN.cmake scripts/cmake/FindPCRE2.cmake
-              scripts/cmake/Findutf8proc.cmake
+              scripts/cmake/FindPCRE2.cmake scripts/cmake/Findutf8proc.cmake
         DESTINATION ${package_dir})
 
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/unfold/configs OPTIONAL)

@@ -33,8 +33,10 @@ function(unfold_room name)
       target_link_libraries(unfold_core PUBLIC CUDA::cudart_static CUDA::cublasLt)
     endif()
     if(UNFOLD_WITH_CUDNN AND "${name}" STREQUAL "gsa")
-      target_link_libraries(unfold_gsa PRIVATE cuDNN::cuDNN CUDA::nvrtc)
-      target_include_directories(unfold_gsa SYSTEM PRIVATE ${UNFOLD_CUDNN_FRONTEND})
+      # By path, not by target: the flags of all other files stay what they are without cuDNN.
+      target_link_libraries(unfold_gsa PRIVATE ${cuDNN_LIBRARY} ${CUDA_nvrtc_LIBRARY})
+      set_source_files_properties(gsa/cuda/cudnn_graph.cpp PROPERTIES COMPILE_OPTIONS
+        "-isystem${UNFOLD_CUDNN_FRONTEND};-isystem${cuDNN_INCLUDE_DIR}")
     endif()
   else()
     add_library(unfold_${name} INTERFACE)
