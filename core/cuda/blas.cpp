@@ -197,7 +197,10 @@ std::shared_ptr<const Blas::Plan> Blas::plan_for(const Product& product) {
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       handle_, plan->operation.get(), plan->first.get(), plan->second.get(), plan->added.get(),
       plan->result.get(), preference.get(), 1, &result, &count);
-  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_blas(status, "looking for an algorithm");
+  // To an epilogue it does not have, cuBLASLt may also say that the value is invalid.
+  const bool none = status == CUBLAS_STATUS_NOT_SUPPORTED ||
+                    (bias != nullptr && status == CUBLAS_STATUS_INVALID_VALUE);
+  if (!none) check_blas(status, "looking for an algorithm");
   plan->supported =
       status == CUBLAS_STATUS_SUCCESS && count == 1 && result.state == CUBLAS_STATUS_SUCCESS;
   plan->algorithm = result.algo;
@@ -205,7 +208,10 @@ std::shared_ptr<const Blas::Plan> Blas::plan_for(const Product& product) {
 }
 
 bool Blas::multiply(const Product& product) {
-  if (product.bias != nullptr && product.a.dtype() == DType::float64) return false;
+  if (product.bias != nullptr &&
+      (product.a.dtype() == DType::float64 || alignment_of(*product.bias) < 16)) {
+    return false;
+  }
   const std::shared_ptr<const Plan> plan = plan_for(product);
   if (!plan->supported) return false;
   const float alpha32 = static_cast<float>(product.alpha);

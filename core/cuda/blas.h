@@ -46,7 +46,7 @@ class Blas {
   Blas& operator=(const Blas&) = delete;
 
   // False when cuBLASLt has no algorithm for the product: nothing was done. No extent may be 0; it
-  // has none with a bias in float64.
+  // has none for a bias in float64 or not aligned to 16 bytes.
   bool multiply(const Product& product);
 
  private:
