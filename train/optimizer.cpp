@@ -23,33 +23,38 @@ AdamW::AdamW(const models::Decoder& decoder, const OptimizerConfig& config) : co
   }
 }
 
-double AdamW::gradient_norm() const {
-  if (states_.empty()) return 0;
+Tensor AdamW::squared_gradient_norm() const {
+  if (states_.empty()) return Tensor::zeros({}, core::DType::float64);
   const Tensor total =
       Tensor::zeros({}, core::DType::float64, states_[0].parameter.value().device());
+  std::vector<Tensor> gradients;
   for (const State& state : states_) {
     const Tensor& gradient = state.parameter.gradient();
-    if (gradient.defined()) core::kernels::add_squared_norm(gradient, total);
+    if (gradient.defined()) gradients.push_back(gradient);
   }
-  return std::sqrt(total.item());
+  if (!gradients.empty()) core::kernels::add_squared_norms(gradients, total);
+  return total;
+}
+
+double AdamW::gradient_norm() const {
+  return std::sqrt(squared_gradient_norm().item());
 }
 
 void AdamW::step(double lr, double gradient_scale) {
   ++steps_done_;
-  for (State& state : states_) {
-    const Tensor gradient =
-        state.parameter.gradient().defined()
-            ? state.parameter.gradient()
-            : Tensor::zeros(state.master.shape(), state.master.dtype(), state.master.device());
-    const core::kernels::AdamWStep update = {lr * state.lr_multiple,
-                                             config_.beta1,
-                                             config_.beta2,
-                                             config_.eps,
-                                             state.decay ? config_.weight_decay : 0,
-                                             steps_done_,
-                                             gradient_scale};
-    core::kernels::adamw(state.master, gradient, state.m, state.v, state.parameter.value(), update);
+  std::vector<core::kernels::AdamWUpdate> updates;
+  for (const State& state : states_) {
+    const core::kernels::AdamWStep step = {.lr = lr * state.lr_multiple,
+                                           .beta1 = config_.beta1,
+                                           .beta2 = config_.beta2,
+                                           .eps = config_.eps,
+                                           .weight_decay = state.decay ? config_.weight_decay : 0,
+                                           .step = steps_done_,
+                                           .gradient_scale = gradient_scale};
+    updates.push_back({state.master, state.parameter.gradient(), state.m, state.v,
+                       state.parameter.value(), step});
   }
+  if (!updates.empty()) core::kernels::adamw_all(updates);
   clear_gradients();
 }
 

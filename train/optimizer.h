@@ -28,6 +28,8 @@ class AdamW {
 
   // Norm over the gradients of all parameters; a parameter without a gradient counts as 0.
   double gradient_norm() const;
+  // Its square, a float64 scalar on the parameters' device: reading it is left to the caller.
+  core::Tensor squared_gradient_norm() const;
   // One update with gradients multiplied by gradient_scale; gradients are cleared.
   void step(double lr, double gradient_scale);
   // Throws the gradients away.

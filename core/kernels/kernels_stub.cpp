@@ -40,6 +40,9 @@ void add_column_sums(T, T) {
 void add_squared_norm(T, T) {
   without_cuda("add_squared_norm");
 }
+void add_squared_norms(const std::vector<Tensor>&, T) {
+  without_cuda("add_squared_norms");
+}
 void matmul(T, bool, T, bool, double, double, T) {
   without_cuda("matmul");
 }
@@ -84,6 +87,9 @@ void smooth_l1_backward(T, T, T, T) {
 }
 void adamw(T, T, T, T, T, const AdamWStep&) {
   without_cuda("adamw");
+}
+void adamw_all(const std::vector<AdamWUpdate>&) {
+  without_cuda("adamw_all");
 }
 
 }  // namespace unfold::core::kernels::cuda
