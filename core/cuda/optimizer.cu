@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(kThreads)
     adamw_kernel(const Entry<G, T, S, A>* entries, const std::int32_t* first, int tensors) {
   const int chunk = static_cast<int>(blockIdx.x);
   const int tensor = tensor_of_chunk(first, tensors, chunk);
-  const Entry<G, T, S, A>& entry = entries[tensor];
+  const Entry<G, T, S, A> entry = entries[tensor];  // in registers: the stores could alias it
   const std::int64_t begin = static_cast<std::int64_t>(chunk - first[tensor]) * kListChunk;
   const std::int64_t end = begin + kListChunk < entry.size ? begin + kListChunk : entry.size;
   if (entry.aligned) {

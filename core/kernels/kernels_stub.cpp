@@ -28,6 +28,12 @@ void scale(T, double, T) {
 void accumulate(T, double, T) {
   without_cuda("accumulate");
 }
+void scale_by(T, T, T) {
+  without_cuda("scale_by");
+}
+void accumulate_by(T, T, T) {
+  without_cuda("accumulate_by");
+}
 void dropout(T, double, std::uint64_t, std::uint64_t, T) {
   without_cuda("dropout");
 }

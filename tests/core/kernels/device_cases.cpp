@@ -53,6 +53,16 @@ void add_elementwise(std::vector<DeviceCase>& cases) {
                        kernels::accumulate(a, 0.7, y[1]);
                        return y;
                      }});
+    cases.push_back({name("scale_by, accumulate_by", shape), [shape](DType t, const Place& place) {
+                       const Tensor a = place.put(numbers(shape, t, 1));
+                       const Tensor by = place.full({}, -0.375, core::accumulator_of(t));
+                       const Tensors y = {place.empty(shape, t), place.put(numbers(shape, t, 2)),
+                                          place.put(numbers(shape, t, 3))};
+                       kernels::scale_by(a, by, y[0]);
+                       kernels::accumulate_by(a, by, y[1]);
+                       kernels::scale_by(y[2], by, y[2]);
+                       return y;
+                     }});
     cases.push_back({name("dropout", shape),
                      [shape](DType t, const Place& place) {
                        const Tensor a = place.put(numbers(shape, t, 1));
