@@ -31,9 +31,17 @@ void GradientSlot::add(const Tensor& contribution) {
 }
 
 Tensor& GradientSlot::accumulator() {
+  double beta = 1;
+  accumulator(beta);
+  if (beta == 0) core::kernels::fill(gradient, 0);
+  return gradient;
+}
+
+Tensor& GradientSlot::accumulator(double& beta) {
   const core::MemoryScope scope(producer ? core::memory_use() : core::MemoryUse::gradients);
+  beta = gradient.defined() ? 1 : 0;
   if (!gradient.defined()) {
-    gradient = Tensor::zeros(shape, dtype, device);
+    gradient = Tensor::empty(shape, dtype, device);
   } else if (!gradient.owns_alone()) {
     gradient = gradient.clone();
   }

@@ -35,6 +35,9 @@ struct GradientSlot {
   void add(const Tensor& contribution);
   // The gradient as a tensor to add into: zeros at first, and shared with nobody.
   Tensor& accumulator();
+  // The same, for those who can write as well as add: not initialised, and beta 0, when nothing has
+  // come yet; else beta 1. The next thing to happen to it is beta * gradient + contribution.
+  Tensor& accumulator(double& beta);
 };
 
 class Variable {

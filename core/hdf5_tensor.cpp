@@ -165,6 +165,11 @@ bool has_dataset(hid_t parent, const std::string& name) {
   return H5Lexists(parent, name.c_str(), H5P_DEFAULT) > 0;
 }
 
+bool has_attribute(hid_t object, const std::string& name) {
+  silence();
+  return H5Aexists(object, name.c_str()) > 0;
+}
+
 void write_attribute(hid_t object, const std::string& name, std::int64_t value,
                      const Context& context) {
   write_scalar(object, name, H5T_NATIVE_INT64, &value, context);

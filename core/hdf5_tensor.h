@@ -31,6 +31,7 @@ void read_tensor(hid_t parent, const std::string& name, const Tensor& tensor,
                  const Context& context);
 bool has_dataset(hid_t parent, const std::string& name);
 
+bool has_attribute(hid_t object, const std::string& name);
 void write_attribute(hid_t object, const std::string& name, std::int64_t value,
                      const Context& context);
 void write_attribute(hid_t object, const std::string& name, double value, const Context& context);

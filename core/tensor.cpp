@@ -182,6 +182,22 @@ double Tensor::item() const {
   return to(Device{}).to(DType::float64).data<double>()[0];
 }
 
+std::vector<double> items(const std::vector<Tensor>& scalars) {
+  std::vector<double> values;
+  if (scalars.empty() || scalars.front().device().type != DeviceType::cuda) {
+    for (const Tensor& scalar : scalars) values.push_back(scalar.item());
+    return values;
+  }
+  const auto count = static_cast<std::int64_t>(scalars.size());
+  const Tensor all = Tensor::empty({count}, DType::float64, scalars.front().device());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Tensor& scalar = scalars[static_cast<std::size_t>(i)];
+    check(scalar.size() == 1, "tensor", "items() of shape {}", to_string(scalar.shape()));
+    kernels::copy(scalar.reshape({1}), all.slice(0, i, i + 1));
+  }
+  return all.to_vector<double>();
+}
+
 template <typename T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor host = to(Device{}).contiguous().to(dtype_of<T>);

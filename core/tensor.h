@@ -111,4 +111,7 @@ class Tensor {
   std::vector<std::int64_t> strides_;
 };
 
+// item() of tensors of one device, which is waited for once.
+std::vector<double> items(const std::vector<Tensor>& scalars);
+
 }  // namespace unfold::core

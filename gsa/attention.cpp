@@ -29,4 +29,8 @@ Variable attention(const Variable& qkv, const AttentionShape& shape,
       });
 }
 
+void upload(const BlockMap& map, core::Device device) {
+  if (device.type == core::DeviceType::cuda) kernels::cuda::upload_map(map, device);
+}
+
 }  // namespace unfold::gsa

@@ -15,4 +15,8 @@ namespace unfold::gsa {
 autograd::Variable attention(const autograd::Variable& qkv, const AttentionShape& shape,
                              std::shared_ptr<const BlockMap> map);
 
+// Makes a device's copy of the map now, and not in the first kernel that reads it. The CPU needs
+// none.
+void upload(const BlockMap& map, core::Device device);
+
 }  // namespace unfold::gsa

@@ -19,6 +19,10 @@ void attention_backward(T, T, T, T, const AttentionShape&, const BlockMap&, T) {
   without_cuda("attention_backward");
 }
 
+void upload_map(const BlockMap&, core::Device) {
+  without_cuda("upload_map");
+}
+
 void cached_attention(T, const AttentionShape&, std::span<CachedTokens>, T) {
   without_cuda("cached_attention");
 }

@@ -1,11 +1,18 @@
 #include "gsa/layout.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
 #include "gsa/gist_config.h"
 
 namespace unfold::gsa {
+
+std::int64_t position_count(const Layout& layout) {
+  std::int32_t last = 0;
+  for (const std::int32_t position : layout.rope) last = std::max(last, position);
+  return std::int64_t{last} + 1;
+}
 
 Layout make_layout(std::int64_t rows, std::int64_t length, int levels,
                    std::span<const std::int8_t> level, std::span<const std::int32_t> document) {

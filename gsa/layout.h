@@ -33,6 +33,9 @@ struct DocumentSpan {
 // The documents of a row in order; positions behind the last one are padding.
 std::vector<DocumentSpan> document_spans(const Layout& layout, std::int64_t row);
 
+// All RoPE positions are below it: one more than the largest, and at least 1.
+std::int64_t position_count(const Layout& layout);
+
 // Builds a layout from levels and documents; computes the RoPE positions:
 // rope(t) = index(t) - (gists of any level at indices <= t), counted inside the document. (A gist
 // with no raw token before it, which insertion never makes, gets -1.)

@@ -22,7 +22,7 @@ Variable routing_loss(const Variable& qkv, const AttentionShape& shape, const Ch
   kernels::routing_loss(qkv.value(), shape, table, length, loss, dqkv);
   return autograd::record("routing_loss", loss, {qkv},
                           [slot = qkv.slot(), dqkv](const Tensor& dloss) {
-                            core::kernels::scale(dqkv, dloss.item(), dqkv);
+                            core::kernels::scale_by(dqkv, dloss, dqkv);
                             slot->add(dqkv);
                           });
 }

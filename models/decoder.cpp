@@ -95,7 +95,11 @@ std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
 
 Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, AttentionContext& attention,
                          const ForwardOptions& options) {
-  if (!device_.is_meta()) reserve_positions_of(positions);  // there the caller reserves
+  if (options.positions > 0) {
+    reserve_positions(options.positions);
+  } else if (!device_.is_meta()) {  // there the caller reserves
+    reserve_positions_of(positions);
+  }
   Variable x = autograd::embedding(parameter("embedding.weight").variable, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     std::vector<Variable> outputs;

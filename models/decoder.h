@@ -24,6 +24,8 @@ struct ForwardOptions {
   bool checkpoint_activations = false;  // recompute every block in the backward
   std::uint64_t seed = 0;               // of dropout
   std::uint64_t stream = 0;             // of dropout: differs from pass to pass
+  // RoPE positions are below it; 0: hidden() looks, which waits for a GPU.
+  std::int64_t positions = 0;
   // When set, receives the residual stream behind every block (for the alignment loss).
   std::vector<autograd::Variable>* block_outputs = nullptr;
   // When set, receives what AttentionContext::take_losses() gave, layer after layer.

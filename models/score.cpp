@@ -14,10 +14,12 @@ std::vector<float> score_tokens(Decoder& decoder, const gsa::Layout& layout,
                                 AttentionContext& attention) {
   const autograd::NoGrad no_grad;
   const std::int64_t count = layout.size();
-  const Tensor hidden = decoder
-                            .hidden(Tensor::from(tokens, {count}, decoder.device()),
-                                    Tensor::from(layout.rope, {count}, decoder.device()), attention)
-                            .value();
+  const ForwardOptions options = {.positions = gsa::position_count(layout)};
+  const Tensor hidden =
+      decoder
+          .hidden(Tensor::from(tokens, {count}, decoder.device()),
+                  Tensor::from(layout.rope, {count}, decoder.device()), attention, options)
+          .value();
   return autograd::token_losses(hidden, decoder.head().value(), decoder.config().vocab_size,
                                 Tensor::from(targets, {count}))
       .to_vector<float>();

@@ -1,4 +1,6 @@
-// AdamW over the parameters of a decoder, with float32 masters for bfloat16 parameters.
+// AdamW over the parameters of a decoder, with float32 masters for bfloat16 parameters. The moments
+// have the masters' dtype, or are bfloat16 (optimizer.state_dtype): half the memory, computed in
+// float32, and stored with a rounding that is right on average.
 #pragma once
 
 #include <cstdint>
@@ -24,16 +26,22 @@ class AdamW {
     double lr_multiple = 1;
   };
 
-  AdamW(const models::Decoder& decoder, const OptimizerConfig& config);
+  // seed: of the rounding of bfloat16 moments, which is a function of (seed, step, parameter,
+  // element): a run that resumes, and every device, rounds alike.
+  AdamW(const models::Decoder& decoder, const OptimizerConfig& config, std::uint64_t seed = 0);
 
   // Norm over the gradients of all parameters; a parameter without a gradient counts as 0.
   double gradient_norm() const;
+  // Its square, a float64 scalar on the parameters' device: reading it is left to the caller.
+  core::Tensor squared_gradient_norm() const;
   // One update with gradients multiplied by gradient_scale; gradients are cleared.
   void step(double lr, double gradient_scale);
   // Throws the gradients away.
   void clear_gradients();
 
   std::int64_t steps_done() const { return steps_done_; }
+  // Of all moments; float32 when there are none.
+  core::DType state_dtype() const;
   // For checkpoints: the state by parameter, in table order, tied parameters once.
   const std::vector<State>& states() const { return states_; }
   // After the masters were loaded: rounds them into the parameters and continues at that step.
@@ -41,6 +49,7 @@ class AdamW {
 
  private:
   OptimizerConfig config_;
+  std::uint64_t seed_ = 0;
   std::vector<State> states_;
   std::int64_t steps_done_ = 0;
 };

@@ -75,8 +75,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, meta, 0,
                           config.gist.links);
   AdamW optimizer(decoder, config.train.optimizer);
-  decoder.reserve_positions(*std::max_element(batch.layout.rope.begin(), batch.layout.rope.end()) +
-                            1);
+  decoder.reserve_positions(gsa::position_count(batch.layout));
   core::reset_peak(meta);
   models::ForwardOptions options;
   options.training = true;
@@ -146,10 +145,13 @@ Plan make_plan(const TrainerConfig& config) {
     const std::int64_t raw_pairs = pairs_of(batch, loss.row_gists(), gsa::Visibility::full);
     add_passes(config, batch, plan.micro_batches, raw_pairs, products, plan);
   }
-  // Masters and both moments in the dtype sums are kept in; HDF5 adds a few KiB a tensor.
+  // Masters and both moments; HDF5 adds a few KiB a tensor.
+  const core::DType wide = core::accumulator_of(train.dtype);
+  const bool narrow = train.optimizer.state_dtype == core::DType::bfloat16;
   plan.checkpoint_bytes =
-      3 * plan.parameters.total() *
-      static_cast<std::int64_t>(core::size_of(core::accumulator_of(train.dtype)));
+      plan.parameters.total() *
+      static_cast<std::int64_t>(core::size_of(wide) +
+                                2 * core::size_of(narrow ? core::DType::bfloat16 : wide));
   return plan;
 }
 

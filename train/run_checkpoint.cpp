@@ -10,6 +10,22 @@ namespace {
 
 namespace hdf5 = core::hdf5;
 
+constexpr const char* kStateDType = "state_dtype";
+
+// Before anything is loaded: the moments of the file are the optimizer's.
+void require_state_dtype(const std::filesystem::path& file, const AdamW& optimizer) {
+  const hdf5::Context context = {"checkpoint", file.string(), "resume from another checkpoint"};
+  const hdf5::Handle handle = hdf5::open_file(context);
+  // Files without the attribute are from before there was a choice.
+  if (!hdf5::has_attribute(handle.get(), kStateDType)) return;
+  const std::string stored = hdf5::read_text_attribute(handle.get(), kStateDType, context);
+  const std::string_view wanted = core::name_of(optimizer.state_dtype());
+  core::require(stored == wanted, "checkpoint",
+                "{}: its optimizer states are {}, those of this config {}: resume with the "
+                "optimizer.state_dtype it was made with",
+                file.string(), stored, wanted);
+}
+
 void write_trainer(const std::filesystem::path& file, const AdamW& optimizer,
                    const TrainerState& state) {
   const hdf5::Context context = {"checkpoint", file.string(),
@@ -26,6 +42,8 @@ void write_trainer(const std::filesystem::path& file, const AdamW& optimizer,
   integer("loader_shard", state.loader.shard);
   integer("loader_index", state.loader.index);
   integer("best_step", state.best ? state.best->step : -1);
+  hdf5::write_attribute(handle.get(), kStateDType,
+                        std::string(core::name_of(optimizer.state_dtype())), context);
   hdf5::write_attribute(handle.get(), "best_loss", state.best ? state.best->loss : 0.0, context);
   for (const AdamW::State& parameter : optimizer.states()) {
     hdf5::write_tensor(handle.get(), "m/" + parameter.name, parameter.m, context);
@@ -65,7 +83,7 @@ void save_checkpoint(const std::filesystem::path& run, const models::Decoder& de
   std::uint64_t bytes = 0;
   for (const AdamW::State& parameter : optimizer.states()) {
     masters[parameter.name] = parameter.master;
-    bytes += 3 * parameter.master.bytes();  // master and both moments
+    bytes += parameter.master.bytes() + parameter.m.bytes() + parameter.v.bytes();
   }
   models::write_checkpoint(run, state.step, bytes, [&](const std::filesystem::path& folder) {
     models::write_model(folder / models::kModelFile, decoder, description,
@@ -85,6 +103,7 @@ TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step
   core::require(other.empty(), "checkpoint",
                 "{}: does not fit this config: {}: resume with the config it was made with",
                 model.string(), other);
+  require_state_dtype(folder / models::kTrainerFile, optimizer);
   std::map<std::string, core::Tensor> masters;
   for (const AdamW::State& state : optimizer.states()) masters[state.name] = state.master;
   models::read_weights(model, decoder,

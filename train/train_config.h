@@ -21,6 +21,9 @@ struct OptimizerConfig {
   double eps = 1e-8;
   double weight_decay = 0.1;  // matrices only; norms and biases are never decayed
   double clip = 1.0;          // global gradient norm; 0: no clipping
+  // Of the moments: float32 (that of the masters, so float64 with float64), or bfloat16, rounded
+  // stochastically.
+  core::DType state_dtype = core::DType::float32;
 };
 
 struct ScheduleConfig {

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -32,6 +33,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The terms of all micro-batches and the gradient norm: the one place of a step that waits for a
+// GPU.
+std::pair<LossTerms, double> read_step(const std::vector<PendingTerms>& pending,
+                                       const core::Tensor& squared_norm) {
+  std::vector<core::Tensor> scalars;
+  for (const PendingTerms& micro : pending) {
+    for (const PendingTerms::Part& part : micro.parts) scalars.push_back(part.value);
+  }
+  scalars.push_back(squared_norm);
+  const std::vector<double> values = core::items(scalars);
+  std::span<const double> left = values;
+  LossTerms terms;
+  for (const PendingTerms& micro : pending) {
+    const LossTerms part = micro.sum(left.first(micro.parts.size()));
+    left = left.subspan(micro.parts.size());
+    terms.cross_entropy += part.cross_entropy;
+    terms.alignment += part.alignment;
+    terms.routing += part.routing;
+  }
+  return {terms, std::sqrt(left.front())};
+}
+
 // The parts of a running training, in the order they are made.
 class Trainer {
  public:
@@ -41,7 +64,7 @@ class Trainer {
  private:
   // Micro-batches of one optimizer step and what their losses are divided by.
   struct StepBatches {
-    std::vector<data::Batch> micro;
+    std::vector<ReadyBatch> micro;
     StepTotals totals;
     data::LoaderState after;  // where the next step begins
   };
@@ -49,7 +72,9 @@ class Trainer {
   void restore(bool resume);
   void start_files();
   void continue_files();
-  StepBatches next_batches();
+  // Of step `step` (from 0), the next one that the loader has.
+  StepBatches next_batches(std::int64_t step);
+  void look_ahead();
   StepRecord take_step();
   void validate_now();
   void save(bool is_best);
@@ -73,6 +98,7 @@ class Trainer {
   std::optional<StepMeter> meter_;
   std::optional<TrainProgress> progress_;
   std::optional<StepBatches> ahead_;  // read before its step; kept by overfit_one_batch
+  std::exception_ptr ahead_error_;    // why they could not be read: thrown when their step comes
   TrainSummary summary_;
   std::int64_t saved_step_ = -1;
 };
@@ -85,7 +111,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       description_(describe_model(config, *tokenizer_)),
       decoder_(description_.decoder, config.gist.levels(), config.train.dtype,
                core::usable_device(config.run.device), config.run.seed, config.gist.links),
-      optimizer_(decoder_, config.train.optimizer),
+      optimizer_(decoder_, config.train.optimizer, config.run.seed),
       loss_(config.train, config.gist, config.selection) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
   core::require(!config.data.train.empty(), "config", "data.train is empty: name {}",
@@ -105,7 +131,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
   loader_ = std::make_unique<data::Loader>(
       data::open_rows(config.data, config.data.train, *tokenizer_, format), state_.loader,
       data::LoaderOptions{.prefetch = config.data.prefetch, .shuffle = config.data.shuffle});
-  if (state_.step < config.train.steps) ahead_ = next_batches();
+  if (state_.step < config.train.steps) ahead_ = next_batches(state_.step);
   if (state_.step < config_.train.steps) {
     TrainerConfig planned = config_;
     planned.model = description_.decoder;
@@ -150,11 +176,11 @@ void Trainer::restore(bool resume) {
   if (resume) core::log::info("{} has no checkpoint yet: starting from step 0", run_.string());
   if (!config_.train.init_from.empty()) {
     initialise_from(config_.train.init_from, description_, decoder_);
-    optimizer_ = AdamW(decoder_, config_.train.optimizer);
+    optimizer_ = AdamW(decoder_, config_.train.optimizer, config_.run.seed);
   }
 }
 
-Trainer::StepBatches Trainer::next_batches() {
+Trainer::StepBatches Trainer::next_batches(std::int64_t step_index) {
   const auto ranks = static_cast<std::int64_t>(world_.world_size());
   const std::int64_t local = config_.train.rows / ranks;
   const std::int64_t micro = config_.train.micro_rows > 0 ? config_.train.micro_rows : local;
@@ -167,18 +193,29 @@ Trainer::StepBatches Trainer::next_batches() {
     counts[0] += part.targets;
     counts[1] += part.raw_tokens;
     counts[2] += part.suffix_queries;
-    step.micro.push_back(std::move(batch));
+    step.micro.push_back(loss_.ready(std::move(batch), decoder_.device()));
   }
   world_.all_reduce_sum(std::span<double>(counts));
   step.totals = {counts[0], counts[1], counts[2]};
   core::require(step.totals.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
-                state_.step + 1,
+                step_index + 1,
                 config_.train.cpt.prefix_loss
                     ? ": check data.train"
                     : ", since every document ends with a gist: set cpt.prefix_loss: true");
   // overfit_one_batch: a run that resumes takes the same batch again.
   step.after = config_.train.overfit_one_batch ? state_.loader : loader_->state();
   return step;
+}
+
+// Prepares the next step. Called when all work of this one is launched, so that on a GPU the host
+// reads rows and makes maps while the device computes.
+void Trainer::look_ahead() {
+  if (ahead_ || state_.step + 1 >= config_.train.steps) return;
+  try {
+    ahead_ = next_batches(state_.step + 1);
+  } catch (...) {
+    ahead_error_ = std::current_exception();  // this step is good: it is finished first
+  }
 }
 
 void Trainer::stop_unfinite(const char* what, double value) const {
@@ -190,10 +227,10 @@ void Trainer::stop_unfinite(const char* what, double value) const {
 }
 
 StepRecord Trainer::take_step() {
-  if (!ahead_) ahead_ = next_batches();
+  if (ahead_error_) std::rethrow_exception(std::exchange(ahead_error_, nullptr));
   const StepBatches step =
       config_.train.overfit_one_batch ? *ahead_ : *std::exchange(ahead_, std::nullopt);
-  LossTerms terms;
+  std::vector<PendingTerms> pending;
   models::ForwardOptions options;
   options.training = true;
   options.checkpoint_activations = config_.train.activation_checkpointing;
@@ -202,17 +239,15 @@ StepRecord Trainer::take_step() {
     options.stream = (static_cast<std::uint64_t>(state_.step) * step.micro.size() + i) *
                          static_cast<std::uint64_t>(world_.world_size()) +
                      static_cast<std::uint64_t>(world_.rank());
-    const LossTerms part =
-        loss_.accumulate(decoder_, step.micro[i], step.totals, state_.step, options);
-    terms.cross_entropy += part.cross_entropy;
-    terms.alignment += part.alignment;
-    terms.routing += part.routing;
+    pending.push_back(loss_.accumulate(decoder_, step.micro[i], step.totals, state_.step, options));
   }
-  std::array<double, 3> sums = {terms.cross_entropy, terms.alignment, terms.routing};
+  const core::Tensor squared_norm = optimizer_.squared_gradient_norm();
+  look_ahead();
+  const auto [part, norm] = read_step(pending, squared_norm);
+  std::array<double, 3> sums = {part.cross_entropy, part.alignment, part.routing};
   world_.all_reduce_sum(std::span<double>(sums));
-  terms = {sums[0], sums[1], sums[2]};
+  const LossTerms terms = {sums[0], sums[1], sums[2]};
   const double loss = loss_.loss(terms, step.totals, decoder_.config());
-  const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss)) stop_unfinite("the loss", loss);
   if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm);
   const double clip = config_.train.optimizer.clip;

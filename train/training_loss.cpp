@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/cross_entropy.h"
+#include "gsa/attention.h"
 #include "gsa/block_map.h"
 #include "gsa/cpt_objective.h"
 #include "models/unfolding_attention.h"
@@ -22,18 +24,25 @@ struct Pass {
   std::vector<Variable> blocks;  // residual stream behind every block, when asked for
 };
 
-Pass run_pass(models::Decoder& decoder, const data::Batch& batch, models::AttentionContext& context,
+Tensor on_device(const Tensor& already, const std::vector<std::int32_t>& values,
+                 core::Device device) {
+  if (already.defined()) return already;
+  return Tensor::from(values, {static_cast<std::int64_t>(values.size())}, device);
+}
+
+Pass run_pass(models::Decoder& decoder, const ReadyBatch& ready, models::AttentionContext& context,
               models::ForwardOptions options, bool want_blocks) {
   Pass pass;
   const core::MemoryScope scope(core::MemoryUse::activations);
+  const data::Batch& batch = ready.batch;
   options.block_outputs = want_blocks ? &pass.blocks : nullptr;
-  const std::int64_t count = batch.layout.size();
-  const Variable hidden = decoder.hidden(Tensor::from(batch.tokens, {count}, decoder.device()),
-                                         Tensor::from(batch.layout.rope, {count}, decoder.device()),
-                                         context, options);
+  options.positions = ready.positions;
+  const Variable hidden =
+      decoder.hidden(on_device(ready.tokens, batch.tokens, decoder.device()),
+                     on_device(ready.rope, batch.layout.rope, decoder.device()), context, options);
   pass.cross_entropy =
       autograd::linear_cross_entropy(hidden, decoder.head(), decoder.config().vocab_size,
-                                     Tensor::from(batch.targets, {count}));
+                                     Tensor::from(batch.targets, {batch.layout.size()}));
   return pass;
 }
 
@@ -47,10 +56,12 @@ Tensor raw_rows(const data::Batch& batch, core::Device device) {
   return Tensor::from(rows, {static_cast<std::int64_t>(rows.size())}, device);
 }
 
-models::BlockAttention attention_of(const data::Batch& batch, const gsa::GistConfig& gist,
-                                    gsa::Visibility visibility) {
-  return models::BlockAttention(std::make_shared<const gsa::BlockMap>(
-      gsa::make_block_map(batch.layout, gist, visibility)));
+std::shared_ptr<const gsa::BlockMap> map_of(const data::Batch& batch, const gsa::GistConfig& gist,
+                                            gsa::Visibility visibility, core::Device device) {
+  auto map =
+      std::make_shared<const gsa::BlockMap>(gsa::make_block_map(batch.layout, gist, visibility));
+  gsa::upload(*map, device);
+  return map;
 }
 
 // Terms of the routing loss of a step: a query, query head and selecting layer each.
@@ -110,56 +121,95 @@ gsa::SelectionConfig TrainingLoss::selection_at(std::int64_t step) const {
   return selection;
 }
 
+ReadyBatch TrainingLoss::ready(data::Batch batch, core::Device device) const {
+  ReadyBatch ready;
+  ready.batch = std::move(batch);
+  const gsa::Layout& layout = ready.batch.layout;
+  ready.positions = gsa::position_count(layout);
+  if (config_.objective != Objective::sft) {
+    ready.gist = map_of(ready.batch, gist_, gsa::Visibility::gist, device);
+    if (config_.cpt.two_branch) {
+      ready.full = map_of(ready.batch, gist_, gsa::Visibility::full, device);
+    }
+  }
+  if (device.type == core::DeviceType::cuda) {
+    ready.tokens = on_device({}, ready.batch.tokens, device);
+    ready.rope = on_device({}, layout.rope, device);
+  }
+  return ready;
+}
+
+LossTerms PendingTerms::sum(std::span<const double> values) const {
+  core::check(values.size() == parts.size(), "train", "{} values for {} terms of the loss",
+              values.size(), parts.size());
+  LossTerms terms;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    terms.*parts[i].term += parts[i].weight * values[i];
+  }
+  return terms;
+}
+
 LossTerms TrainingLoss::accumulate(models::Decoder& decoder, const data::Batch& batch,
                                    const StepTotals& totals, std::int64_t step,
                                    const models::ForwardOptions& options) const {
+  const PendingTerms pending =
+      accumulate(decoder, ready(batch, decoder.device()), totals, step, options);
+  std::vector<Tensor> scalars;
+  for (const PendingTerms::Part& part : pending.parts) scalars.push_back(part.value);
+  return pending.sum(core::items(scalars));
+}
+
+PendingTerms TrainingLoss::accumulate(models::Decoder& decoder, const ReadyBatch& batch,
+                                      const StepTotals& totals, std::int64_t step,
+                                      const models::ForwardOptions& options) const {
   if (config_.objective == Objective::sft) {
     return accumulate_sft(decoder, batch, totals, step, options);
   }
-  LossTerms terms;
+  PendingTerms terms;
   const bool two_branch = config_.cpt.two_branch;
   const bool align = two_branch && config_.cpt.alignment > 0;
   const double share = two_branch ? 0.5 : 1.0;
   std::vector<Tensor> raw_blocks;
   if (two_branch) {  // its graph is used up before the gist branch begins: one pass in memory
-    models::BlockAttention full = attention_of(batch, gist_, gsa::Visibility::full);
+    models::BlockAttention full(batch.full);
     const Pass raw = run_pass(decoder, batch, full, options, align);
     for (const Variable& block : raw.blocks) raw_blocks.push_back(block.value());
-    terms.cross_entropy += share * raw.cross_entropy.value().item();
+    terms.parts.push_back({raw.cross_entropy.value(), &LossTerms::cross_entropy, share});
     autograd::backward(raw.cross_entropy, share / totals.targets);
   }
-  models::BlockAttention gist = attention_of(batch, gist_, gsa::Visibility::gist);
+  models::BlockAttention gist(batch.gist);
   const Pass pass = run_pass(decoder, batch, gist, options, align);
-  terms.cross_entropy += share * pass.cross_entropy.value().item();
+  terms.parts.push_back({pass.cross_entropy.value(), &LossTerms::cross_entropy, share});
   Variable total = autograd::scale(pass.cross_entropy, share / totals.targets);
   if (align) {
     const Variable alignment =
-        gsa::alignment_sum(pass.blocks, raw_blocks, raw_rows(batch, decoder.device()));
-    terms.alignment = alignment.value().item();
-    total = autograd::add(total,
-                          autograd::scale(alignment, config_.cpt.alignment / totals.raw_tokens));
+        gsa::alignment_sum(pass.blocks, raw_blocks, raw_rows(batch.batch, decoder.device()));
+    terms.parts.push_back({alignment.value(), &LossTerms::alignment});
+    total =
+        autograd::add(total, autograd::scale(alignment, config_.cpt.alignment / totals.raw_tokens));
   }
   autograd::backward(total);
   return terms;
 }
 
-LossTerms TrainingLoss::accumulate_sft(models::Decoder& decoder, const data::Batch& batch,
-                                       const StepTotals& totals, std::int64_t step,
-                                       const models::ForwardOptions& options) const {
+PendingTerms TrainingLoss::accumulate_sft(models::Decoder& decoder, const ReadyBatch& batch,
+                                          const StepTotals& totals, std::int64_t step,
+                                          const models::ForwardOptions& options) const {
   const double weight = config_.routing_weight;
-  models::UnfoldingAttention unfolding(batch.layout, gist_, selection_at(step),
+  models::UnfoldingAttention unfolding(batch.batch.layout, gist_, selection_at(step),
                                        {.routing_loss = weight > 0});
   std::vector<Variable> routing;
   models::ForwardOptions with_losses = options;
   with_losses.attention_losses = &routing;
   const Pass pass = run_pass(decoder, batch, unfolding, with_losses, false);
-  LossTerms terms;
-  terms.cross_entropy = pass.cross_entropy.value().item();
+  PendingTerms terms;
+  terms.parts.push_back({pass.cross_entropy.value(), &LossTerms::cross_entropy});
   Variable total = autograd::scale(pass.cross_entropy, 1.0 / totals.targets);
   const double routing_terms = count_routing_terms(totals, selection_, decoder.config());
   for (const Variable& layer : routing) {
-    terms.routing += layer.value().item();
-    if (routing_terms > 0) total = autograd::add(total, autograd::scale(layer, weight / routing_terms));
+    terms.parts.push_back({layer.value(), &LossTerms::routing});
+    if (routing_terms > 0)
+      total = autograd::add(total, autograd::scale(layer, weight / routing_terms));
   }
   autograd::backward(total);
   return terms;

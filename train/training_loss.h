@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
+#include "core/tensor.h"
 #include "data/batch.h"
 #include "gsa/gist_config.h"
 #include "gsa/selection.h"
 #include "models/decoder.h"
+#include "train/ready_batch.h"
 #include "train/train_config.h"
 
 namespace unfold::train {
@@ -17,6 +21,19 @@ struct LossTerms {
   double cross_entropy = 0;  // sum over targets, nats; mean of both branches with two_branch
   double alignment = 0;      // sum over raw tokens, unweighted; 0 without the option
   double routing = 0;        // sum over selecting layers, queries and heads, unweighted; 0 without
+};
+
+// Loss terms that a device may still be working on.
+struct PendingTerms {
+  struct Part {
+    core::Tensor value;  // scalar
+    double LossTerms::*term = nullptr;
+    double weight = 1;
+  };
+  std::vector<Part> parts;
+
+  // From the values of the parts, in their order.
+  LossTerms sum(std::span<const double> values) const;
 };
 
 // What the terms of a whole optimizer step are divided by, over all micro-batches and ranks.
@@ -45,10 +62,19 @@ class TrainingLoss {
   // The selection of sft at a step of training: its budget falls as budget_anneal says.
   gsa::SelectionConfig selection_at(std::int64_t step) const;
 
+  // The batch with all that accumulate() needs of it on a device. For a GPU copies are under way
+  // when it returns; it does not wait for them.
+  ReadyBatch ready(data::Batch batch, core::Device device) const;
+
   // Forward and backward of one micro-batch of the step with this index (from 0). Gradients of
   //   cross_entropy / targets + cpt.alignment * alignment / raw_tokens
   //     + routing_weight * routing / (suffix_queries * heads * selecting layers)
   // are added to the parameters.
+  // On a GPU it returns when all work is launched.
+  PendingTerms accumulate(models::Decoder& decoder, const ReadyBatch& batch,
+                          const StepTotals& totals, std::int64_t step,
+                          const models::ForwardOptions& options) const;
+  // The same at once, waiting for the terms.
   LossTerms accumulate(models::Decoder& decoder, const data::Batch& batch, const StepTotals& totals,
                        std::int64_t step, const models::ForwardOptions& options) const;
 
@@ -60,9 +86,9 @@ class TrainingLoss {
                       const models::DecoderConfig& model) const;
 
  private:
-  LossTerms accumulate_sft(models::Decoder& decoder, const data::Batch& batch,
-                           const StepTotals& totals, std::int64_t step,
-                           const models::ForwardOptions& options) const;
+  PendingTerms accumulate_sft(models::Decoder& decoder, const ReadyBatch& batch,
+                              const StepTotals& totals, std::int64_t step,
+                              const models::ForwardOptions& options) const;
 
   TrainConfig config_;
   gsa::GistConfig gist_;

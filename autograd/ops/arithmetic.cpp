@@ -65,7 +65,9 @@ Variable sum(const Variable& x) {
   const Tensor y = Tensor::empty({}, core::accumulator_of(x.dtype()), x.value().device());
   kernels::sum(x.value(), y);
   return record("sum", y, {x}, [slot = x.slot()](const Tensor& dy) {
-    slot->add(Tensor::full(slot->shape, dy.item(), slot->dtype, slot->device));
+    const Tensor dx = Tensor::full(slot->shape, 1.0, slot->dtype, slot->device);
+    kernels::scale_by(dx, dy, dx);
+    slot->add(dx);
   });
 }
 

@@ -84,7 +84,12 @@ Variable linear_cross_entropy(const Variable& hidden, const Variable& head, std:
   Tensor dhead;
   if (want_gradient) {
     dhidden = Tensor::empty({count, width}, hidden.dtype(), device);
-    dhead = Tensor::zeros({classes, width}, wide, device);
+    // All rows of the head: what becomes a parameter's gradient without a copy.
+    const bool becomes_gradient = head.slot() && !head.slot()->gradient.defined();
+    const core::MemoryScope kept(becomes_gradient ? core::MemoryUse::gradients
+                                                  : core::MemoryUse::loss);
+    dhead = Tensor::empty({head.dim(0), width}, wide, device);
+    kernels::fill(count > 0 ? dhead.slice(0, classes, head.dim(0)) : dhead, 0);
   }
   const std::int64_t chunk = cross_entropy_rows(device, hidden.dtype(), classes, count);
   const Tensor buffer = Tensor::empty({std::min(count, chunk), classes}, hidden.dtype(), device);
@@ -97,23 +102,27 @@ Variable linear_cross_entropy(const Variable& hidden, const Variable& head, std:
                            losses.slice(0, begin, end));
     if (!want_gradient) continue;
     kernels::matmul(logits, false, weight, false, 1.0, 0.0, dhidden.slice(0, begin, end));
-    kernels::matmul(logits, true, states, false, 1.0, 1.0, dhead);
+    kernels::matmul(logits, true, states, false, 1.0, begin > 0 ? 1.0 : 0.0,
+                    dhead.slice(0, 0, classes));
   }
   const Tensor total = Tensor::empty({}, wide, device);
   kernels::sum(losses, total);
   return record("linear_cross_entropy", total, {hidden, head},
                 [hidden_slot = hidden.slot(), head_slot = head.slot(), dhidden, dhead,
                  index = rows.index, classes](const Tensor& dy) {
-                  const double seed = dy.item();
                   if (hidden_slot) {
-                    kernels::scale(dhidden, seed, dhidden);
+                    kernels::scale_by(dhidden, dy, dhidden);
                     add_in_accumulator(*hidden_slot, [&](const Tensor& target) {
                       kernels::scatter_add_rows(dhidden, index, target);
                     });
                   }
-                  if (head_slot) {
+                  if (head_slot && !head_slot->gradient.defined()) {
+                    kernels::scale_by(dhead, dy, dhead);
+                    head_slot->add(dhead);
+                  } else if (head_slot) {
                     add_in_accumulator(*head_slot, [&](const Tensor& target) {
-                      kernels::accumulate(dhead, seed, target.slice(0, 0, classes));
+                      kernels::accumulate_by(dhead.slice(0, 0, classes), dy,
+                                             target.slice(0, 0, classes));
                     });
                   }
                 });

@@ -12,8 +12,8 @@ namespace unfold::autograd {
 inline void add_linear_gradients(const Tensor& dy, const Tensor& x, GradientSlot* weight,
                                  GradientSlot* bias) {
   if (weight != nullptr) {
-    add_in_accumulator(*weight, [&](const Tensor& dweight) {
-      core::kernels::matmul(dy, true, x, false, 1.0, 1.0, dweight);
+    put_in_accumulator(*weight, [&](const Tensor& dweight, double beta) {
+      core::kernels::matmul(dy, true, x, false, 1.0, beta, dweight);
     });
   }
   if (bias != nullptr) {

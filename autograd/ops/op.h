@@ -22,4 +22,21 @@ void add_in_accumulator(GradientSlot& slot, F&& add_to) {
   slot.add(total);
 }
 
+// The same for gradients that can be written as well as added, such as products: put_in(target,
+// beta) makes target = beta * target + gradient. beta is 0 for the first of a step, whose target is
+// not initialised: parameters save a pass of zeros.
+template <typename F>
+void put_in_accumulator(GradientSlot& slot, F&& put_in) {
+  const core::DType wide = core::accumulator_of(slot.dtype);
+  if (wide == slot.dtype) {
+    double beta = 0;
+    const Tensor& target = slot.accumulator(beta);
+    std::forward<F>(put_in)(target, beta);
+    return;
+  }
+  const Tensor total = Tensor::empty(slot.shape, wide, slot.device);
+  std::forward<F>(put_in)(total, 0.0);
+  slot.add(total);
+}
+
 }  // namespace unfold::autograd

@@ -13,10 +13,12 @@ namespace {
 std::string purpose_of(const std::string& kernel) {
   static const std::map<std::string, std::string> kPurposes = {
       {"accumulate", "adds up gradients"},
-      {"adamw", "optimizer update"},
+      {"accumulate_by", "adds up gradients of losses"},
+      {"adamw", "optimizer update of one parameter"},
+      {"adamw_all", "optimizer update"},
       {"add", "residual stream, sums of losses"},
       {"add_column_sums", "gradient of biases"},
-      {"add_squared_norm", "gradient norm"},
+      {"add_squared_norms", "gradient norm"},
       {"attention", "attention"},
       {"attention_backward", "attention, backward"},
       {"cached_attention", "attention over the cache"},
@@ -35,6 +37,7 @@ std::string purpose_of(const std::string& kernel) {
       {"rope", "rotary positions"},
       {"routing_loss", "routing loss"},
       {"scale", "scaling of losses and gradients"},
+      {"scale_by", "gradients of losses"},
       {"scatter_add_rows", "gradient of picked rows"},
       {"select_chunks", "selection of chunks"},
       {"sum", "sum of losses"},

@@ -213,6 +213,10 @@ void add_optimizer(Schema& schema) {
                 "matrices only; norms and biases are never decayed");
   optimizer.add("clip", &OptimizerConfig::clip, at_least(0),
                 "global gradient norm; 0: no clipping");
+  optimizer.add("state_dtype", &OptimizerConfig::state_dtype,
+                {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}},
+                "mean gradients and mean squares; bfloat16: half their memory, rounded "
+                "stochastically");
 
   Section schedule(
       schema, "schedule", "learning rate over the steps",

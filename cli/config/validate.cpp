@@ -128,6 +128,10 @@ class Rules {
     rule(sft || train.budget_anneal == 0.0, {"train.budget_anneal"},
          "train.budget_anneal = {} belongs to train.objective: sft: set the objective, or 0",
          train.budget_anneal);
+    rule(train.optimizer.state_dtype == core::DType::float32 || train.dtype != core::DType::float64,
+         {"optimizer.state_dtype", "train.dtype"},
+         "optimizer.state_dtype = bfloat16 is for parameters of float32 or bfloat16: set "
+         "train.dtype to one of them, or optimizer.state_dtype: float32");
     rule(train.cpt.alignment == 0.0 || train.cpt.two_branch, {"cpt.alignment", "cpt.two_branch"},
          "cpt.alignment = {} compares the two branches: set cpt.two_branch: true, or "
          "cpt.alignment: 0",

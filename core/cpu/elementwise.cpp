@@ -157,6 +157,14 @@ void accumulate(const Tensor& x, double alpha, const Tensor& y) {
   });
 }
 
+void scale_by(const Tensor& x, const Tensor& factor, const Tensor& y) {
+  scale(x, factor.item(), y);
+}
+
+void accumulate_by(const Tensor& x, const Tensor& factor, const Tensor& y) {
+  accumulate(x, factor.item(), y);
+}
+
 void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream, const Tensor& y) {
   on_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;

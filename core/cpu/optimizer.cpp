@@ -1,10 +1,14 @@
 #include "core/kernels/optimizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/cpu/scalar.h"
+#include "core/kernels/adamw_factors.h"
 #include "core/parallel.h"
+#include "core/random.h"
+#include "core/stochastic_rounding.h"
 
 namespace unfold::core::kernels::cpu {
 namespace {
@@ -13,22 +17,13 @@ namespace {
 // every thread count, because the vector and the scalar square root differ in the last bit.
 constexpr std::int64_t kBlock = 1024;
 constexpr std::int64_t kGrainBlocks = 32;
+constexpr std::int64_t kPhiloxWords = 4;
 
 // G: the type of the gradient, T: of the parameter, A: of the master and the moments.
 template <typename G, typename T, typename A>
 void adamw_update(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
                   const Tensor& parameter, const AdamWStep& step) {
-  const A correction1 = A(1 - std::pow(step.beta1, static_cast<double>(step.step)));
-  const A correction2 = A(1 - std::pow(step.beta2, static_cast<double>(step.step)));
-  const A beta1 = A(step.beta1);
-  const A beta2 = A(step.beta2);
-  const A rest1 = A(1 - step.beta1);  // in double: 1 - 0.999f is off by 1e-5 of itself
-  const A rest2 = A(1 - step.beta2);
-  const A rate = A(step.lr) / correction1;
-  const A inverse_root = A(1) / std::sqrt(correction2);
-  const A decay = A(1 - step.lr * step.weight_decay);
-  const A scale = A(step.gradient_scale);
-  const A eps = A(step.eps);
+  const AdamWFactors<A> factors(step);
   A* const masters = master.data<A>();
   A* const firsts = m.data<A>();
   A* const seconds = v.data<A>();
@@ -45,12 +40,61 @@ void adamw_update(const Tensor& master, const Tensor& gradient, const Tensor& m,
       ArrayMap<A> weight(masters + at, count);
       ArrayMap<A> first(firsts + at, count);
       ArrayMap<A> second(seconds + at, count);
-      first = beta1 * first + rest1 * (scale * g);
-      second = beta2 * second + rest2 * (scale * g).square();
-      weight = weight * decay - rate * first / (second.sqrt() * inverse_root + eps);
+      first = factors.beta1 * first + factors.rest1 * (factors.scale * g);
+      second = factors.beta2 * second + factors.rest2 * (factors.scale * g).square();
+      weight = weight * factors.decay -
+               factors.rate * first / (second.sqrt() * factors.inverse_root + factors.eps);
       for (std::int64_t i = 0; i < count; ++i) parameters[at + i] = T(masters[at + i]);
     }
   });
+}
+
+// The same with bfloat16 moments, in operations that are rounded once on every processor, so that
+// all devices agree in every bit.
+template <typename G, typename T>
+void adamw_narrow_update(const Tensor& master, const Tensor& gradient, const Tensor& m,
+                         const Tensor& v, const Tensor& parameter, const AdamWStep& step) {
+  const AdamWFactors<float> factors(step);
+  float* const masters = master.data<float>();
+  bfloat16* const firsts = m.data<bfloat16>();
+  bfloat16* const seconds = v.data<bfloat16>();
+  const G* const gradients = gradient.data<G>();
+  T* const parameters = parameter.data<T>();
+  const std::int64_t size = parameter.size();
+  const std::int64_t blocks = (size + kPhiloxWords - 1) / kPhiloxWords;
+  parallel_for(
+      blocks, kGrainBlocks * kBlock / kPhiloxWords, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t block = begin; block < end; ++block) {
+          const std::int64_t at = block * kPhiloxWords;
+          const std::array<std::uint32_t, 4> random =
+              philox(step.seed, step.stream, static_cast<std::uint64_t>(block));
+          for (std::int64_t i = at; i < std::min(at + kPhiloxWords, size); ++i) {
+            const std::uint32_t word = random[static_cast<std::size_t>(i - at)];
+            const float g = factors.scale * static_cast<float>(gradients[i]);
+            const float first =
+                std::fma(factors.beta1, static_cast<float>(firsts[i]), factors.rest1 * g);
+            const float second =
+                std::fma(factors.beta2, static_cast<float>(seconds[i]), factors.rest2 * (g * g));
+            const float root = std::fma(std::sqrt(second), factors.inverse_root, factors.eps);
+            masters[i] = std::fma(masters[i], factors.decay, -(factors.rate * first / root));
+            firsts[i] = round_stochastically(first, word);
+            seconds[i] = round_stochastically(second, word >> 16);
+            parameters[i] = T(masters[i]);
+          }
+        }
+      });
+}
+
+template <typename G, typename T, typename A>
+void update(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
+            const Tensor& parameter, const AdamWStep& step) {
+  if constexpr (std::is_same_v<A, float>) {
+    if (m.dtype() == DType::bfloat16) {
+      adamw_narrow_update<G, T>(master, gradient, m, v, parameter, step);
+      return;
+    }
+  }
+  adamw_update<G, T, A>(master, gradient, m, v, parameter, step);
 }
 
 }  // namespace
@@ -61,11 +105,20 @@ void adamw(const Tensor& master, const Tensor& gradient, const Tensor& m, const 
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
     if (gradient.dtype() == parameter.dtype()) {
-      adamw_update<T, T, A>(master, gradient, m, v, parameter, step);
+      update<T, T, A>(master, gradient, m, v, parameter, step);
     } else {
-      adamw_update<A, T, A>(master, gradient, m, v, parameter, step);
+      update<A, T, A>(master, gradient, m, v, parameter, step);
     }
   });
+}
+
+void adamw_all(const std::vector<AdamWUpdate>& updates) {
+  for (const AdamWUpdate& each : updates) {
+    const Tensor gradient = each.gradient.defined()
+                                ? each.gradient
+                                : Tensor::zeros(each.master.shape(), each.master.dtype());
+    adamw(each.master, gradient, each.m, each.v, each.parameter, each.step);
+  }
 }
 
 }  // namespace unfold::core::kernels::cpu

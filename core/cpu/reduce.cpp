@@ -75,4 +75,8 @@ void add_squared_norm(const Tensor& x, const Tensor& y) {
   });
 }
 
+void add_squared_norms(const std::vector<Tensor>& xs, const Tensor& y) {
+  for (const Tensor& x : xs) add_squared_norm(x, y);
+}
+
 }  // namespace unfold::core::kernels::cpu

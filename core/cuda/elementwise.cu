@@ -26,6 +26,16 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// An argument of a function of the accumulator type A: a number, or a scalar tensor to read.
+template <typename A>
+A as_argument(double value) {
+  return static_cast<A>(value);
+}
+template <typename A>
+const A* as_argument(const Tensor* scalar) {
+  return scalar->data<A>();
+}
+
 // F<A> is the function for the accumulator type A, made from the arguments.
 template <template <typename> typename F, typename... Arguments>
 void binary(const char* name, const Tensor& a, const Tensor& b, const Tensor& y,
@@ -42,7 +52,7 @@ void binary(const char* name, const Tensor& a, const Tensor& b, const Tensor& y,
     on_bool(are_aligned({&a, &b, &y}, kPack<T>), [&](auto aligned) {
       launch(context, name, binary_kernel<T, aligned(), F<A>>,
              grid_for(context, size, kThreads * kPack<T>), kThreads, left, right, out, size,
-             F<A>{static_cast<A>(arguments)...});
+             F<A>{as_argument<A>(arguments)...});
     });
   });
 }
@@ -64,6 +74,16 @@ template <typename A>
 struct AddScaled {
   A alpha;
   __device__ A operator()(A value, A sum) const { return sum + alpha * value; }
+};
+template <typename A>
+struct ScaleBy {
+  const A* alpha;
+  __device__ A operator()(A value, A) const { return __ldg(alpha) * value; }
+};
+template <typename A>
+struct AddScaledBy {
+  const A* alpha;
+  __device__ A operator()(A value, A sum) const { return sum + __ldg(alpha) * value; }
 };
 
 // A value as the bytes of one element; Bits: the unsigned integer of its size.
@@ -179,6 +199,14 @@ void scale(const Tensor& x, double alpha, const Tensor& y) {
 
 void accumulate(const Tensor& x, double alpha, const Tensor& y) {
   binary<AddScaled>("accumulate", x, y, y, alpha);
+}
+
+void scale_by(const Tensor& x, const Tensor& factor, const Tensor& y) {
+  binary<ScaleBy>("scale_by", x, x, y, &factor);
+}
+
+void accumulate_by(const Tensor& x, const Tensor& factor, const Tensor& y) {
+  binary<AddScaledBy>("accumulate_by", x, y, y, &factor);
 }
 
 void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream, const Tensor& y) {

@@ -1,90 +1,154 @@
 #include "core/kernels/optimizer.h"
 
-#include <cmath>
-
-#include "core/cuda/launch.cuh"
 #include "core/cuda/pack.cuh"
+#include "core/cuda/tensor_list.cuh"
+#include "core/kernels/adamw_factors.h"
+#include "core/random.h"
+#include "core/stochastic_rounding.h"
 
 namespace unfold::core::kernels::cuda {
 namespace {
 
-constexpr int kElements = 4;  // a thread takes at once: 16 bytes of each float32 array
+// Elements a thread takes at once: 16 bytes of each float32 array, and one block of random numbers.
+constexpr int kElements = 4;
 
-// Computed once on the host, in the order of the CPU kernel.
-template <typename A>
-struct Update {
-  explicit Update(const AdamWStep& step)
-      : beta1(A(step.beta1)),
-        beta2(A(step.beta2)),
-        rest1(A(1 - step.beta1)),  // in double: 1 - 0.999f is off by 1e-5 of itself
-        rest2(A(1 - step.beta2)),
-        rate(A(step.lr) / A(1 - std::pow(step.beta1, static_cast<double>(step.step)))),
-        inverse_root(A(1) / std::sqrt(A(1 - std::pow(step.beta2, static_cast<double>(step.step))))),
-        decay(A(1 - step.lr * step.weight_decay)),
-        scale(A(step.gradient_scale)),
-        eps(A(step.eps)) {}
-  A beta1, beta2, rest1, rest2, rate, inverse_root, decay, scale, eps;
+// One parameter as the device sees it. G: the type of the gradient, T: of the parameter, S: of the
+// moments, A: of the master. parameter may be master.
+template <typename G, typename T, typename S, typename A>
+struct Entry {
+  A* master;
+  const G* gradient;  // null: zeros
+  S* m;
+  S* v;
+  T* parameter;
+  std::int64_t size;
+  std::uint64_t seed, stream;
+  AdamWFactors<A> factors;
+  bool aligned;
 };
 
-// G: the type of the gradient, T: of the parameter, A: of the master and the moments. parameter may
-// be master.
-template <typename G, typename T, typename A, bool kAligned>
-__global__ void __launch_bounds__(kThreads)
-    adamw_kernel(A* master, const G* gradient, A* m, A* v, T* parameter, std::int64_t size,
-                 Update<A> update) {
-  constexpr int V = kElements;
-  for (std::int64_t i = first_item() * V; i < size; i += item_step() * V) {
-    const std::int64_t count = size - i;
-    const auto gradients = load<V, kAligned>(gradient + i, count);
-    auto firsts = load<V, kAligned>(m + i, count);
-    auto seconds = load<V, kAligned>(v + i, count);
-    auto weights = load<V, kAligned>(master + i, count);
-    Pack<T, V> rounded;
-#pragma unroll
-    for (int j = 0; j < V; ++j) {
-      const A g = update.scale * widen(gradients[j]);
-      firsts[j] = update.beta1 * firsts[j] + update.rest1 * g;
-      seconds[j] = update.beta2 * seconds[j] + update.rest2 * (g * g);
-      weights[j] =
-          weights[j] * update.decay -
-          update.rate * firsts[j] / (square_root(seconds[j]) * update.inverse_root + update.eps);
-      rounded[j] = narrow<T>(weights[j]);
-    }
-    store<V, kAligned>(m + i, firsts, count);
-    store<V, kAligned>(v + i, seconds, count);
-    store<V, kAligned>(master + i, weights, count);
-    store<V, kAligned>(parameter + i, rounded, count);
+// A moment as it is stored; random: 16 bits for the rounding.
+template <typename S, typename A>
+__device__ inline S stored(A value, std::uint32_t random) {
+  if constexpr (std::is_same_v<S, A>) {
+    return value;
+  } else {
+    return round_stochastically(value, random);
   }
 }
 
-template <typename G, typename T, typename A>
-void run(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-         const Tensor& parameter, const AdamWStep& step) {
-  const std::int64_t size = parameter.size();
-  A* const masters = master.data<A>();
-  const G* const gradients = gradient.data<G>();
-  if (size == 0) return;
+// The elements [begin, end) of one parameter by one block. begin is a multiple of kElements.
+// No product feeds a plain sum, so nothing is left to be contracted: the CPU's kernel for bfloat16
+// moments does the same operations and gets the same bits.
+template <bool kAligned, typename G, typename T, typename S, typename A>
+__device__ inline void update_chunk(const Entry<G, T, S, A>& entry, std::int64_t begin,
+                                    std::int64_t end) {
+  constexpr int V = kElements;
+  const AdamWFactors<A> by = entry.factors;
+  A* const masters = entry.master;
+  S* const all_firsts = entry.m;
+  S* const all_seconds = entry.v;
+  for (std::int64_t i = begin + threadIdx.x * V; i < end; i += kThreads * V) {
+    const std::int64_t count = end - i;
+    Pack<G, V> gradients{};
+    if (entry.gradient != nullptr) gradients = load<V, kAligned>(entry.gradient + i, count);
+    auto firsts = load<V, kAligned>(all_firsts + i, count);
+    auto seconds = load<V, kAligned>(all_seconds + i, count);
+    auto weights = load<V, kAligned>(masters + i, count);
+    std::array<std::uint32_t, V> random{};
+    if constexpr (!std::is_same_v<S, A>) {
+      random = philox(entry.seed, entry.stream, static_cast<std::uint64_t>(i / V));
+    }
+    Pack<T, V> rounded;
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      const std::uint32_t word = random[static_cast<std::size_t>(j)];
+      const A g = by.scale * widen(gradients[j]);
+      const A first = fma(by.beta1, widen(firsts[j]), by.rest1 * g);
+      const A second = fma(by.beta2, widen(seconds[j]), by.rest2 * (g * g));
+      const A root = fma(square_root(second), by.inverse_root, by.eps);
+      weights[j] = fma(weights[j], by.decay, -(by.rate * first / root));
+      firsts[j] = stored<S>(first, word);
+      seconds[j] = stored<S>(second, word >> 16);
+      rounded[j] = narrow<T>(weights[j]);
+    }
+    store<V, kAligned>(all_firsts + i, firsts, count);
+    store<V, kAligned>(all_seconds + i, seconds, count);
+    store<V, kAligned>(masters + i, weights, count);
+    store<V, kAligned>(entry.parameter + i, rounded, count);
+  }
+}
+
+template <typename G, typename T, typename S, typename A>
+__global__ void __launch_bounds__(kThreads)
+    adamw_kernel(const Entry<G, T, S, A>* entries, const std::int32_t* first, int tensors) {
+  const int chunk = static_cast<int>(blockIdx.x);
+  const int tensor = tensor_of_chunk(first, tensors, chunk);
+  const Entry<G, T, S, A> entry = entries[tensor];  // in registers: the stores could alias it
+  const std::int64_t begin = static_cast<std::int64_t>(chunk - first[tensor]) * kListChunk;
+  const std::int64_t end = begin + kListChunk < entry.size ? begin + kListChunk : entry.size;
+  if (entry.aligned) {
+    update_chunk<true>(entry, begin, end);
+  } else {
+    update_chunk<false>(entry, begin, end);
+  }
+}
+
+template <typename G, typename T, typename S, typename A>
+void run(const std::vector<AdamWUpdate>& updates) {
+  std::vector<Entry<G, T, S, A>> entries;
+  ListChunks chunks;
+  for (const AdamWUpdate& each : updates) {
+    const Tensor& gradient = each.gradient;
+    const bool aligned =
+        are_aligned({&each.master, &each.m, &each.v, &each.parameter}, kElements) &&
+        (!gradient.defined() || are_aligned({&gradient}, kElements));
+    entries.push_back({each.master.data<A>(), gradient.defined() ? gradient.data<G>() : nullptr,
+                       each.m.data<S>(), each.v.data<S>(), each.parameter.data<T>(),
+                       each.parameter.size(), each.step.seed, each.step.stream,
+                       AdamWFactors<A>(each.step), aligned});
+    chunks.add(each.parameter.size());
+  }
+  if (chunks.count == 0) return;
+  const Tensor& parameter = updates.front().parameter;
   const Context& context = context_of(parameter);
-  on_bool(are_aligned({&master, &gradient, &m, &v, &parameter}, kElements), [&](auto aligned) {
-    launch(context, "adamw", adamw_kernel<G, T, A, aligned()>,
-           grid_for(context, size, kThreads * kElements), kThreads, masters, gradients, m.data<A>(),
-           v.data<A>(), parameter.data<T>(), size, Update<A>(step));
-  });
+  const Tensor table = upload_bytes(entries, parameter.device());
+  const Tensor first = Tensor::from(chunks.first, {static_cast<std::int64_t>(chunks.first.size())},
+                                    parameter.device());
+  launch(context, "adamw", adamw_kernel<G, T, S, A>, static_cast<unsigned>(chunks.count), kThreads,
+         uploaded<Entry<G, T, S, A>>(table), first.data<std::int32_t>(),
+         static_cast<int>(entries.size()));
+}
+
+template <typename G, typename T, typename A>
+void run(const std::vector<AdamWUpdate>& updates) {
+  if constexpr (std::is_same_v<A, float>) {
+    if (updates.front().m.dtype() == DType::bfloat16) return run<G, T, bfloat16, A>(updates);
+  }
+  run<G, T, A, A>(updates);
 }
 
 }  // namespace
 
-void adamw(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-           const Tensor& parameter, const AdamWStep& step) {
-  on_float(parameter.dtype(), [&](auto tag) {
+void adamw_all(const std::vector<AdamWUpdate>& updates) {
+  on_float(updates.front().parameter.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
-    if (gradient.dtype() == parameter.dtype()) {
-      run<T, T, A>(master, gradient, m, v, parameter, step);
+    // The one dtype of the gradients; of none at all, either does.
+    const auto known = std::find_if(updates.begin(), updates.end(), [](const AdamWUpdate& each) {
+      return each.gradient.defined();
+    });
+    if (known != updates.end() && known->gradient.dtype() == dtype_of<T>) {
+      run<T, T, A>(updates);
     } else {
-      run<A, T, A>(master, gradient, m, v, parameter, step);
+      run<A, T, A>(updates);
     }
   });
+}
+
+void adamw(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
+           const Tensor& parameter, const AdamWStep& step) {
+  adamw_all({{master, gradient, m, v, parameter, step}});
 }
 
 }  // namespace unfold::core::kernels::cuda

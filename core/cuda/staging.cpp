@@ -6,6 +6,11 @@
 #include "core/cuda/status.h"
 
 namespace unfold::core::cuda {
+namespace {
+
+constexpr std::size_t kAlignment = 256;  // of the copies in a piece; divides its size
+
+}  // namespace
 
 // Never freed: the ring lives as long as its device's context, until the process ends.
 void Staging::make() {
@@ -23,12 +28,17 @@ void Staging::copy(void* to, const void* from, std::size_t bytes, cudaStream_t s
   const std::lock_guard lock(mutex_);
   if (pieces_.back().memory == nullptr) make();
   for (std::size_t done = 0; done < bytes;) {
-    Piece& piece = pieces_[next_];
-    next_ = (next_ + 1) % kPieces;
-    const std::size_t count = std::min(kPieceBytes, bytes - done);
-    check_status(cudaEventSynchronize(piece.copied), "copying to the GPU");
-    std::memcpy(piece.memory, static_cast<const char*>(from) + done, count);
-    check_status(cudaMemcpyAsync(static_cast<char*>(to) + done, piece.memory, count,
+    if (pieces_[current_].used >= kPieceBytes) {
+      current_ = (current_ + 1) % kPieces;
+      check_status(cudaEventSynchronize(pieces_[current_].copied), "copying to the GPU");
+      pieces_[current_].used = 0;
+    }
+    Piece& piece = pieces_[current_];
+    const std::size_t count = std::min(kPieceBytes - piece.used, bytes - done);
+    char* const staged = static_cast<char*>(piece.memory) + piece.used;
+    piece.used += (count + kAlignment - 1) / kAlignment * kAlignment;
+    std::memcpy(staged, static_cast<const char*>(from) + done, count);
+    check_status(cudaMemcpyAsync(static_cast<char*>(to) + done, staged, count,
                                  cudaMemcpyHostToDevice, stream),
                  "copying to the GPU");
     check_status(cudaEventRecord(piece.copied, stream), "copying to the GPU");

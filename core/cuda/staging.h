@@ -11,7 +11,8 @@ namespace unfold::core::cuda {
 
 // A ring of page-locked pieces. Bytes are copied into a piece, and from there by the GPU when its
 // stream comes to it: so the host neither waits for the work before the copy, nor has to keep its
-// memory, and long copies overlap with filling the next piece.
+// memory, and long copies overlap with filling the next piece. Short copies share a piece: the host
+// waits only when about kPieces * kPieceBytes are on their way.
 class Staging {
  public:
   Staging() = default;
@@ -27,14 +28,15 @@ class Staging {
   static constexpr std::size_t kPieces = 8;
   struct Piece {
     void* memory = nullptr;
-    cudaEvent_t copied = nullptr;
+    cudaEvent_t copied = nullptr;  // recorded behind the last copy out of it
+    std::size_t used = 0;          // bytes handed out since it was last begun
   };
 
   void make();
 
   std::mutex mutex_;
   std::array<Piece, kPieces> pieces_{};
-  std::size_t next_ = 0;
+  std::size_t current_ = 0;
 };
 
 }  // namespace unfold::core::cuda

@@ -18,6 +18,9 @@ UNFOLD_KERNEL(multiply, const Tensor& a, const Tensor& b, const Tensor& y);
 UNFOLD_KERNEL(scale, const Tensor& x, double alpha, const Tensor& y);
 // y += alpha * x
 UNFOLD_KERNEL(accumulate, const Tensor& x, double alpha, const Tensor& y);
+// The same by a factor that is a tensor: a scalar of the accumulator dtype, read where it is.
+UNFOLD_KERNEL(scale_by, const Tensor& x, const Tensor& factor, const Tensor& y);
+UNFOLD_KERNEL(accumulate_by, const Tensor& x, const Tensor& factor, const Tensor& y);
 // y = x / (1 - p) where uniform(seed, stream, index) >= p, else 0. 0 <= p < 1.
 // The mask is a function of (seed, stream), so the backward is the same kernel on the gradient.
 UNFOLD_KERNEL(dropout, const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream,

@@ -4,10 +4,12 @@
 //   kernels::cpu::name    defined in core/cpu/FILE.cpp
 //   kernels::cuda::name   defined in core/cuda/FILE.cu, or in the stub unit of a build without CUDA
 //   kernels::name         runs the one that matches the device of its first tensor (none on meta)
+// The first argument is a tensor, or a list of them or of structures that have a device().
 // Kernels check nothing that their op has checked already, except that devices agree.
 #pragma once
 
 #include <type_traits>
+#include <vector>
 
 #include "core/device.h"
 #include "core/error.h"
@@ -37,6 +39,11 @@ template <typename First, typename... Rest>
 Device device_of(const First& first, const Rest&...) {
   return first.device();
 }
+template <typename First, typename... Rest>
+Device device_of(const std::vector<First>& first, const Rest&...) {
+  check(!first.empty(), "kernel", "an empty list has no device");
+  return first.front().device();
+}
 
 // Tensors of one call live on one device; arguments that are not tensors, and tensors left
 // undefined, have no say.
@@ -46,6 +53,8 @@ void check_device(const char* name, Device device, const Argument& argument) {
     if (!argument.defined() || argument.device() == device) return;
     check(false, "kernel", "{} got tensors on {} and on {}", name, name_of(device),
           name_of(argument.device()));
+  } else if constexpr (std::is_same_v<Argument, std::vector<Tensor>>) {
+    for (const Tensor& tensor : argument) check_device(name, device, tensor);
   }
 }
 

@@ -28,6 +28,12 @@ void scale(T, double, T) {
 void accumulate(T, double, T) {
   without_cuda("accumulate");
 }
+void scale_by(T, T, T) {
+  without_cuda("scale_by");
+}
+void accumulate_by(T, T, T) {
+  without_cuda("accumulate_by");
+}
 void dropout(T, double, std::uint64_t, std::uint64_t, T) {
   without_cuda("dropout");
 }
@@ -39,6 +45,9 @@ void add_column_sums(T, T) {
 }
 void add_squared_norm(T, T) {
   without_cuda("add_squared_norm");
+}
+void add_squared_norms(const std::vector<Tensor>&, T) {
+  without_cuda("add_squared_norms");
 }
 void matmul(T, bool, T, bool, double, double, T) {
   without_cuda("matmul");
@@ -84,6 +93,9 @@ void smooth_l1_backward(T, T, T, T) {
 }
 void adamw(T, T, T, T, T, const AdamWStep&) {
   without_cuda("adamw");
+}
+void adamw_all(const std::vector<AdamWUpdate>&) {
+  without_cuda("adamw_all");
 }
 
 }  // namespace unfold::core::kernels::cuda

@@ -1,6 +1,9 @@
 // Parameter update.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "core/kernels/kernel.h"
 
 namespace unfold::core::kernels {
@@ -13,12 +16,30 @@ struct AdamWStep {
   double weight_decay = 0;    // decoupled: master -= lr * weight_decay * master
   std::int64_t step = 1;      // 1 for the first update (bias correction)
   double gradient_scale = 1;  // gradients are multiplied by this first (clipping, averaging)
+  // Of the stochastic rounding of bfloat16 moments: element i of m and v takes the low and the high
+  // half of word i % 4 of philox(seed, stream, i / 4) (core/random.h).
+  std::uint64_t seed = 0;
+  std::uint64_t stream = 0;
 };
 
 // AdamW (Loshchilov & Hutter 2019). master, m, v: float32 (float64 for a float64 parameter);
 // gradient: the dtype of the parameter or of the master (autograd collects the gradients of
 // bfloat16 leaves in float32). parameter = rounded master; may be the same tensor as master.
+//
+// The moments of a float32 or bfloat16 parameter may both be bfloat16: they are computed in float32
+// as always, used, and stored with stochastic rounding (core/stochastic_rounding.h). Every device
+// gives the same bits then.
 UNFOLD_KERNEL(adamw, const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
               const Tensor& parameter, const AdamWStep& step);
+
+// The arguments of adamw for one parameter of many. The gradient may be undefined: zeros.
+struct AdamWUpdate {
+  Tensor master, gradient, m, v, parameter;
+  AdamWStep step;
+  Device device() const { return parameter.device(); }
+};
+// The update of many parameters, at least one, of one dtype, whose moments have one dtype and whose
+// gradients have one. On a GPU one launch does it all.
+UNFOLD_KERNEL(adamw_all, const std::vector<AdamWUpdate>& updates);
 
 }  // namespace unfold::core::kernels

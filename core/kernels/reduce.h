@@ -2,6 +2,8 @@
 // fixed blocks, so results do not depend on the thread count.
 #pragma once
 
+#include <vector>
+
 #include "core/kernels/kernel.h"
 
 namespace unfold::core::kernels {
@@ -12,5 +14,8 @@ UNFOLD_KERNEL(sum, const Tensor& x, const Tensor& y);
 UNFOLD_KERNEL(add_column_sums, const Tensor& x, const Tensor& y);
 // y (scalar float64) += sum of squares of x.
 UNFOLD_KERNEL(add_squared_norm, const Tensor& x, const Tensor& y);
+// The same for many tensors, at least one, of one dtype: y += sum of squares of all. On a GPU two
+// launches do it.
+UNFOLD_KERNEL(add_squared_norms, const std::vector<Tensor>& xs, const Tensor& y);
 
 }  // namespace unfold::core::kernels

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "gsa/cuda/launch.cuh"
+#include "gsa/kernels/attention.h"
 
 namespace unfold::gsa::kernels::cuda {
 namespace {
@@ -82,6 +83,10 @@ DeviceMap make_device_map(const BlockMap& map, core::Device device) {
 
 std::shared_ptr<const DeviceMap> device_map(const BlockMap& map, core::Device device) {
   return map.device_copy.get<DeviceMap>(device, [&] { return make_device_map(map, device); });
+}
+
+void upload_map(const BlockMap& map, core::Device device) {
+  device_map(map, device);
 }
 
 }  // namespace unfold::gsa::kernels::cuda

@@ -24,4 +24,9 @@ UNFOLD_KERNEL(attention_backward, const Tensor& dout, const Tensor& qkv, const T
               const Tensor& lse, const AttentionShape& shape, const BlockMap& map,
               const Tensor& dqkv);
 
+namespace cuda {
+// Makes the device's copy of a map now (gsa/cuda/device_map.cuh).
+void upload_map(const BlockMap& map, core::Device device);
+}  // namespace cuda
+
 }  // namespace unfold::gsa::kernels

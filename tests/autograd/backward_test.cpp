@@ -44,6 +44,39 @@ TEST(Backward, TwoPassesAccumulate) {
   EXPECT_EQ(gradient_of(x), (Values{0.5, 0.5, 0.5}));
 }
 
+// The first contribution may be written: the target is new, and says so.
+TEST(Backward, AccumulatorSaysWhetherItIsNew) {
+  const Variable x = leaf({1, 2});
+  double beta = -1;
+  const Tensor target = x.slot()->accumulator(beta);
+  EXPECT_EQ(beta, 0);
+  EXPECT_EQ(target.shape(), x.shape());
+  x.slot()->accumulator(beta);
+  EXPECT_EQ(beta, 1);
+  Variable same = x;
+  same.clear_gradient();
+  EXPECT_EQ(values_of(x.slot()->accumulator()), (Values{0, 0}));
+}
+
+// Products are written at first and added to afterwards, also where the gradient is rounded.
+TEST(Backward, WeightGradientsOfTwoPassesAddUp) {
+  for (const DType dtype : {DType::float64, DType::float32, DType::bfloat16}) {
+    const Variable x(random_tensor({5, 4}, dtype, 1));
+    const Variable weight(random_tensor({3, 4}, dtype, 2), true);
+    const Variable narrow = cast(weight, DType::bfloat16);
+    backward(sum(linear(x, weight)));
+    const Values once = gradient_of(weight);
+    backward(sum(linear(x, weight)));
+    const Values twice = gradient_of(weight);
+    for (std::size_t i = 0; i < once.size(); ++i) EXPECT_EQ(twice[i], 2 * once[i]);
+    Variable same = weight;
+    same.clear_gradient();
+    const Variable y = linear(cast(x, DType::bfloat16), narrow);
+    backward(sum(y));
+    for (std::size_t i = 0; i < once.size(); ++i) EXPECT_NEAR(gradient_of(weight)[i], once[i], 0.1);
+  }
+}
+
 TEST(Backward, SharedSubexpressions) {
   const Variable x = leaf({1, -2});
   backward(sum(add(x, x)));

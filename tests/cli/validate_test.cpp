@@ -78,6 +78,13 @@ TEST(Validate, ObjectiveNeedsItsParts) {
             "cpt.two_branch: true, or cpt.alignment: 0");
 }
 
+TEST(Validate, StateDType) {
+  EXPECT_EQ(error_of("optimizer: {state_dtype: bfloat16}\n"), "no error");
+  EXPECT_EQ(error_of("optimizer: {state_dtype: bfloat16}\ntrain: {dtype: float64}\n"),
+            "[config] demo.yaml:1: optimizer.state_dtype = bfloat16 is for parameters of float32 "
+            "or bfloat16: set train.dtype to one of them, or optimizer.state_dtype: float32");
+}
+
 TEST(Validate, Schedule) {
   EXPECT_EQ(error_of("schedule: {warmup: 301}\n"),
             "[config] demo.yaml:1: schedule.warmup = 301 is longer than train.steps = 300: shorten "

@@ -108,6 +108,33 @@ TEST(CudaMemory, CopiesThereAndBack) {
   }
 }
 
+// Short copies share staging pieces: none may overwrite one that is still on its way.
+TEST(CudaMemory, ManyShortCopies) {
+  UNFOLD_NEEDS_GPU();
+  const Tensor busy = Tensor::full({16 << 20}, 1.0, DType::float32, kCuda);
+  std::vector<Tensor> there;
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 20; ++i) kernels::accumulate(busy, 0.0, busy);  // the stream lags behind
+    for (std::int32_t i = 0; i < 3000; ++i) {
+      const std::vector<std::int32_t> values(static_cast<std::size_t>(1 + i % 1500), i);
+      there.push_back(Tensor::from(values, {1 + i % 1500}, kCuda));
+    }
+  }
+  for (std::size_t i = 0; i < there.size(); i += 7) {
+    for (const std::int32_t value : there[i].to_vector<std::int32_t>()) {
+      ASSERT_EQ(value, static_cast<std::int32_t>(i % 3000)) << i;
+    }
+  }
+}
+
+TEST(CudaMemory, ItemsOfMixedDtypesAtOnce) {
+  UNFOLD_NEEDS_GPU();
+  EXPECT_EQ(items({Tensor::full({}, 0.5, DType::float32, kCuda),
+                   Tensor::full({1}, 2.0, DType::float64, kCuda),
+                   Tensor::full({1, 1}, -3.0, DType::bfloat16, kCuda)}),
+            (std::vector<double>{0.5, 2, -3}));
+}
+
 // Copies wait for the kernels before them, and kernels for the copies.
 TEST(CudaMemory, CopiesAreOrderedWithKernels) {
   UNFOLD_NEEDS_GPU();

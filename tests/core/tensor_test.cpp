@@ -30,6 +30,14 @@ TEST(Tensor, ShapeAndStrides) {
   EXPECT_THROW(x.dim(-4), InternalError);
 }
 
+TEST(Tensor, ItemsOfSeveralScalars) {
+  EXPECT_EQ(items({}), std::vector<double>{});
+  EXPECT_EQ(items({Tensor::full({}, 0.5, DType::float32), Tensor::full({1}, 2.0, DType::float64),
+                   Tensor::full({1, 1}, -3.0, DType::bfloat16)}),
+            (std::vector<double>{0.5, 2, -3}));
+  EXPECT_THROW(items({Tensor::zeros({2}, DType::float32)}), InternalError);
+}
+
 TEST(Tensor, ScalarsAndEmptyTensors) {
   const Tensor scalar = Tensor::full({}, 2.5, DType::float32);
   EXPECT_EQ(scalar.rank(), 0);

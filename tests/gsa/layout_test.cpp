@@ -18,6 +18,13 @@ TEST(Layout, RopeCountsRawTokensOfTheDocument) {
   EXPECT_EQ(layout.size(), 11);
 }
 
+TEST(Layout, PositionCountIsAboveAllPositions) {
+  Layout layout;
+  EXPECT_EQ(position_count(layout), 1);
+  layout.rope = {0, 4, -1, 2};
+  EXPECT_EQ(position_count(layout), 5);
+}
+
 TEST(Layout, RowsAreIndependent) {
   const Layout layout =
       make_layout(2, 3, 1, Levels{-1, -1, 0, -1, 0, -1}, Documents{0, 0, 0, 0, 0, 0});

@@ -150,5 +150,59 @@ TEST(AdamW, Bfloat16HasFloat32MastersThatKeepSmallUpdates) {
   EXPECT_LT(values(state.parameter.value())[0], 1.0);
 }
 
+// Moments of bfloat16 follow those of float32; a mean of many small changes is not lost.
+TEST(AdamW, Bfloat16MomentsFollowFloat32Ones) {
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    models::Decoder wide_decoder = make_decoder(dtype), narrow_decoder = make_decoder(dtype);
+    OptimizerConfig settings;
+    settings.beta2 = 0.999;  // a step changes v by less than bfloat16 can tell
+    AdamW wide(wide_decoder, settings);
+    settings.state_dtype = DType::bfloat16;
+    AdamW narrow(narrow_decoder, settings, 5);
+    EXPECT_EQ(narrow.states().front().m.dtype(), DType::bfloat16);
+    EXPECT_EQ(narrow.states().front().v.dtype(), DType::bfloat16);
+    EXPECT_EQ(narrow.states().front().master.dtype(), DType::float32);
+    EXPECT_EQ(narrow.state_dtype(), DType::bfloat16);
+    for (int step = 1; step <= 200; ++step) {
+      for (AdamW* optimizer : {&wide, &narrow}) {
+        set_gradients(*optimizer, 1.0 + 0.5 * std::sin(step));
+        optimizer->step(1e-3, 1.0);
+      }
+    }
+    const std::vector<double> expected = values(wide.states().front().v);
+    const std::vector<double> got = values(narrow.states().front().v);
+    double mean = 0;
+    for (const double value : got) mean += value / static_cast<double>(got.size());
+    EXPECT_NEAR(mean / expected[0], 1.0, 2e-3);
+    const std::vector<double> there = values(wide.states().front().master);
+    const std::vector<double> here = values(narrow.states().front().master);
+    double off = 0, moved = 0;
+    for (std::size_t i = 0; i < there.size(); ++i) off += std::abs(here[i] - there[i]);
+    moved = 200 * 1e-3 * static_cast<double>(there.size());
+    EXPECT_LT(off, 0.03 * moved);
+  }
+}
+
+// The rounding is a function of seed and step: another seed gives other bits.
+TEST(AdamW, TheSeedDecidesTheRounding) {
+  const auto second_moment = [](std::uint64_t seed) {
+    models::Decoder decoder = make_decoder(DType::float32);
+    AdamW optimizer(decoder, {.state_dtype = DType::bfloat16}, seed);
+    for (int step = 0; step < 3; ++step) {
+      set_gradients(optimizer, 0.3);
+      optimizer.step(1e-3, 1.0);
+    }
+    return values(optimizer.states().front().v);
+  };
+  EXPECT_EQ(second_moment(1), second_moment(1));
+  EXPECT_NE(second_moment(1), second_moment(2));
+}
+
+TEST(AdamW, Float64KeepsItsMoments) {
+  models::Decoder decoder = make_decoder(DType::float64);
+  const AdamW optimizer(decoder, {.state_dtype = DType::bfloat16});
+  EXPECT_EQ(optimizer.state_dtype(), DType::float64);
+}
+
 }  // namespace
 }  // namespace unfold::train

@@ -62,6 +62,9 @@ INSTANTIATE_TEST_SUITE_P(
                   config.gist.chunks.clear();
                 }},
         Variant{"bfloat16", [](TrainerConfig& config) { config.train.dtype = DType::bfloat16; }},
+        Variant{
+            "bfloat16_states",
+            [](TrainerConfig& config) { config.train.optimizer.state_dtype = DType::bfloat16; }},
         Variant{"micro_rows", [](TrainerConfig& config) { config.train.micro_rows = 1; }},
         Variant{"activation_checkpointing",
                 [](TrainerConfig& config) { config.train.activation_checkpointing = true; }},
@@ -189,10 +192,13 @@ TEST(Plan, VisiblePairsOfAGistRow) {
   EXPECT_EQ(plan.causal_pairs, 13 * 14 / 2);
 }
 
-TEST(Plan, CheckpointOnDisk) {
+class PlanOfStates : public ::testing::TestWithParam<DType> {};
+
+TEST_P(PlanOfStates, CheckpointOnDisk) {
   const test::TempFolder folder;
   TrainerConfig config = small_config(folder.path());
   config.model.vocab_size = 4000;
+  config.train.optimizer.state_dtype = GetParam();
   run_training(config);
   std::int64_t bytes = 0;
   for (const char* name : {"model.h5", "trainer.h5"}) {
@@ -202,6 +208,23 @@ TEST(Plan, CheckpointOnDisk) {
   const std::int64_t planned = make_plan(config).checkpoint_bytes;
   EXPECT_GE(bytes, planned);
   EXPECT_LT(static_cast<double>(bytes), 1.1 * static_cast<double>(planned));
+}
+
+INSTANTIATE_TEST_SUITE_P(StateDTypes, PlanOfStates,
+                         ::testing::Values(DType::float32, DType::bfloat16),
+                         [](const auto& test) { return std::string(core::name_of(test.param)); });
+
+TEST(Plan, Bfloat16MomentsTakeHalf) {
+  const test::TempFolder folder;
+  TrainerConfig config = small_config(folder.path());
+  config.train.dtype = DType::bfloat16;  // masters of their own
+  const auto optimizer_bytes = [&] {
+    return make_plan(config).memory.most[static_cast<std::size_t>(MemoryUse::optimizer)];
+  };
+  const std::int64_t parameters = make_plan(config).parameters.total();
+  EXPECT_EQ(optimizer_bytes(), 12 * parameters);
+  config.train.optimizer.state_dtype = DType::bfloat16;
+  EXPECT_EQ(optimizer_bytes(), 8 * parameters);
 }
 
 // Insertion closes every document with a gist, so without a suffix all of it is prefix.

@@ -53,6 +53,16 @@ void add_elementwise(std::vector<DeviceCase>& cases) {
                        kernels::accumulate(a, 0.7, y[1]);
                        return y;
                      }});
+    cases.push_back({name("scale_by, accumulate_by", shape), [shape](DType t, const Place& place) {
+                       const Tensor a = place.put(numbers(shape, t, 1));
+                       const Tensor by = place.full({}, -0.375, core::accumulator_of(t));
+                       const Tensors y = {place.empty(shape, t), place.put(numbers(shape, t, 2)),
+                                          place.put(numbers(shape, t, 3))};
+                       kernels::scale_by(a, by, y[0]);
+                       kernels::accumulate_by(a, by, y[1]);
+                       kernels::scale_by(y[2], by, y[2]);
+                       return y;
+                     }});
     cases.push_back({name("dropout", shape),
                      [shape](DType t, const Place& place) {
                        const Tensor a = place.put(numbers(shape, t, 1));
@@ -264,6 +274,66 @@ void add_optimizer(std::vector<DeviceCase>& cases) {
   }
 }
 
+// Sizes around the chunks that a list is cut into, and more tensors than a block has threads.
+std::vector<std::int64_t> list_sizes() {
+  std::vector<std::int64_t> sizes = {8191, 0, 8192, 8193, 3, 0, 0, 40001};
+  for (int i = 0; i < 600; ++i) sizes.push_back(i % 7);
+  sizes.push_back(20000);
+  return sizes;
+}
+
+void add_lists(std::vector<DeviceCase>& cases) {
+  cases.push_back({"squared norms of a list", [](DType t, const Place& place) {
+                     std::vector<Tensor> xs;
+                     for (const std::int64_t size : list_sizes()) {
+                       xs.push_back(place.put(numbers({size}, t, 5 + xs.size())));
+                     }
+                     const Tensors y = {place.full({}, 3.0, DType::float64)};
+                     kernels::add_squared_norms(xs, y[0]);
+                     return y;
+                   }});
+  for (const bool narrow_moments : {false, true}) {
+    // With bfloat16 moments every device rounds alike. float64 parameters have none: float32 ones.
+    cases.push_back({fmt::format("adamw of a list, bfloat16 moments {}", narrow_moments),
+                     [narrow_moments](DType t, const Place& place) {
+                       if (narrow_moments && t == DType::float64) t = DType::float32;
+                       const DType wide = core::accumulator_of(t);
+                       const DType moment =
+                           narrow_moments && t != DType::float64 ? DType::bfloat16 : wide;
+                       std::vector<kernels::AdamWUpdate> updates;
+                       Tensors y;
+                       for (const std::int64_t size : list_sizes()) {
+                         const std::uint64_t seed = 10 * updates.size();
+                         const Tensor master = place.put(numbers({size}, wide, seed));
+                         const Tensor gradient = place.put(numbers({size}, wide, seed + 1));
+                         updates.push_back({master,
+                                            size % 7 == 5 ? Tensor() : gradient,
+                                            place.full({size}, 0.0, moment),
+                                            place.full({size}, 0.0, moment),
+                                            t == wide ? master : place.full({size}, 0.0, t),
+                                            {}});
+                       }
+                       for (std::int64_t step = 1; step <= 3; ++step) {
+                         for (std::size_t i = 0; i < updates.size(); ++i) {
+                           updates[i].step = {.lr = 0.01 * static_cast<double>(1 + i % 3),
+                                              .weight_decay = i % 2 == 0 ? 0.1 : 0.0,
+                                              .step = step,
+                                              .gradient_scale = 0.5,
+                                              .seed = 77,
+                                              .stream = static_cast<std::uint64_t>(step) << 32 | i};
+                         }
+                         kernels::adamw_all(updates);
+                       }
+                       for (const std::size_t i : {0u, 2u, 3u, 7u, 12u, 608u}) {
+                         const kernels::AdamWUpdate& each = updates[i];
+                         y.insert(y.end(), {each.master, each.m, each.v, each.parameter});
+                       }
+                       return y;
+                     },
+                     narrow_moments});
+  }
+}
+
 void add_products(std::vector<DeviceCase>& cases) {
   for (const auto& [m, k, n] : {std::array<std::int64_t, 3>{1, 1, 1},
                                 {3, 5, 7},
@@ -348,6 +418,7 @@ std::vector<DeviceCase> device_cases() {
   add_reductions(cases);
   add_rows(cases);
   add_optimizer(cases);
+  add_lists(cases);
   add_products(cases);
   add_linear(cases);
   return cases;

@@ -181,5 +181,21 @@ TEST(Kernels, RefuseIntegersAndWrongDtypes) {
   EXPECT_THROW(kernels::add(narrow, wide, narrow), InternalError);
 }
 
+// A factor in a tensor gives the bits of the same factor as a number.
+TEST(Elementwise, FactorsInTensors) {
+  for (const DType dtype : testing::kFloatTypes) {
+    const Tensor x = testing::random_tensor({70}, dtype, 1);
+    const Tensor factor = Tensor::full({}, 0.3, accumulator_of(dtype));
+    const Tensor number = testing::random_tensor({70}, dtype, 2);
+    const Tensor tensor = number.clone();
+    kernels::accumulate(x, factor.item(), number);
+    kernels::accumulate_by(x, factor, tensor);
+    EXPECT_TRUE(testing::same_bits(tensor, number));
+    kernels::scale(x, factor.item(), number);
+    kernels::scale_by(x, factor, tensor);
+    EXPECT_TRUE(testing::same_bits(tensor, number));
+  }
+}
+
 }  // namespace
 }  // namespace unfold::core

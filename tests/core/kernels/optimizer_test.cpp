@@ -97,5 +97,35 @@ TEST(AdamW, ZeroGradientOnlyDecays) {
   EXPECT_NEAR(values_of(weight)[0], 1.9, 1e-15);
 }
 
+// One call for many parameters is the calls one by one, in every bit.
+TEST(AdamW, ManyParametersAtOnce) {
+  for (const DType dtype : testing::kFloatTypes) {
+    const DType wide = accumulator_of(dtype);
+    std::vector<kernels::AdamWUpdate> updates, alone;
+    for (const std::int64_t size : {5, 0, 1, 20000, 300}) {
+      const auto seed = static_cast<std::uint64_t>(size);
+      for (std::vector<kernels::AdamWUpdate>* list : {&updates, &alone}) {
+        const Tensor master = random_tensor({size}, wide, seed);
+        // The gradient of size 300 is not there: zeros.
+        list->push_back({master,
+                         size == 300 && list == &updates ? Tensor()
+                         : size == 300                   ? Tensor::zeros({size}, wide)
+                                                         : random_tensor({size}, wide, seed + 1),
+                         random_tensor({size}, wide, seed + 2), Tensor::full({size}, 0.25, wide),
+                         master.to(dtype), settings(size + 1)});
+      }
+    }
+    kernels::adamw_all(updates);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      const kernels::AdamWUpdate& one = alone[i];
+      kernels::adamw(one.master, one.gradient, one.m, one.v, one.parameter, one.step);
+      EXPECT_TRUE(testing::same_bits(updates[i].master, one.master)) << i;
+      EXPECT_TRUE(testing::same_bits(updates[i].m, one.m)) << i;
+      EXPECT_TRUE(testing::same_bits(updates[i].v, one.v)) << i;
+      EXPECT_TRUE(testing::same_bits(updates[i].parameter, one.parameter)) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace unfold::core

@@ -57,6 +57,20 @@ TEST(Reduce, SquaredNormIsAddedInDouble) {
   EXPECT_NEAR(total.item() / 1e61, 1.0, 1e-6);
 }
 
+TEST(Reduce, SquaredNormsOfAListAddUp) {
+  for (const DType dtype : kFloatTypes) {
+    std::vector<Tensor> xs;
+    const Tensor one_by_one = Tensor::full({}, 2.0, DType::float64);
+    for (const std::int64_t size : {7, 0, 30000, 1}) {
+      xs.push_back(random_tensor({size}, dtype, static_cast<std::uint64_t>(size)));
+      kernels::add_squared_norm(xs.back(), one_by_one);
+    }
+    const Tensor at_once = Tensor::full({}, 2.0, DType::float64);
+    kernels::add_squared_norms(xs, at_once);
+    EXPECT_TRUE(testing::same_bits(at_once, one_by_one));
+  }
+}
+
 TEST(Reduce, ColumnSumsAreAdded) {
   for (const DType dtype : kFloatTypes) {
     for (const Shape& shape : {Shape{1, 1}, Shape{5, 3}, Shape{300, 131}, Shape{0, 4}}) {
