@@ -23,6 +23,27 @@ struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
   __device__ const T& operator[](int i) const { return at[i]; }
 };
 
+// A whole pack. Spelled out, because the compiler takes the assignment of a Pack apart into stores
+// of its elements, of two or four bytes each.
+template <typename T, int N>
+__device__ inline void store_words(T* to, const Pack<T, N>& pack) {
+  constexpr int kBytes = N * sizeof(T);
+  if constexpr (kBytes % 16 == 0) {
+#pragma unroll
+    for (int i = 0; i < kBytes / 16; ++i) {
+      const uint4 word = reinterpret_cast<const uint4*>(pack.at)[i];
+      asm volatile("st.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(reinterpret_cast<uint4*>(to) + i),
+                   "r"(word.x), "r"(word.y), "r"(word.z), "r"(word.w)
+                   : "memory");
+    }
+  } else if constexpr (kBytes == 8) {
+    const uint2 word = *reinterpret_cast<const uint2*>(pack.at);
+    asm volatile("st.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(word.x), "r"(word.y) : "memory");
+  } else {
+    *reinterpret_cast<Pack<T, N>*>(to) = pack;
+  }
+}
+
 // The elements [0, N) at `from`, of which `count` exist; the rest is zero. kAligned promises that
 // `from` is aligned as Pack is; without it elements are read one by one, which gives the same
 // values at the same places: results do not depend on alignment.
@@ -38,7 +59,7 @@ __device__ inline Pack<T, N> load(const T* from, std::int64_t count = N) {
 template <int N, bool kAligned, typename T>
 __device__ inline void store(T* to, const Pack<T, N>& pack, std::int64_t count = N) {
   if (kAligned && count >= N) {
-    *reinterpret_cast<Pack<T, N>*>(to) = pack;
+    store_words(to, pack);
     return;
   }
 #pragma unroll

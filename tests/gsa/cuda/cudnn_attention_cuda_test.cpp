@@ -68,7 +68,8 @@ double largest_of(const std::vector<double>& values) {
   return largest;
 }
 
-// The rule: the error against float64 is at most twice that of the composed version.
+// The rule: the error against float64 is at most twice that of the composed version; where that is
+// exact (a row of one token has no gradient but that of its value), what float32 sums round.
 void expect_within_rule(const AttentionCase& one, const std::string& what) {
   const DenseAttention expected = run_dense(one, DType::float64);
   const DenseAttention composed = run_dense(one, DType::bfloat16);
@@ -77,7 +78,8 @@ void expect_within_rule(const AttentionCase& one, const std::string& what) {
             2 * std::sqrt(mean_square_error(composed.out, expected.out)))
       << what;
   EXPECT_LE(std::sqrt(mean_square_error(actual.dqkv, expected.dqkv)),
-            2 * std::sqrt(mean_square_error(composed.dqkv, expected.dqkv)))
+            2 * std::sqrt(mean_square_error(composed.dqkv, expected.dqkv)) +
+                1e-6 * largest_of(expected.dqkv))
       << what;
   const AttentionResult host = run(one, DType::float64, {});
   EXPECT_LE(largest_error(actual.lse, host.lse), 1e-3) << what;
