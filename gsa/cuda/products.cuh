@@ -69,13 +69,14 @@ struct SyncProducts {
   static __device__ void wait(Arrays&...) {}
 };
 
-#ifdef UNFOLD_WGMMA
-
-struct WarpgroupProducts {
+// In code for other GPUs, the products of SyncProducts: which kernels there are and how they are
+// launched may not depend on what they are compiled for.
+struct WarpgroupProducts : SyncProducts {
   static constexpr int kResident = 4;
   static constexpr int kResidentPairs = 2;  // with three, products are done one at a time
   static constexpr bool kShareKeys = true;
 
+#ifdef UNFOLD_WGMMA
   template <int kWidth, int kRows, int kColumns>
   static __device__ void multiply(const core::bfloat16* left_tile, int row,
                                   const core::bfloat16* right_tile,
@@ -117,13 +118,7 @@ struct WarpgroupProducts {
     wait_products<kPending>();
     (pin(arrays), ...);
   }
-};
-
-#else
-
-// Code for other GPUs: the same results in the other way.
-struct WarpgroupProducts : SyncProducts {};
-
 #endif
+};
 
 }  // namespace unfold::gsa::kernels::cuda
