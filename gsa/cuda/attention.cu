@@ -1,32 +1,80 @@
 #include "gsa/kernels/attention.h"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <type_traits>
 
+#include "core/log.h"
 #include "gsa/cuda/attention_general.h"
 #include "gsa/cuda/attention_tensor.h"
 #include "gsa/cuda/cudnn_attention.h"
 #include "gsa/cuda/launch.cuh"
 
 namespace unfold::gsa::kernels::cuda {
+namespace {
 
-// Vectors are copied in pieces of 16 bytes. Only where UNFOLD_TENSOR_CORES=1 asks for it: this path
-// has not passed its tests on a GPU yet.
-bool fits_tensor_cores(const Tensor& qkv, const AttentionShape& shape) {
-  const char* wanted = std::getenv("UNFOLD_TENSOR_CORES");
-  if (wanted == nullptr || std::string_view(wanted) != "1") return false;
-  return qkv.dtype() == core::DType::bfloat16 && (shape.width == 64 || shape.width == 128) &&
-         reinterpret_cast<std::uintptr_t>(qkv.raw()) % 16 == 0;
+enum class Way { general, sync, warpgroup };
+
+// UNFOLD_TENSOR_CORES: 0 none; sync or warpgroup, the way to multiply (gsa/cuda/products.cuh). Not
+// set, or anything else: what has passed its tests on a GPU.
+Way wanted_way() {
+  const char* set = std::getenv("UNFOLD_TENSOR_CORES");
+  const std::string_view wanted = set == nullptr ? "" : set;
+  if (wanted == "0") return Way::general;
+  return wanted == "warpgroup" ? Way::warpgroup : Way::sync;
 }
+
+// Vectors are copied in pieces of 16 bytes.
+bool is_aligned(const Tensor& tensor) {
+  return reinterpret_cast<std::uintptr_t>(tensor.raw()) % 16 == 0;
+}
+
+template <typename... Tensors>
+Way choose_way(const AttentionShape& shape, const Tensor& qkv, const Tensors&... others) {
+  if (qkv.dtype() != core::DType::bfloat16) return Way::general;
+  const Way wanted = wanted_way();
+  if (wanted == Way::general) return wanted;
+  if (shape.width != 64 && shape.width != 128) {
+    static std::atomic<bool> said = false;
+    if (!said.exchange(true)) {
+      core::log::warning(
+          "attention in bfloat16 with heads of {}: no tensor cores, which take 64 and 128",
+          shape.width);
+    }
+    return Way::general;
+  }
+  return is_aligned(qkv) && (is_aligned(others) && ...) ? wanted : Way::general;
+}
+
+// Calls f with the width and the way to multiply.
+template <typename F>
+void on_way(Way way, std::int64_t width, F&& f) {
+  const auto with_width = [&](auto products) {
+    if (width == 64) {
+      f(std::integral_constant<int, 64>{}, products);
+    } else {
+      f(std::integral_constant<int, 128>{}, products);
+    }
+  };
+  if (way == Way::sync) {
+    with_width(std::type_identity<SyncProducts>{});
+  } else {
+    with_width(std::type_identity<WarpgroupProducts>{});
+  }
+}
+
+}  // namespace
 
 void attention(const Tensor& qkv, const AttentionShape& shape, const BlockMap& map,
                const Tensor& out, const Tensor& lse) {
   core::cuda::use(qkv.device().index);
   if (cudnn_attention(qkv, shape, map, out, lse)) return;
-  if (fits_tensor_cores(qkv, shape)) {
-    const auto run = shape.width == 64 ? tensor_attention<64> : tensor_attention<128>;
-    run(qkv, shape, map, out, lse);
+  if (const Way way = choose_way(shape, qkv, out); way != Way::general) {
+    on_way(way, shape.width, [&](auto width, auto products) {
+      tensor_attention<width(), typename decltype(products)::type>(qkv, shape, map, out, lse);
+    });
     return;
   }
   on_float(qkv.dtype(), [&](auto tag) {
@@ -39,10 +87,11 @@ void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& out
                         const AttentionShape& shape, const BlockMap& map, const Tensor& dqkv) {
   core::cuda::use(qkv.device().index);
   if (cudnn_attention_backward(dout, qkv, out, lse, shape, map, dqkv)) return;
-  if (fits_tensor_cores(qkv, shape) && fits_tensor_cores(dout, shape)) {
-    const auto run =
-        shape.width == 64 ? tensor_attention_backward<64> : tensor_attention_backward<128>;
-    run(dout, qkv, out, lse, shape, map, dqkv);
+  if (const Way way = choose_way(shape, qkv, dout, out, dqkv); way != Way::general) {
+    on_way(way, shape.width, [&](auto width, auto products) {
+      tensor_attention_backward<width(), typename decltype(products)::type>(dout, qkv, out, lse,
+                                                                            shape, map, dqkv);
+    });
     return;
   }
   on_float(qkv.dtype(), [&](auto tag) {

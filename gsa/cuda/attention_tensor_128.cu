@@ -2,6 +2,6 @@
 
 namespace unfold::gsa::kernels::cuda {
 
-UNFOLD_INSTANTIATE_TENSOR_ATTENTION(128);
+UNFOLD_INSTANTIATE_TENSOR_ATTENTION(128, SyncProducts);
 
 }  // namespace unfold::gsa::kernels::cuda

@@ -2,6 +2,6 @@
 
 namespace unfold::gsa::kernels::cuda {
 
-UNFOLD_INSTANTIATE_TENSOR_ATTENTION(64);
+UNFOLD_INSTANTIATE_TENSOR_ATTENTION(64, SyncProducts);
 
 }  // namespace unfold::gsa::kernels::cuda

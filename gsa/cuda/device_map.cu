@@ -9,31 +9,18 @@
 namespace unfold::gsa::kernels::cuda {
 namespace {
 
-// The ranges of query tiles, turned round.
-void find_visitors(const BlockMap& map, int key_tiles, std::vector<std::int32_t>& offsets,
-                   std::vector<std::int32_t>& visitors) {
-  std::vector<std::vector<std::int32_t>> of(static_cast<std::size_t>(key_tiles));
-  offsets.push_back(0);
-  for (std::int64_t row = 0; row < map.rows(); ++row) {
-    for (std::vector<std::int32_t>& tiles : of) tiles.clear();
-    for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
-      for (const KeyRange& range : map.tile_ranges(row, tile)) {
-        for (std::int32_t k = range.begin / kKeyTile; k <= (range.end - 1) / kKeyTile; ++k) {
-          // Two ranges of a tile may meet in one key tile.
-          std::vector<std::int32_t>& tiles = of[static_cast<std::size_t>(k)];
-          if (tiles.empty() || tiles.back() != tile) {
-            tiles.push_back(static_cast<std::int32_t>(tile));
-          }
-        }
-      }
-    }
-    for (const std::vector<std::int32_t>& tiles : of) {
-      visitors.insert(visitors.end(), tiles.begin(), tiles.end());
-      core::check(visitors.size() <= std::numeric_limits<std::int32_t>::max(), "attention",
-                  "{} visits of key tiles: too many for one batch", visitors.size());
-      offsets.push_back(static_cast<std::int32_t>(visitors.size()));
-    }
+// The reach of a row's keys in gathered order, row by row and class by class.
+std::vector<std::int32_t> gather_reach(const BlockMap& map) {
+  std::vector<std::int32_t> gathered(map.reach.end.size());
+  const auto length = static_cast<std::size_t>(map.length());
+  const auto classes = static_cast<std::size_t>(map.reach.classes);
+  for (std::size_t at = 0; at < gathered.size(); ++at) {
+    const std::size_t row = at / (classes * length);
+    const std::size_t begin = at / length * length;
+    gathered[at] =
+        map.reach.end[begin + static_cast<std::size_t>(map.order[row * length + at % length])];
   }
+  return gathered;
 }
 
 DeviceMap make_device_map(const BlockMap& map, core::Device device) {
@@ -41,8 +28,13 @@ DeviceMap make_device_map(const BlockMap& map, core::Device device) {
               "{} rows of {} tokens: too many for one batch", map.rows(), map.length());
   DeviceMap made;
   const auto key_tiles = static_cast<int>(blocks_of(map.length(), kKeyTile));
-  std::vector<std::int32_t> visitor_offsets, visitors;
-  find_visitors(map, key_tiles, visitor_offsets, visitors);
+  const KeyWork work = divide_key_work(map);
+  const std::vector<std::int32_t> tile_order = longest_first(map);
+  for (std::size_t tile = 0; tile + 1 < map.range_offsets.size(); ++tile) {
+    core::check(map.range_offsets[tile + 1] - map.range_offsets[tile] <= kMaxRanges, "attention",
+                "a tile of queries with {} ranges of keys",
+                map.range_offsets[tile + 1] - map.range_offsets[tile]);
+  }
   std::int64_t most = 0;
   for (std::size_t row = 0; row + 1 < map.query_offsets.size(); ++row) {
     most = std::max(most, map.query_offsets[row + 1] - map.query_offsets[row]);
@@ -57,8 +49,12 @@ DeviceMap make_device_map(const BlockMap& map, core::Device device) {
       upload(std::vector<std::int32_t>(map.query_offsets.begin(), map.query_offsets.end()), device);
   made.range_offsets = upload(map.range_offsets, device);
   made.ranges = upload(map.ranges, device);
-  made.visitor_offsets = upload(visitor_offsets, device);
-  made.visitors = upload(visitors, device);
+  made.visitor_offsets = upload(work.visitor_offsets, device);
+  made.visitors = upload(work.visitors, device);
+  made.gathered_end = upload(gather_reach(map), device);
+  made.tile_order = upload(tile_order, device);
+  made.key_items = upload(work.items, device);
+  made.divided_tiles = upload(work.divided, device);
   made.view = {.rows = static_cast<int>(map.rows()),
                .length = static_cast<int>(map.length()),
                .classes = map.reach.classes,
@@ -74,6 +70,14 @@ DeviceMap make_device_map(const BlockMap& map, core::Device device) {
                .query_offsets = uploaded<int>(made.query_offsets),
                .range_offsets = uploaded<int>(made.range_offsets),
                .ranges = uploaded<int2>(made.ranges),
+               .gathered_end = uploaded<int>(made.gathered_end),
+               .tile_order = uploaded<int>(made.tile_order),
+               .tiles = static_cast<int>(tile_order.size()),
+               .key_items = uploaded<KeyItem>(made.key_items),
+               .divided_tiles = uploaded<DividedTile>(made.divided_tiles),
+               .items = static_cast<int>(work.items.size()),
+               .divided = static_cast<int>(work.divided.size()),
+               .slots = work.slots,
                .visitor_offsets = uploaded<int>(made.visitor_offsets),
                .visitors = uploaded<int>(made.visitors)};
   return made;

@@ -71,20 +71,6 @@ struct MapQueries {
     __device__ bool sees(const QueryRow& query, const KeyColumn<T>& key) const {
       return key.position <= query.position && query.position < query.end[key.position];
     }
-    // Whether a key may be hidden from a query of these classes (bits) at positions
-    // lowest to highest.
-    __device__ bool may_hide(int key, int lowest, int highest, unsigned classes) const {
-      if (key < 0 || key > lowest) return true;
-      const MapView& map = source.map;
-      const int* end = map.end + static_cast<std::int64_t>(batch_row) * map.classes * map.length;
-      bool hides = false;
-      for (int c = 0; c < map.classes; ++c) {
-        if ((classes >> c & 1u) != 0) {
-          hides |= end[static_cast<std::int64_t>(c) * map.length + key] <= highest;
-        }
-      }
-      return hides;
-    }
   };
 
   __device__ Task task(unsigned x, unsigned y) const {

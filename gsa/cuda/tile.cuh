@@ -64,33 +64,43 @@ __device__ void load_row(const T* from, int width, A scale, A* to) {
   }
 }
 
-// products[i] = row (warp + 4 i) . column (lane), for the rows below `count`.
+// products[i] = row (warp + 4 i) . column (lane), for the rows below `count`. Summed 16 elements at a
+// time, and those sums: a chain of all would lose more the longer it is.
 template <int kChunks, typename A>
 __device__ void multiply(const A* rows, const A* columns, int width, int count,
                          A (&products)[kWarpRows]) {
+  constexpr int kStep = 16;
   const int warp = threadIdx.x / kWarp;
   const A* column = columns + (threadIdx.x % kWarp) * TileShape<kChunks>::kColumn;
   const A* row = rows + warp * TileShape<kChunks>::kRow;
 #pragma unroll
   for (int i = 0; i < kWarpRows; ++i) products[i] = A(0);
-#pragma unroll 8
-  for (int d = 0; d < width; ++d) {
-    const A value = column[d];
+  // Vectors are filled up with zeros to a multiple of 32.
+  for (int begin = 0; begin < width; begin += kStep) {
+    A sums[kWarpRows] = {};
 #pragma unroll
-    for (int i = 0; i < kWarpRows; ++i) {
-      if (warp + i * kTileWarps < count) {
-        products[i] += row[i * kTileWarps * TileShape<kChunks>::kRow + d] * value;
+    for (int d = begin; d < begin + kStep; ++d) {
+      const A value = column[d];
+#pragma unroll
+      for (int i = 0; i < kWarpRows; ++i) {
+        if (warp + i * kTileWarps < count) {
+          sums[i] += row[i * kTileWarps * TileShape<kChunks>::kRow + d] * value;
+        }
       }
     }
+#pragma unroll
+    for (int i = 0; i < kWarpRows; ++i) products[i] += sums[i];
   }
 }
 
-// sums[i] += sum over columns j of weights[i] of lane j times column j.
+// sums[i] += sum over columns j of weights[i] of lane j times column j: that of the 32 columns
+// first, since a chain over all columns of a row would lose more the longer it is.
 template <int kChunks, typename A>
 __device__ void accumulate(const A (&weights)[kWarpRows], const A* columns, int count,
                            A (&sums)[kWarpRows][kChunks]) {
   const int warp = threadIdx.x / kWarp;
   const int lane = threadIdx.x % kWarp;
+  A tile[kWarpRows][kChunks] = {};
 #pragma unroll 4
   for (int j = 0; j < kTileColumns; ++j) {
     A weight[kWarpRows];
@@ -101,9 +111,14 @@ __device__ void accumulate(const A (&weights)[kWarpRows], const A* columns, int 
       const A value = columns[j * TileShape<kChunks>::kColumn + c * kWarp + lane];
 #pragma unroll
       for (int i = 0; i < kWarpRows; ++i) {
-        if (warp + i * kTileWarps < count) sums[i][c] += weight[i] * value;
+        if (warp + i * kTileWarps < count) tile[i][c] += weight[i] * value;
       }
     }
+  }
+#pragma unroll
+  for (int i = 0; i < kWarpRows; ++i) {
+#pragma unroll
+    for (int c = 0; c < kChunks; ++c) sums[i][c] += tile[i][c];
   }
 }
 

@@ -10,11 +10,8 @@
 
 namespace unfold::gsa {
 
-// These tests run the path that has to be asked for (gsa/cuda/attention.cu), too.
-inline const bool kTensorCores = ::setenv("UNFOLD_TENSOR_CORES", "1", 1) == 0;
-
-// And they test our own kernels, which cuDNN would stand in for (gsa/cuda/cudnn_attention.h); its
-// own test turns it on again.
+// These tests are of our own kernels, which cuDNN would stand in for (gsa/cuda/cudnn_attention.h);
+// its own test turns it on again.
 inline const bool kWithoutCudnn = ::setenv("UNFOLD_CUDNN", "0", 1) == 0;
 
 inline constexpr core::Device kGpu{core::DeviceType::cuda, 0};

@@ -1,0 +1,7 @@
+#include "gsa/cuda/attention_tensor.cuh"
+
+namespace unfold::gsa::kernels::cuda {
+
+UNFOLD_INSTANTIATE_TENSOR_ATTENTION(128, WarpgroupProducts);
+
+}  // namespace unfold::gsa::kernels::cuda
