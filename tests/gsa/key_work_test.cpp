@@ -34,7 +34,9 @@ void expect_divided_well(const BlockMap& map, std::int64_t most, const std::stri
   for (std::size_t i = 0; i < work.items.size(); ++i) {
     const KeyItem& item = work.items[i];
     items[{item.row, item.tile}].push_back(item);
-    if (i > 0) EXPECT_LE(item.queries, work.items[i - 1].queries) << what;
+    if (i > 0) {
+      EXPECT_LE(item.queries, work.items[i - 1].queries) << what;
+    }
   }
   const auto key_tiles = (map.length() + kKeyTile - 1) / kKeyTile;
   EXPECT_EQ(items.size(), static_cast<std::size_t>(map.rows() * key_tiles)) << what;
@@ -53,7 +55,9 @@ void expect_divided_well(const BlockMap& map, std::int64_t most, const std::stri
       EXPECT_EQ(queries, item.queries) << what;
       EXPECT_LT(queries, most + map.query_tile) << what;
       EXPECT_EQ(item.slot < 0, of_tile.size() == 1) << what;
-      if (item.slot >= 0) EXPECT_TRUE(slots.insert(item.slot).second) << what;
+      if (item.slot >= 0) {
+        EXPECT_TRUE(slots.insert(item.slot).second) << what;
+      }
     }
     const auto expected = visits.find(place);
     EXPECT_EQ(visitors, expected == visits.end()
