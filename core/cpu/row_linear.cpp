@@ -1,0 +1,40 @@
+#include "core/kernels/row_linear.h"
+
+#include "core/kernels/elementwise.h"
+#include "core/kernels/matmul.h"
+#include "core/kernels/nn.h"
+
+namespace unfold::core::kernels {
+
+void row_linear_by_parts(const Tensor& x, const Tensor& weight, const RowLinear& around,
+                         const Tensor& y) {
+  const std::int64_t rows = y.dim(0);
+  const Device device = y.device();
+  Tensor in = x;
+  if (around.norm.defined() || around.swiglu) {
+    in = Tensor::empty({rows, weight.dim(1)}, x.dtype(), device);
+    if (around.swiglu) {
+      swiglu(x, in);
+    } else {
+      rms_norm(x, around.norm, around.eps, in,
+               Tensor::empty({rows}, accumulator_of(x.dtype()), device));
+    }
+  }
+  const Tensor product =
+      around.residual.defined() ? Tensor::empty(y.shape(), y.dtype(), device) : y;
+  if (around.bias.defined()) {
+    const Tensor zeros = Tensor::zeros({rows}, DType::int32, device);  // row 0, N times
+    gather_rows(around.bias.reshape({1, -1}), zeros, product);
+  }
+  matmul(in, false, weight, true, 1.0, around.bias.defined() ? 1.0 : 0.0, product);
+  if (around.residual.defined()) add(around.residual, product, y);
+}
+
+namespace cpu {
+
+void row_linear(const Tensor& x, const Tensor& weight, const RowLinear& around, const Tensor& y) {
+  row_linear_by_parts(x, weight, around, y);
+}
+
+}  // namespace cpu
+}  // namespace unfold::core::kernels

@@ -1,0 +1,34 @@
+// The layers of a decoder for a few tokens: a product with what stands before and behind it, in one
+// pass over the weights. With few rows the time is that of reading the weights, and of starting
+// kernels.
+#pragma once
+
+#include <cstdint>
+
+#include "core/kernels/kernel.h"
+
+namespace unfold::core::kernels {
+
+// What is done to the rows before the product, and to its result. Undefined tensors: nothing.
+struct RowLinear {
+  Tensor norm = {};      // (K): rms_norm of x with these weights
+  double eps = 0;        // of the norm
+  bool swiglu = false;   // x (N, 2K) holds gate and up
+  Tensor bias = {};      // (M): added before the result is rounded
+  Tensor residual = {};  // (N, M): added behind; may be y
+};
+
+// y = residual + (f(x) weight^T + bias); x (N, K), weight (M, K), y (N, M), contiguous but for the
+// rows of the weight, of one floating dtype. f is rms_norm or swiglu or nothing. What f gives and
+// what the product gives are rounded to the dtype, as where each is a kernel of its own. On a GPU
+// fast for up to kFewRows rows; the sums of an output do not depend on the number of rows.
+UNFOLD_KERNEL(row_linear, const Tensor& x, const Tensor& weight, const RowLinear& around,
+              const Tensor& y);
+
+inline constexpr std::int64_t kFewRows = 8;
+
+// The same, by one kernel after the other.
+void row_linear_by_parts(const Tensor& x, const Tensor& weight, const RowLinear& around,
+                         const Tensor& y);
+
+}  // namespace unfold::core::kernels
