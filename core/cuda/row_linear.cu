@@ -11,8 +11,6 @@ namespace {
 constexpr int kWarps = 4;
 constexpr int kBlock = kWarps * 32;
 constexpr int kAhead = 4;  // packs of a weight row that a lane has under way
-// Bytes of rows that a block keeps in shared memory; two or three blocks share a processor.
-constexpr std::size_t kMostStaged = std::size_t{64} << 10;
 
 template <typename T>
 struct Operands {
@@ -170,7 +168,7 @@ void launch_rows(const Context& context, const Operands<T>& in) {
   if (bytes > std::size_t{32} << 10) {
     core::cuda::check_status(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(kMostStaged)),
+                             static_cast<int>(kStagedRowBytes)),
         "row_linear");
   }
   // Few enough blocks that staging the rows does not count where there are many outputs.
@@ -183,7 +181,7 @@ void launch_rows(const Context& context, const Operands<T>& in) {
 // Whether `rows` rows of `inner` elements can be staged.
 template <typename T>
 bool fits(std::int64_t rows, std::int64_t inner) {
-  return static_cast<std::size_t>(rows * (inner + kPack<T>)) * sizeof(T) <= kMostStaged;
+  return static_cast<std::size_t>(rows * (inner + kPack<T>)) * sizeof(T) <= kStagedRowBytes;
 }
 
 // At most kFewRows rows, as many at a time as can be staged. False when not even one can.

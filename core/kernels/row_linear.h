@@ -27,6 +27,13 @@ UNFOLD_KERNEL(row_linear, const Tensor& x, const Tensor& weight, const RowLinear
 
 inline constexpr std::int64_t kFewRows = 8;
 
+// Bytes of rows that a kernel keeps at hand. Longer rows are multiplied by parts, on any device.
+inline constexpr std::size_t kStagedRowBytes = std::size_t{64} << 10;
+// Whether rows of `inner` elements take one kernel on a GPU, which allocates nothing.
+inline bool row_linear_is_one_kernel(DType dtype, std::int64_t inner) {
+  return static_cast<std::size_t>(inner) * size_of(dtype) + 16 <= kStagedRowBytes;
+}
+
 // The same, by one kernel after the other.
 void row_linear_by_parts(const Tensor& x, const Tensor& weight, const RowLinear& around,
                          const Tensor& y);
