@@ -20,14 +20,11 @@ void row_linear_by_parts(const Tensor& x, const Tensor& weight, const RowLinear&
                Tensor::empty({rows}, accumulator_of(x.dtype()), device));
     }
   }
-  const Tensor product =
-      around.residual.defined() ? Tensor::empty(y.shape(), y.dtype(), device) : y;
-  if (around.bias.defined()) {
-    const Tensor zeros = Tensor::zeros({rows}, DType::int32, device);  // row 0, N times
-    gather_rows(around.bias.reshape({1, -1}), zeros, product);
-  }
-  matmul(in, false, weight, true, 1.0, around.bias.defined() ? 1.0 : 0.0, product);
-  if (around.residual.defined()) add(around.residual, product, y);
+  // linear wants a result apart from what it adds.
+  const bool apart = !around.residual.defined() || !around.residual.shares_storage_with(y);
+  const Tensor result = apart ? y : Tensor::empty(y.shape(), y.dtype(), device);
+  linear(in, weight, around.bias, around.residual, result);
+  if (!apart) copy(result, y);
 }
 
 namespace cpu {

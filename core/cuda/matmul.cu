@@ -119,6 +119,7 @@ void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
                            y,
                            residual.defined() ? &residual : nullptr,
                            bias.defined() ? &bias : nullptr};
+  if (multiply_few_rows(product)) return;
   on_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     multiply<T, T>(context_of(y), product);

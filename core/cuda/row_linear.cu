@@ -24,6 +24,7 @@ struct Operands {
   std::int64_t weight_stride;
   const T* bias;
   const T* residual;
+  std::int64_t residual_stride;
   T* y;
   std::int64_t y_stride;
   int rows;
@@ -145,12 +146,10 @@ __global__ void __launch_bounds__(kBlock) row_linear_kernel(Operands<T> in) {
           const std::int64_t column = output + o;
           if (lane != 0 || r >= in.rows || column >= in.outputs) continue;
           if (in.bias != nullptr) sum += widen(in.bias[column]);
-          T result = narrow<T>(sum);
-          const std::int64_t at = r * in.y_stride + column;
           if (in.residual != nullptr) {
-            result = narrow<T>(widen(in.residual[at]) + widen(result));
+            sum += widen(in.residual[r * in.residual_stride + column]);
           }
-          in.y[at] = result;
+          in.y[r * in.y_stride + column] = narrow<T>(sum);
         }
       }
     }
@@ -209,7 +208,7 @@ bool run_rows(const Context& context, Operands<T> in, bool aligned) {
     }
     in.x += in.rows * in.x_stride;
     in.y += in.rows * in.y_stride;
-    if (in.residual != nullptr) in.residual += in.rows * in.y_stride;
+    if (in.residual != nullptr) in.residual += in.rows * in.residual_stride;
     left -= in.rows;
   }
   return true;
@@ -224,7 +223,8 @@ bool is_aligned(const void* pointer) {
 bool multiply_few_rows(const core::cuda::Product& product) {
   const std::int64_t rows = product.rows();
   if (product.transpose_a || !product.transpose_b || rows > kFewRows || product.alpha != 1.0 ||
-      product.beta != 0.0 || product.a.dtype() != product.c.dtype() || product.inner() == 0) {
+      (product.beta != 0.0 && product.beta != 1.0) || product.a.dtype() != product.c.dtype() ||
+      product.inner() == 0) {
     return false;
   }
   bool done = false;
@@ -236,6 +236,11 @@ bool multiply_few_rows(const core::cuda::Product& product) {
     in.x_stride = product.a.strides()[0];
     in.weight = product.b.data<T>();
     in.weight_stride = product.b.strides()[0];
+    if (product.bias != nullptr) in.bias = product.bias->data<T>();
+    if (product.beta != 0.0) {
+      in.residual = product.added().data<T>();
+      in.residual_stride = product.added().strides()[0];
+    }
     in.y = product.c.data<T>();
     in.y_stride = product.c.strides()[0];
     in.rows = static_cast<int>(rows);
@@ -269,6 +274,7 @@ void row_linear(const Tensor& x, const Tensor& weight, const RowLinear& around, 
       in.weight_stride = weight.strides()[0];
       in.bias = pointer(around.bias);
       in.residual = pointer(around.residual);
+      in.residual_stride = y.dim(1);
       in.y = y.data<T>();
       in.y_stride = y.dim(1);
       in.rows = static_cast<int>(y.dim(0));

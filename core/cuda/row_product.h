@@ -5,8 +5,8 @@
 
 namespace unfold::core::kernels::cuda {
 
-// A product of at most kFewRows rows with a transposed matrix, in the dtype of its operands, that
-// is not added to. False for any other: nothing was done.
+// A product of at most kFewRows rows with a transposed matrix, in the dtype of its operands, with
+// alpha 1 and beta 0 or 1. False for any other: nothing was done.
 bool multiply_few_rows(const core::cuda::Product& product);
 
 }  // namespace unfold::core::kernels::cuda

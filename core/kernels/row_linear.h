@@ -14,14 +14,14 @@ struct RowLinear {
   Tensor norm = {};      // (K): rms_norm of x with these weights
   double eps = 0;        // of the norm
   bool swiglu = false;   // x (N, 2K) holds gate and up
-  Tensor bias = {};      // (M): added before the result is rounded
-  Tensor residual = {};  // (N, M): added behind; may be y
+  Tensor bias = {};      // (M)
+  Tensor residual = {};  // (N, M); may be y
 };
 
-// y = residual + (f(x) weight^T + bias); x (N, K), weight (M, K), y (N, M), contiguous but for the
-// rows of the weight, of one floating dtype. f is rms_norm or swiglu or nothing. What f gives and
-// what the product gives are rounded to the dtype, as where each is a kernel of its own. On a GPU
-// fast for up to kFewRows rows; the sums of an output do not depend on the number of rows.
+// y = f(x) weight^T + bias + residual; x (N, K), weight (M, K), y (N, M), contiguous, of one
+// floating dtype. f is rms_norm or swiglu or nothing; what it gives is rounded to the dtype, as
+// where it is a kernel of its own. The sum is rounded as in linear (core/kernels/matmul.h). On a
+// GPU fast for up to kFewRows rows; the sums of an output do not depend on the number of rows.
 UNFOLD_KERNEL(row_linear, const Tensor& x, const Tensor& weight, const RowLinear& around,
               const Tensor& y);
 
