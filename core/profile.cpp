@@ -28,6 +28,10 @@ void start_profile() {
   g_on = true;
 }
 
+bool profiling() {
+  return g_on;
+}
+
 std::vector<KernelTime> stop_profile() {
   const std::lock_guard lock(g_mutex);
   g_on = false;

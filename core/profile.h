@@ -21,6 +21,8 @@ struct KernelTime {
 
 // Starts collecting from zero.
 void start_profile();
+// Whether it is on: CUDA kernels then wait for the device.
+bool profiling();
 // Stops and returns the kernels, slowest first.
 std::vector<KernelTime> stop_profile();
 

@@ -13,6 +13,7 @@
 #include "gsa/key_store.h"
 #include "gsa/policies/policy.h"
 #include "gsa/sequence_tokens.h"
+#include "gsa/step_plan.h"
 
 namespace unfold::gsa {
 
@@ -63,5 +64,9 @@ void make_room(const CachedTokens& sequence);
 // Returns (tokens, shape.out_width()). No gradient.
 core::Tensor cached_attention(const core::Tensor& qkv, const AttentionShape& shape,
                               const BlockMap* map, std::span<CachedTokens> sequences);
+
+// The same under a plan of these tokens (gsa/step_plan.h), which made room and counts what is read.
+core::Tensor planned_attention(const core::Tensor& qkv, const BlockMap* map, const StepPlan& plan,
+                               std::int64_t layer);
 
 }  // namespace unfold::gsa

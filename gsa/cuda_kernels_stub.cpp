@@ -5,6 +5,7 @@
 #include "gsa/kernels/decode.h"
 #include "gsa/kernels/routing_loss.h"
 #include "gsa/kernels/selection.h"
+#include "gsa/kernels/step.h"
 #include "gsa/kernels/unfolding.h"
 
 namespace unfold::gsa::kernels::cuda {
@@ -25,6 +26,13 @@ void upload_map(const BlockMap&, core::Device) {
 
 void cached_attention(T, const AttentionShape&, std::span<CachedTokens>, T) {
   without_cuda("cached_attention");
+}
+
+void step_store(T, const StepPlan&, std::int64_t, T) {
+  without_cuda("step_store");
+}
+void step_attention(T, const StepPlan&, std::int64_t, T) {
+  without_cuda("step_attention");
 }
 
 void routing_loss(T, const AttentionShape&, const ChunkTable&, std::int64_t, T, T) {

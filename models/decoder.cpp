@@ -149,11 +149,13 @@ void Decoder::reserve_positions_of(const Tensor& positions) {
 void Decoder::reserve_positions(std::int64_t positions) {
   const bool dynamic = config_.rope.scaling == RopeScaling::dynamic;
   if (rope_.defined() && (dynamic ? rope_.dim(0) == positions : rope_.dim(0) >= positions)) return;
+  // Decoding asks for one position more every time: a table made again has room.
+  if (rope_.defined() && !dynamic) positions = std::max(positions, rope_.dim(0) * 3 / 2);
   const core::MemoryScope scope(core::MemoryUse::other);
   const core::DType wide = core::accumulator_of(dtype_);
   rope_ = device_.is_meta()
               ? Tensor::empty({positions, config_.head_width()}, wide, device_)
-              : rope_table(config_.rope, config_.head_width(), positions, wide, device_);
+              : models::rope_table(config_.rope, config_.head_width(), positions, wide, device_);
 }
 
 }  // namespace unfold::models

@@ -61,6 +61,8 @@ class Decoder {
   // Makes the table of rotary angles for positions below `positions`. hidden() calls it itself, but
   // on meta, where it cannot read positions.
   void reserve_positions(std::int64_t positions);
+  // (positions, head width): cosines, then sines (models/rope_table.h); undefined at first.
+  const core::Tensor& rope_table() const { return rope_; }
 
   // Rotates key heads (n, kv_heads * head width) to RoPE positions (n) int32, or takes the rotation
   // to these positions back.

@@ -1,9 +1,12 @@
 #include "models/engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
+#include <string_view>
 
 #include "core/kernels/nn.h"
+#include "core/kernels/row_linear.h"
 #include "models/engine_sequence.h"
 
 namespace unfold::models {
@@ -14,11 +17,15 @@ using core::Tensor;
 class Engine::Attention : public AttentionContext {
  public:
   Attention(const gsa::AttentionPolicy& policy, std::span<const Feed> feeds,
-            const gsa::BlockMap* map, const EngineObserver& observer)
-      : policy_(policy), feeds_(feeds), map_(map), observer_(observer) {}
+            const gsa::BlockMap* map, const EngineObserver& observer, const gsa::StepPlan* plan)
+      : policy_(policy), feeds_(feeds), map_(map), observer_(observer), plan_(plan) {}
 
   autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
                             const gsa::AttentionShape& shape) override {
+    if (plan_ != nullptr) {
+      return autograd::Variable(
+          gsa::planned_attention(qkv.value().contiguous(), map_, *plan_, layer));
+    }
     const auto at = static_cast<std::size_t>(layer);
     std::vector<gsa::CachedTokens> sequences;
     std::vector<gsa::SelectionObserver> observers(feeds_.size());
@@ -57,7 +64,24 @@ class Engine::Attention : public AttentionContext {
   std::span<const Feed> feeds_;
   const gsa::BlockMap* map_;
   const EngineObserver& observer_;
+  const gsa::StepPlan* plan_;  // nullptr: policies are asked
 };
+
+namespace {
+
+EnginePath path_for(const Decoder& decoder, const EngineOptions& options) {
+  if (options.observer) return EnginePath::host;
+  if (options.path != EnginePath::automatic) return options.path;
+  const char* const setting = std::getenv("UNFOLD_DECODE");
+  const std::string_view wanted = setting == nullptr ? "" : setting;
+  if (wanted == "host") return EnginePath::host;
+  if (wanted == "device") return EnginePath::device;
+  if (wanted == "graph") return EnginePath::graph;
+  core::require(wanted.empty(), "engine", "UNFOLD_DECODE={}: choose host, device or graph", wanted);
+  return decoder.device().is_cpu() ? EnginePath::host : EnginePath::graph;
+}
+
+}  // namespace
 
 Engine::Engine(Decoder& decoder, const gsa::GistConfig& gist, const gsa::PolicyConfig& policy,
                EngineOptions options)
@@ -69,6 +93,7 @@ Engine::Engine(Decoder& decoder, const gsa::GistConfig& gist, const gsa::PolicyC
                 "gists of {} levels for a model of {}: use the config it was trained with",
                 gist.levels(), decoder.gist_levels());
   options_.streaming = options_.streaming && policy_->gists();
+  options_.path = path_for(decoder, options_);
 }
 
 Engine::~Engine() = default;
@@ -187,7 +212,8 @@ Tensor Engine::extend(std::span<const Continuation> continuations) {
     }
     feeds.push_back(std::move(feed));
   }
-  return decoder_.logits(forward(feeds, wanted, decode_reads_));
+  const Tensor logits = few_logits(feeds, wanted);
+  return logits.defined() ? logits : decoder_.logits(forward(feeds, wanted, decode_reads_));
 }
 
 std::vector<std::int8_t> Engine::gists_before(Sequence& own, std::int32_t token) const {
@@ -220,12 +246,23 @@ Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32
     map = gsa::make_block_map(gsa::make_layout(1, count, decoder_.gist_levels(), level, document),
                               gist_, policy_->prefix_visibility());
   }
-  Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_.observer);
+  // Only the plan of decoding is kept: its counts are read when they are asked for.
+  const bool decoding = &reads == &decode_reads_ && count <= core::kernels::kFewRows;
+  std::unique_ptr<gsa::StepPlan> own;
+  gsa::StepPlan* plan = nullptr;
+  if (options_.path != EnginePath::host) {
+    std::unique_ptr<gsa::StepPlan>& kept = decoding ? plan_ : own;
+    if (kept == nullptr) kept = new_plan();
+    if (make_plan(*kept, feeds)) plan = kept.get();
+  }
+  Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_.observer, plan);
   const Tensor hidden = decoder_
                             .hidden(Tensor::from(tokens, {count}, decoder_.device()),
-                                    Tensor::from(positions, {count}, decoder_.device()), attention)
+                                    Tensor::from(positions, {count}, decoder_.device()), attention,
+                                    {.positions = positions_of(feeds)})
                             .value();
   reads += attention.reads;
+  if (plan != nullptr) count_reads(*plan, !decoding, reads);
   const auto wanted = static_cast<std::int64_t>(wanted_rows.size());
   const Tensor result = Tensor::empty({wanted, hidden.dim(1)}, hidden.dtype(), hidden.device());
   core::kernels::gather_rows(hidden, Tensor::from(wanted_rows, {wanted}, decoder_.device()),

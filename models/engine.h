@@ -17,6 +17,8 @@
 #include "gsa/cached_attention.h"
 #include "gsa/gist_config.h"
 #include "gsa/policies/policy.h"
+#include "gsa/step_plan.h"
+#include "models/decode_step.h"
 #include "models/decoder.h"
 #include "models/document_cache.h"
 #include "models/prompt.h"
@@ -35,6 +37,18 @@ using EngineObserver =
     std::function<void(const SelectedQuery& query, const gsa::SelectionTrace& trace,
                        const std::vector<gsa::CacheSpan>& spans)>;
 
+// Where an engine chooses keys, and how it runs a token. All ways give the same logits, but for
+// the order of sums; a method that no plan can tell (gsa::AttentionPolicy::step_view) always takes
+// the first.
+enum class EnginePath {
+  automatic,  // host on a CPU, graph on a GPU; the environment variable UNFOLD_DECODE=host, device
+              // or graph says otherwise
+  host,       // the policy is asked on the host, query by query
+  device,     // attention by a plan: no layer waits for the host
+  graph,      // the same, and up to kFewRows tokens at once take the short way of
+              // models/decode_step.h, on a GPU as a CUDA graph
+};
+
 struct EngineOptions {
   // Streaming insertion (METHOD.md section 9): generated text is chunked too. Ignored by methods
   // that read no gists.
@@ -44,7 +58,8 @@ struct EngineOptions {
   std::vector<std::uint8_t> starts_word = {};
   // Longest sequence, prompt and what is fed behind it (streamed gists aside): a bound on memory.
   std::int64_t max_tokens = std::int64_t{1} << 24;
-  EngineObserver observer = {};
+  EngineObserver observer = {};  // takes EnginePath::host
+  EnginePath path = EnginePath::automatic;
 };
 
 class Engine {
@@ -93,7 +108,8 @@ class Engine {
   const gsa::SequenceTokens& tokens(std::int64_t sequence) const;
   // Keys read by the queries of prompts that were selected for, and by those behind prompts.
   const gsa::ReadCount& prefill_reads() const { return prefill_reads_; }
-  const gsa::ReadCount& decode_reads() const { return decode_reads_; }
+  // Waits for the device.
+  const gsa::ReadCount& decode_reads() const;
   // Bytes of all caches.
   std::size_t cache_bytes() const;
 
@@ -114,13 +130,27 @@ class Engine {
   core::Tensor forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
                        gsa::ReadCount& reads);
 
+  // Plans a pass over feeds; false when the method has to be asked on the host.
+  bool make_plan(gsa::StepPlan& plan, std::span<const Feed> feeds) const;
+  // Logits of few rows by the short way; undefined where it is not to be taken.
+  core::Tensor few_logits(std::span<const Feed> feeds,
+                          const std::vector<std::int32_t>& wanted_rows);
+  std::unique_ptr<gsa::StepPlan> new_plan() const;
+  // RoPE positions of the feeds are below it.
+  static std::int64_t positions_of(std::span<const Feed> feeds);
+  // Adds what a plan's pass read; what kernels counted now, or when decode_reads() is asked.
+  static void count_reads(gsa::StepPlan& plan, bool now, gsa::ReadCount& reads);
+
   Decoder& decoder_;
   gsa::GistConfig gist_;
   std::unique_ptr<gsa::AttentionPolicy> policy_;
   EngineOptions options_;
   std::map<std::int64_t, std::unique_ptr<Sequence>> sequences_;
   std::int64_t next_ = 0;
-  gsa::ReadCount prefill_reads_, decode_reads_;
+  gsa::ReadCount prefill_reads_;
+  mutable gsa::ReadCount decode_reads_;  // without what plan_ has counted since it was asked
+  mutable std::unique_ptr<gsa::StepPlan> plan_;  // of decoding, kept from token to token
+  std::unique_ptr<DecodeStep> step_;
 };
 
 }  // namespace unfold::models

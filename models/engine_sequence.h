@@ -19,6 +19,7 @@ struct Engine::Sequence {
   StreamingInsertion insertion;
   std::vector<gsa::KeyStore> stores;                                 // (layers)
   std::vector<std::vector<std::unique_ptr<gsa::HeadPolicy>>> heads;  // (layers, kv_heads)
+  gsa::DeviceChildren children;                                      // for plans (gsa/step_plan.h)
 };
 
 // New tokens of one sequence, gists among them.

@@ -3,6 +3,7 @@
 #include "core/cuda/blas.h"
 #include "core/cuda/launch.cuh"
 #include "core/cuda/pack.cuh"
+#include "core/cuda/row_product.h"
 
 namespace unfold::core::kernels::cuda {
 namespace {
@@ -91,6 +92,7 @@ void matmul(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b
             double beta, const Tensor& c) {
   if (c.size() == 0) return;
   const Product product = {a, transpose_a, b, transpose_b, alpha, beta, c};
+  if (multiply_few_rows(product)) return;
   const Context& context = context_of(c);
   on_float(a.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -117,6 +119,7 @@ void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
                            y,
                            residual.defined() ? &residual : nullptr,
                            bias.defined() ? &bias : nullptr};
+  if (multiply_few_rows(product)) return;
   on_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     multiply<T, T>(context_of(y), product);

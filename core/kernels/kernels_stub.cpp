@@ -4,6 +4,7 @@
 #include "core/kernels/nn.h"
 #include "core/kernels/optimizer.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/row_linear.h"
 #include "core/kernels/without_cuda.h"
 
 namespace unfold::core::kernels::cuda {
@@ -42,6 +43,9 @@ void sum(T, T) {
 }
 void add_column_sums(T, T) {
   without_cuda("add_column_sums");
+}
+void row_linear(T, T, const RowLinear&, T) {
+  without_cuda("row_linear");
 }
 void add_squared_norm(T, T) {
   without_cuda("add_squared_norm");

@@ -34,6 +34,7 @@
 #include "gsa/key_store.h"
 #include "gsa/selection.h"
 #include "gsa/sequence_tokens.h"
+#include "gsa/step_view.h"
 
 namespace unfold::gsa {
 
@@ -129,6 +130,14 @@ class AttentionPolicy {
   virtual std::int64_t observe_from(const SequenceFacts& facts) const { return facts.prompt; }
   virtual std::unique_ptr<HeadPolicy> head(const SequenceFacts& facts, std::int64_t layer,
                                            std::int64_t kv_head) const = 0;
+  // The same queries, told without their scores: what a query at a position reads in the layers
+  // from sparse_from() on (sparse), and in those before. False when the policy has to be asked:
+  // because it remembers what it saw, or reads more than a view holds.
+  virtual bool step_view(const SequenceFacts& /*facts*/, const SequenceTokens& /*tokens*/,
+                         std::int64_t /*position*/, bool /*sparse*/, StepView& /*view*/) const {
+    return false;
+  }
+  virtual std::int64_t sparse_from() const { return 0; }
 };
 
 // gist: how the model's gists are placed; its chunk size is also the page size of quest.

@@ -19,6 +19,12 @@ class FullPolicy : public AttentionPolicy {
                                    std::int64_t /*kv_head*/) const override {
     return std::make_unique<FullHead>();
   }
+  bool step_view(const SequenceFacts& /*facts*/, const SequenceTokens& tokens,
+                 std::int64_t position, bool /*sparse*/, StepView& view) const override {
+    std::vector<CacheSpan> spans;
+    append_causal(tokens, position, spans);
+    return set_spans(std::move(spans), view);
+  }
 };
 
 class GistOnlyHead : public HeadPolicy {
@@ -40,6 +46,12 @@ class GistOnlyPolicy : public AttentionPolicy {
   std::unique_ptr<HeadPolicy> head(const SequenceFacts& /*facts*/, std::int64_t /*layer*/,
                                    std::int64_t /*kv_head*/) const override {
     return std::make_unique<GistOnlyHead>(gist_);
+  }
+  bool step_view(const SequenceFacts& /*facts*/, const SequenceTokens& tokens,
+                 std::int64_t position, bool /*sparse*/, StepView& view) const override {
+    std::vector<CacheSpan> spans;
+    append_section5(tokens, gist_, position, spans);
+    return set_spans(std::move(spans), view);
   }
 
  private:

@@ -18,6 +18,28 @@ struct Settings {
   AttentionShape shape;
 };
 
+// Top-level gists before a query: what they cover is the context it selects from. 0 for a query
+// that attends as section 5 says.
+std::int32_t selected_tops(const SequenceTokens& tokens, const SequenceFacts& facts,
+                           std::int64_t position) {
+  const int top = tokens.levels() - 1;
+  if (top < 0 || position < facts.context || tokens.level(position) >= 0) return 0;
+  return tokens.before(section_of(top), position);
+}
+
+// Appends what a selecting query reads whatever it picks: raw keys of section 5, and everything
+// behind the last top-level gist.
+void append_unpicked(const SequenceTokens& tokens, const GistConfig& gist, std::int64_t position,
+                     std::int32_t tops, std::vector<CacheSpan>& spans) {
+  const int top = tokens.levels() - 1;
+  append_raw_section5(tokens, gist, position, spans);
+  for (int level = -1; level <= top; ++level) {
+    const int section = section_of(level);
+    spans.push_back(
+        {section, tokens.covered(level, top, tops), tokens.before(section, position + 1)});
+  }
+}
+
 // Scores of a query head against the pivots of a level.
 class PivotScores {
  public:
@@ -105,10 +127,8 @@ class SelectingHead : public HeadPolicy {
               SelectionTrace& trace) override {
     const SequenceTokens& tokens = query.tokens;
     const int top = tokens.levels() - 1;
-    // Top-level gists before the query: what they cover is the context it selects from.
-    const std::int32_t tops = top < 0 ? 0 : tokens.before(section_of(top), query.position);
-    if (!selects_ || tops == 0 || query.position < facts_.context ||
-        tokens.level(query.position) >= 0) {
+    const std::int32_t tops = selected_tops(tokens, facts_, query.position);
+    if (!selects_ || tops == 0) {
       append_section5(tokens, settings_.gist, query.position, spans);
       return;
     }
@@ -154,14 +174,7 @@ class SelectingHead : public HeadPolicy {
                    const std::vector<std::vector<std::int32_t>>& picks,
                    std::vector<CacheSpan>& spans) const {
     const SequenceTokens& tokens = query.tokens;
-    const std::int64_t position = query.position;
-    append_raw_section5(tokens, settings_.gist, position, spans);
-    // Everything behind the last top-level gist.
-    for (int level = -1; level <= top; ++level) {
-      const int section = section_of(level);
-      spans.push_back(
-          {section, tokens.covered(level, top, tops), tokens.before(section, position + 1)});
-    }
+    append_unpicked(tokens, settings_.gist, query.position, tops, spans);
     for (int level = 0; level <= top; ++level) {
       if (settings_.selection.unfold == Unfold::all_gists) {
         spans.push_back({section_of(level), 0, tokens.covered(level, top, tops)});
@@ -194,10 +207,46 @@ class SelectingPolicy : public AttentionPolicy {
                                    std::int64_t kv_head) const override {
     return std::make_unique<SelectingHead>(settings_, facts, layer, kv_head);
   }
+  std::int64_t sparse_from() const override { return settings_.first_layer; }
+  bool step_view(const SequenceFacts& facts, const SequenceTokens& tokens, std::int64_t position,
+                 bool sparse, StepView& view) const override;
 
  private:
   Settings settings_;
 };
+
+bool SelectingPolicy::step_view(const SequenceFacts& facts, const SequenceTokens& tokens,
+                                std::int64_t position, bool sparse, StepView& view) const {
+  const SelectionConfig& selection = settings_.selection;
+  // Other pivots are made on the host; top_p asks for scores before it knows a count. With anchors
+  // the raw tokens that are read anyway are more than two stretches.
+  if (selection.pivot != Pivot::gist || selection.budget == Budget::top_p ||
+      !tokens.anchors().empty()) {
+    return false;
+  }
+  std::vector<CacheSpan> spans;
+  view.start = -1;
+  const std::int32_t tops = sparse ? selected_tops(tokens, facts, position) : 0;
+  if (tops == 0) {
+    append_section5(tokens, settings_.gist, position, spans);
+    return set_spans(std::move(spans), view);
+  }
+  const int top = tokens.levels() - 1;
+  append_unpicked(tokens, settings_.gist, position, tops, spans);
+  for (int level = 0; level <= top; ++level) {
+    const std::int32_t gists = tokens.covered(level, top, tops);
+    view.gists[level] = gists;
+    view.picks[level] = static_cast<std::int32_t>(
+        pick_count(selection, position + 1, settings_.shape.group(), gists));
+    if (selection.unfold == Unfold::all_gists) spans.push_back({section_of(level), 0, gists});
+  }
+  view.start = settings_.descend ? top : 0;
+  view.picked_gists = selection.unfold == Unfold::picked_gists ? 1 : 0;
+  view.raw_begin = sink_count(tokens, settings_.gist, position, 0);
+  view.raw_end =
+      std::min(first_visible(tokens, settings_.gist, position, 0), tokens.covered(-1, top, tops));
+  return set_spans(std::move(spans), view);
+}
 
 }  // namespace
 

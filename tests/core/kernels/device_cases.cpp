@@ -9,6 +9,7 @@
 #include "core/kernels/nn.h"
 #include "core/kernels/optimizer.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/row_linear.h"
 
 namespace unfold::testing {
 namespace {
@@ -394,6 +395,43 @@ void add_linear(std::vector<DeviceCase>& cases) {
   }
 }
 
+// Few rows and many, odd extents, more weights than a lane reads ahead, and rows too long to be
+// staged eight, or even one, at a time.
+void add_row_linear(std::vector<DeviceCase>& cases) {
+  for (const auto& [m, k, n] : {std::array<std::int64_t, 3>{1, 576, 960},
+                                {1, 1, 1},
+                                {1, 257, 33},
+                                {1, 64, 2100},
+                                {2, 1536, 65},
+                                {3, 576, 31},
+                                {4, 40, 7},
+                                {8, 2048, 5},
+                                {5, 8200, 3},
+                                {1, 33000, 2},
+                                {9, 96, 12},
+                                {0, 8, 3}}) {
+    cases.push_back(
+        {fmt::format("row_linear {}x{}x{}", m, k, n),
+         [m = m, k = k, n = n](DType t, const Place& place) {
+           const Tensor x = place.put(numbers({m, k}, t, 1));
+           const Tensor gate_up = place.put(numbers({m, 2 * k}, t, 2));
+           const Tensor weight = place.put(numbers({n, k}, t, 3));
+           const Tensor norm = place.put(numbers({k}, t, 4));
+           const Tensor bias = place.put(numbers({n}, t, 5));
+           const Tensor residual = place.put(numbers({m, n}, t, 6));
+           const Tensors y = {place.full({m, n}, std::nan(""), t),
+                              place.full({m, n}, std::nan(""), t),
+                              place.put(numbers({m, n}, t, 7))};
+           kernels::row_linear(x, weight,
+                               kernels::RowLinear{.norm = norm, .eps = 1e-5, .bias = bias}, y[0]);
+           kernels::row_linear(x, weight, kernels::RowLinear{.residual = residual}, y[1]);
+           kernels::row_linear(gate_up, weight,
+                               kernels::RowLinear{.swiglu = true, .residual = y[2]}, y[2]);
+           return y;
+         }});
+  }
+}
+
 }  // namespace
 
 Tensor Place::empty(const Shape& shape, DType dtype) const {
@@ -421,6 +459,7 @@ std::vector<DeviceCase> device_cases() {
   add_lists(cases);
   add_products(cases);
   add_linear(cases);
+  add_row_linear(cases);
   return cases;
 }
 

@@ -1,0 +1,8 @@
+#include "gsa/cuda/step_attend_launch.cuh"
+
+namespace unfold::gsa::kernels::cuda {
+
+template void attend_step<double>(const core::Tensor&, const StepPlan&, std::int64_t, std::int64_t,
+                                  std::int64_t, const core::Tensor&);
+
+}  // namespace unfold::gsa::kernels::cuda

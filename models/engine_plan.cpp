@@ -1,0 +1,87 @@
+// The engine's way without the host: plans, and the short way of a few tokens.
+#include <algorithm>
+
+#include "core/kernels/nn.h"
+#include "core/kernels/row_linear.h"
+#include "models/engine.h"
+#include "models/engine_sequence.h"
+
+namespace unfold::models {
+
+using core::Tensor;
+
+std::unique_ptr<gsa::StepPlan> Engine::new_plan() const {
+  return std::make_unique<gsa::StepPlan>(decoder_.attention_shape(), decoder_.config().layers,
+                                         decoder_.gist_levels(), decoder_.dtype(),
+                                         decoder_.device());
+}
+
+bool Engine::make_plan(gsa::StepPlan& plan, std::span<const Feed> feeds) const {
+  std::vector<gsa::StepSequence> sequences;
+  std::vector<std::int32_t> tokens;
+  for (const Feed& feed : feeds) {
+    gsa::StepSequence sequence;
+    sequence.tokens = &feed.sequence->tokens;
+    sequence.facts = feed.sequence->facts;
+    sequence.stores = feed.sequence->stores;
+    sequence.children = &feed.sequence->children;
+    sequence.first = feed.first;
+    sequence.prefix = policy_->prefix(feed.sequence->facts);
+    sequences.push_back(sequence);
+    tokens.insert(tokens.end(), feed.tokens.begin(), feed.tokens.end());
+  }
+  return plan.set(*policy_, sequences, tokens);
+}
+
+std::int64_t Engine::positions_of(std::span<const Feed> feeds) {
+  std::int64_t positions = 1;
+  for (const Feed& feed : feeds) {
+    for (std::size_t t = 0; t < feed.tokens.size(); ++t) {
+      const std::int64_t position = feed.first + static_cast<std::int64_t>(t);
+      positions = std::max<std::int64_t>(positions, feed.sequence->tokens.rope(position) + 1);
+    }
+  }
+  return positions;
+}
+
+void Engine::count_reads(gsa::StepPlan& plan, bool now, gsa::ReadCount& reads) {
+  reads.keys += plan.fixed_keys();
+  reads.units += plan.units();
+  if (!now) return;
+  const gsa::StepPlan::Reads counted = plan.take_reads();
+  reads.keys += counted.keys;
+  reads.scored += counted.scored;
+}
+
+const gsa::ReadCount& Engine::decode_reads() const {
+  if (plan_ != nullptr) {
+    const gsa::StepPlan::Reads counted = plan_->take_reads();
+    decode_reads_.keys += counted.keys;
+    decode_reads_.scored += counted.scored;
+  }
+  return decode_reads_;
+}
+
+Tensor Engine::few_logits(std::span<const Feed> feeds,
+                          const std::vector<std::int32_t>& wanted_rows) {
+  std::int64_t rows = 0;
+  bool prefix = false;
+  for (const Feed& feed : feeds) {
+    rows += static_cast<std::int64_t>(feed.tokens.size());
+    prefix = prefix || feed.first < policy_->prefix(feed.sequence->facts);
+  }
+  if (options_.path != EnginePath::graph || prefix || rows > core::kernels::kFewRows) return {};
+  if (plan_ == nullptr) plan_ = new_plan();
+  if (!make_plan(*plan_, feeds)) return {};
+  decoder_.reserve_positions(positions_of(feeds));
+  if (step_ == nullptr) step_ = std::make_unique<DecodeStep>(decoder_);
+  const Tensor logits = step_->run(*plan_);
+  count_reads(*plan_, false, decode_reads_);
+  // The step's own memory is written again by the next one.
+  const auto wanted = static_cast<std::int64_t>(wanted_rows.size());
+  const Tensor result = Tensor::empty({wanted, logits.dim(1)}, logits.dtype(), logits.device());
+  core::kernels::gather_rows(logits, Tensor::from(wanted_rows, {wanted}, logits.device()), result);
+  return result;
+}
+
+}  // namespace unfold::models

@@ -1,0 +1,178 @@
+// The ways an engine runs a token (EnginePath) against the policies asked on the host: the same
+// logits and the same keys, on the CPU and on a GPU.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/engine.h"
+#include "tests/models/tiny.h"
+#include "tests/support/gpu.h"
+
+namespace unfold::models {
+namespace {
+
+using core::DType;
+using core::Tensor;
+using gsa::PolicyKind;
+
+constexpr core::Device kGpu{core::DeviceType::cuda, 0};
+
+struct Setting {
+  PolicyKind kind;
+  std::vector<std::int64_t> chunks;
+  bool streaming = false;
+};
+
+std::string name_of(const Setting& setting) {
+  std::string name = gsa::name_of(setting.kind);
+  for (const std::int64_t chunk : setting.chunks) name += fmt::format("_{}", chunk);
+  return setting.streaming ? name + "_chunked" : name;
+}
+
+std::vector<Setting> all_settings() {
+  std::vector<Setting> settings;
+  for (const std::string& name : gsa::policy_names()) {
+    const PolicyKind kind = *gsa::policy_from_name(name);
+    for (const auto& chunks : std::vector<std::vector<std::int64_t>>{{3}, {2, 2}, {2, 3, 2}}) {
+      settings.push_back({kind, chunks});
+      if (gsa::reads_gists(kind)) settings.push_back({kind, chunks, true});
+    }
+  }
+  return settings;
+}
+
+DecoderConfig decoder_config(std::int64_t heads, std::int64_t kv_heads, std::int64_t head_dim) {
+  DecoderConfig config = tiny_config();
+  config.layers = 3;
+  config.heads = heads;
+  config.kv_heads = kv_heads;
+  config.head_dim = head_dim;
+  config.qkv_bias = true;
+  return config;
+}
+
+Prompt prompt_for(PolicyKind kind, const gsa::GistConfig& gist, std::int64_t raw,
+                  std::int64_t suffix, std::uint64_t seed) {
+  if (gsa::reads_gists(kind)) return tiny_prompt(raw, suffix, gist, seed);
+  Prompt prompt = tiny_prompt(raw, suffix, {.chunks = {}}, seed);
+  prompt.suffix = raw;
+  return prompt;
+}
+
+struct Result {
+  std::vector<double> logits;
+  gsa::ReadCount prefill, decode;
+};
+
+// Two prompts, then tokens of both at once, of one alone, and some of one together.
+Result run(const Setting& setting, const DecoderConfig& config, DType dtype, core::Device device,
+           EnginePath path) {
+  const gsa::GistConfig gist = {.chunks = setting.chunks,
+                                .sinks = 2,
+                                .previous_chunks = 1,
+                                .rule = gsa::InsertionRule::count};
+  const gsa::PolicyConfig policy = {.kind = setting.kind,
+                                    .first_layer = setting.kind == PolicyKind::quest ? 1 : -1,
+                                    .selection = {.seed = 7},
+                                    .observation_window = 4,
+                                    .pooling = 3};
+  Decoder decoder(config, gist.levels(), dtype, device, 11);
+  EngineOptions options;
+  options.streaming = setting.streaming;
+  options.path = path;
+  Engine engine(decoder, gist, policy, options);
+  const std::vector<Prompt> prompts = {prompt_for(setting.kind, gist, 41, 3, 1),
+                                       prompt_for(setting.kind, gist, 90, 5, 2)};
+  Result result;
+  const auto take = [&](const Tensor& logits) {
+    const std::vector<double> values = logits.to_vector<double>();
+    result.logits.insert(result.logits.end(), values.begin(), values.end());
+  };
+  const Engine::Started started = engine.prefill(prompts);
+  take(started.logits);
+  const std::vector<std::int32_t> later = tiny_prompt(0, 24, {.chunks = {}}, 5).tokens;
+  for (std::size_t i = 0; i < 12; ++i) {
+    const std::vector<Engine::Continuation> both = {{started.first, {later[i]}},
+                                                    {started.first + 1, {later[i + 12]}}};
+    take(engine.extend(both));
+  }
+  for (std::size_t i = 0; i < 8; ++i) {
+    const Engine::Continuation one{started.first + 1, {later[i]}};
+    take(engine.extend(std::span(&one, 1)));
+  }
+  const Engine::Continuation some{started.first, {later.begin(), later.begin() + 4}};
+  take(engine.extend(std::span(&some, 1)));
+  EXPECT_EQ(engine.decode_reads().keys, engine.decode_reads().keys);  // asking changes nothing
+  const Engine::Continuation many{started.first, later};
+  take(engine.extend(std::span(&many, 1)));
+  result.prefill = engine.prefill_reads();
+  result.decode = engine.decode_reads();
+  return result;
+}
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const double difference = std::abs(a[i] - b[i]);
+    if (!(difference <= worst)) worst = difference;
+  }
+  return worst;
+}
+
+void expect_equal(const Result& got, const Result& expected, double tolerance) {
+  EXPECT_LT(largest_difference(got.logits, expected.logits), tolerance);
+  for (const auto& [ours, theirs] :
+       {std::pair(got.prefill, expected.prefill), std::pair(got.decode, expected.decode)}) {
+    EXPECT_EQ(ours.keys, theirs.keys);
+    EXPECT_EQ(ours.scored, theirs.scored);
+    EXPECT_EQ(ours.units, theirs.units);
+  }
+}
+
+class EnginePaths : public testing::TestWithParam<Setting> {};
+
+TEST_P(EnginePaths, AgreeOnTheCpu) {
+  const DecoderConfig config = decoder_config(6, 2, 8);
+  for (const DType dtype : {DType::float64, DType::float32}) {
+    const Result expected = run(GetParam(), config, dtype, {}, EnginePath::host);
+    EXPECT_GT(expected.decode.units, 0);
+    for (const EnginePath path : {EnginePath::device, EnginePath::graph}) {
+      SCOPED_TRACE(path == EnginePath::graph ? "graph" : "device");
+      expect_equal(run(GetParam(), config, dtype, {}, path), expected,
+                   dtype == DType::float64 ? 1e-9 : 1e-4);
+    }
+  }
+}
+
+// Heads of 8, which no kernel is made for, of 64 (16 packs of float32), and of 32 in one group.
+TEST_P(EnginePaths, AgreeOnAGpu) {
+  UNFOLD_NEEDS_GPU();
+  for (const auto& [heads, kv_heads, width] :
+       {std::array<std::int64_t, 3>{6, 2, 8}, {6, 2, 64}, {5, 1, 32}, {3, 3, 16}}) {
+    SCOPED_TRACE(fmt::format("{}/{} heads of {}", heads, kv_heads, width));
+    const DecoderConfig config = decoder_config(heads, kv_heads, width);
+    for (const DType dtype : {DType::float64, DType::float32}) {
+      const Result expected = run(GetParam(), config, dtype, {}, EnginePath::host);
+      for (const EnginePath path : {EnginePath::host, EnginePath::device, EnginePath::graph}) {
+        SCOPED_TRACE(fmt::format("{}, path {}", name_of(dtype), static_cast<int>(path)));
+        expect_equal(run(GetParam(), config, dtype, kGpu, path), expected,
+                     dtype == DType::float64 ? 1e-9 : 1e-4);
+      }
+    }
+  }
+}
+
+TEST_P(EnginePaths, GiveTheSameBitsTwiceOnAGpu) {
+  UNFOLD_NEEDS_GPU();
+  const DecoderConfig config = decoder_config(6, 2, 64);
+  const Result eager = run(GetParam(), config, DType::bfloat16, kGpu, EnginePath::graph);
+  EXPECT_EQ(run(GetParam(), config, DType::bfloat16, kGpu, EnginePath::graph).logits, eager.logits);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, EnginePaths, testing::ValuesIn(all_settings()),
+                         [](const auto& setting) { return name_of(setting.param); });
+
+}  // namespace
+}  // namespace unfold::models
