@@ -62,6 +62,11 @@ set(UNFOLD_WITH_CUDA ON)
 # cuBLASLt is a shared library, often outside the loader's path: the installed program finds it too.
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 
+# Code of sm_90a alone (gsa/cuda/wgmma.cuh) is there to be chosen.
+if(CMAKE_CUDA_ARCHITECTURES MATCHES "90a")
+  set_source_files_properties(gsa/cuda/attention.cu PROPERTIES COMPILE_DEFINITIONS UNFOLD_SM90A)
+endif()
+
 # fmt 9 takes nvcc for a compiler without constexpr, which breaks its own compile-time checks.
 target_compile_definitions(unfold_options INTERFACE
   $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)
