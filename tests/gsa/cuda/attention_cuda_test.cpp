@@ -2,6 +2,8 @@
 // in low precision.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "gsa/kernels/attention.h"
 #include "tests/gsa/attention_case.h"
 #include "tests/gsa/cuda/on_device.h"
@@ -172,6 +174,61 @@ TEST(CudaAttention, LongRows) {
     }
   }
 }
+
+// The ways to multiply on tensor cores (gsa/cuda/attention.cu), over rows so long that the queries
+// of a gist are dealt out to several blocks: against the general kernels in float32.
+class CudaTensorCores : public testing::TestWithParam<const char*> {
+ protected:
+  void TearDown() override { ::unsetenv("UNFOLD_TENSOR_CORES"); }
+};
+
+double root_mean_square(const std::vector<double>& values) {
+  return std::sqrt(mean_square_error(values, std::vector<double>(values.size(), 0.0)));
+}
+
+TEST_P(CudaTensorCores, LongRowsAsTheGeneralKernels) {
+  UNFOLD_NEEDS_GPU();
+  // Groups of 1, 3, 4, 7 and 8: blocks of one and two warpgroups, the second with less to do.
+  constexpr AttentionShape kShapes[] = {{2, 2, 64}, {6, 2, 64},  {4, 1, 64},
+                                        {7, 1, 64}, {2, 2, 128}, {8, 1, 128}};
+  std::uint64_t seed = 500;
+  for (const int levels : {1, 2}) {
+    for (const AttentionShape& shape : kShapes) {
+      const RandomLayoutOptions options{.rows = 2,
+                                        .length = 2500,
+                                        .levels = levels,
+                                        .max_chunk = 5,
+                                        .max_chunks = 600,
+                                        .documents = false};
+      AttentionCase one = make_attention_case(++seed, levels, 100, DType::bfloat16);
+      one.shape = shape;
+      one.visibility = Visibility::gist;
+      one.tile = 64;
+      one.layout = random_layout(seed, options);
+      one.qkv = random_values(one.layout.size() * shape.qkv_width(), seed, DType::bfloat16);
+      one.dout = random_values(one.layout.size() * shape.out_width(), seed + 1, DType::bfloat16);
+      const auto map = map_of(one);
+      const AttentionResult expected = run(one, *map, DType::float32, kGpu);
+      ::setenv("UNFOLD_TENSOR_CORES", GetParam(), 1);
+      const AttentionResult actual = run(one, *map, DType::bfloat16, kGpu);
+      for (int i = 0; i < 3; ++i) EXPECT_EQ(run(one, *map, DType::bfloat16, kGpu), actual);
+      ::unsetenv("UNFOLD_TENSOR_CORES");
+      const std::string what = "levels " + std::to_string(levels) + ", heads " +
+                               std::to_string(shape.heads) + " of " + std::to_string(shape.width);
+      // bfloat16 keeps 8 bits: 0.4 %.
+      EXPECT_LE(std::sqrt(mean_square_error(actual.out, expected.out)),
+                0.01 * root_mean_square(expected.out))
+          << what;
+      EXPECT_LE(std::sqrt(mean_square_error(actual.dqkv, expected.dqkv)),
+                0.02 * root_mean_square(expected.dqkv))
+          << what;
+      EXPECT_LE(largest_error(actual.lse, expected.lse), 1e-3) << what;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, CudaTensorCores, testing::Values("sync", "warpgroup"),
+                         [](const auto& way) { return std::string(way.param); });
 
 // Scores of about +-1e4: softmax is one-hot, hidden scores are far above visible ones.
 TEST(CudaAttention, ExtremeScoresStayFinite) {
