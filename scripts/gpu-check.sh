@@ -114,8 +114,8 @@ judge() {
   fi
 }
 
-# Tests that fill the GPU's memory run alone, the others side by side.
-alone='CudaMemory.*:CudaErrors.*'
+# Tests that fill or count the GPU's memory run alone, the others side by side.
+alone='CudaMemory.*:CudaErrors.*:AvailableMemory.*'
 began=$SECONDS
 for program in test_core test_cli; do
   status=0

@@ -30,7 +30,7 @@ void general_attention_backward(const core::Tensor& dout, const core::Tensor& qk
   const BackwardOperands<T> in{qkv.data<T>(), dout.data<T>(), lse.data<A>(), delta.data<A>()};
   const MapQueries<T> queries = map_queries(on_device->view, heads, qkv.data<T>());
   launch_backward_queries<T, T>(queries, grid_of(queries), heads, in, dqkv.data<T>());
-  const MapKeys<> keys = map_keys(on_device->view, heads);
+  const MapKeys keys = map_keys(on_device->view, heads);
   launch_backward_keys<T, T, false>(keys, grid_of(keys), heads, in, dqkv.data<T>());
 }
 

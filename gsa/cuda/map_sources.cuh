@@ -24,9 +24,9 @@ __device__ inline TileQueries tile_queries(const MapView& map, int row, int tile
 }
 
 // Block (x, y): x counts rows, tiles and parts of a tile; y is the key/value head. The queries of a
-// tile are stacked head by head, and a block takes kRows of the stack: heads that share keys read
-// them together.
-template <typename T, int kRows = kTileRows>
+// tile are stacked head by head, and a block takes kTileRows of the stack: heads that share keys
+// read them together.
+template <typename T>
 struct MapQueries {
   MapView map;
   Heads heads;
@@ -54,10 +54,9 @@ struct MapQueries {
           (static_cast<std::int64_t>(batch_row) * map.classes + result.query_class) * map.length;
       return result;
     }
-    template <int kColumns = kTileColumns>
     __device__ bool next(int lane, KeyColumn<T>& column) {
       int gathered = -1;
-      const bool more = walk.template next<kColumns>(lane, gathered);
+      const bool more = walk.next(lane, gathered);
       column = {};
       if (gathered >= 0) {
         column.position = order[gathered];
@@ -79,7 +78,7 @@ struct MapQueries {
     const int row = static_cast<int>(x) / parts / map.tiles_per_row;
     const TileQueries queries = tile_queries(map, row, tile);
     const int at = row * map.tiles_per_row + tile;
-    const int first = part * kRows;
+    const int first = part * kTileRows;
     const int left = queries.count * heads.group - first;
     return {*this,
             queries,
@@ -88,18 +87,17 @@ struct MapQueries {
             row,
             static_cast<int>(y),
             first,
-            left < kRows ? left : kRows};
+            left < kTileRows ? left : kTileRows};
   }
 };
 
-// Block (x, y): x counts rows and groups of kRows gathered keys; y is the key/value head. Visits
-// the query tiles that visit the key tile.
-template <int kRows = kTileRows>
+// Block (x, y): x counts rows and groups of kTileRows gathered keys; y is the key/value head.
+// Visits the query tiles that visit the key tile.
 struct MapKeys {
-  static_assert(kKeyTile % kRows == 0);
+  static_assert(kKeyTile % kTileRows == 0);
   MapView map;
   Heads heads;
-  int parts;  // groups of kRows keys a row
+  int parts;  // groups of kTileRows keys a row
 
   struct Task {
     const MapKeys& source;
@@ -118,14 +116,13 @@ struct MapKeys {
       result.end_stride = map.length;
       return result;
     }
-    template <int kColumns = kTileColumns>
     __device__ bool next(int lane, QueryColumn& column) {
       column = {};
       int filled = 0;
-      while (filled < kColumns && visitor != visitors_end) {
+      while (filled < kTileColumns && visitor != visitors_end) {
         const TileQueries queries = tile_queries(source.map, batch_row, *visitor);
         const int left = queries.count * source.heads.group - used;
-        const int room = kColumns - filled;
+        const int room = kTileColumns - filled;
         const int take = left < room ? left : room;
         if (lane >= filled && lane < filled + take) {
           const int at = used + lane - filled;
@@ -153,7 +150,7 @@ struct MapKeys {
 
   __device__ Task task(unsigned x, unsigned y) const {
     const int row = static_cast<int>(x) / parts;
-    const int first = static_cast<int>(x) % parts * kRows;
+    const int first = static_cast<int>(x) % parts * kTileRows;
     const int tile = row * map.key_tiles + first / kKeyTile;
     const int left = map.length - first;
     return {*this,
@@ -163,27 +160,25 @@ struct MapKeys {
             row,
             static_cast<int>(y),
             first,
-            left < kRows ? left : kRows};
+            left < kTileRows ? left : kTileRows};
   }
 };
 
 // The sources over a whole map, and the grids they stand for.
-template <typename T, int kRows = kTileRows>
-MapQueries<T, kRows> map_queries(const MapView& map, const Heads& heads, const T* qkv) {
+template <typename T>
+MapQueries<T> map_queries(const MapView& map, const Heads& heads, const T* qkv) {
   const std::int64_t stack = static_cast<std::int64_t>(map.most_queries) * heads.group;
-  return {map, heads, qkv, static_cast<int>(blocks_of(stack, kRows))};
+  return {map, heads, qkv, static_cast<int>(blocks_of(stack, kTileRows))};
 }
-template <typename T, int kRows>
-dim3 grid_of(const MapQueries<T, kRows>& source) {
+template <typename T>
+dim3 grid_of(const MapQueries<T>& source) {
   const std::int64_t tiles = static_cast<std::int64_t>(source.map.rows) * source.map.tiles_per_row;
   return dim3(grid_extent(tiles * source.parts), grid_extent(source.heads.kv_heads));
 }
-template <int kRows = kTileRows>
-MapKeys<kRows> map_keys(const MapView& map, const Heads& heads) {
-  return {map, heads, static_cast<int>(blocks_of(map.length, kRows))};
+inline MapKeys map_keys(const MapView& map, const Heads& heads) {
+  return {map, heads, static_cast<int>(blocks_of(map.length, kTileRows))};
 }
-template <int kRows>
-dim3 grid_of(const MapKeys<kRows>& source) {
+inline dim3 grid_of(const MapKeys& source) {
   return dim3(grid_extent(static_cast<std::int64_t>(source.parts) * source.map.rows),
               grid_extent(source.heads.kv_heads));
 }

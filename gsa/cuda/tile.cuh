@@ -64,8 +64,8 @@ __device__ void load_row(const T* from, int width, A scale, A* to) {
   }
 }
 
-// products[i] = row (warp + 4 i) . column (lane), for the rows below `count`. Summed 16 elements at a
-// time, and those sums: a chain of all would lose more the longer it is.
+// products[i] = row (warp + 4 i) . column (lane), for the rows below `count`. Summed 16 elements at
+// a time, and those sums: a chain of all would lose more the longer it is.
 template <int kChunks, typename A>
 __device__ void multiply(const A* rows, const A* columns, int width, int count,
                          A (&products)[kWarpRows]) {
@@ -122,23 +122,22 @@ __device__ void accumulate(const A (&weights)[kWarpRows], const A* columns, int 
   }
 }
 
-// Takes intervals [x, y) one behind the other, kColumns indices at a time. The same in all threads
-// but for `lane`, the column a thread asks for.
+// Takes intervals [x, y) one behind the other, kTileColumns indices at a time. The same in all
+// threads but for `lane`, the column a thread asks for.
 struct IntervalWalk {
   const int2* interval;
   const int2* end;
   int used;  // indices of *interval that are done
 
   // The column's next index, or -1; false when there are no more for any column.
-  template <int kColumns = kTileColumns>
   __device__ bool next(int lane, int& index) {
     index = -1;
     int filled = 0;
-    while (filled < kColumns && interval != end) {
+    while (filled < kTileColumns && interval != end) {
       const int2 here = *interval;
       const int begin = here.x + used;
       const int left = here.y - begin;
-      const int room = kColumns - filled;
+      const int room = kTileColumns - filled;
       const int take = left < room ? left : room;
       if (lane >= filled && lane < filled + take) index = begin + lane - filled;
       filled += take;

@@ -35,16 +35,6 @@ Variable hidden_of(Decoder& decoder, const gsa::Layout& layout,
                         Tensor::from(layout.rope, {layout.size()}), attention, options);
 }
 
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(a[i] - b[i]);
-    if (!(difference <= worst)) worst = difference;
-  }
-  return worst;
-}
-
 TEST(Decoder, LogitsEqualTheFormulas) {
   for (const auto& chunks : kChunks) {
     const gsa::GistConfig gist{.chunks = chunks, .sinks = 1};

@@ -2,10 +2,8 @@
 // logits and the same keys, on the CPU and on a GPU.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "models/engine.h"
+#include "tests/models/engine_setting.h"
 #include "tests/models/tiny.h"
 #include "tests/support/gpu.h"
 
@@ -17,30 +15,6 @@ using core::Tensor;
 using gsa::PolicyKind;
 
 constexpr core::Device kGpu{core::DeviceType::cuda, 0};
-
-struct Setting {
-  PolicyKind kind;
-  std::vector<std::int64_t> chunks;
-  bool streaming = false;
-};
-
-std::string name_of(const Setting& setting) {
-  std::string name = gsa::name_of(setting.kind);
-  for (const std::int64_t chunk : setting.chunks) name += fmt::format("_{}", chunk);
-  return setting.streaming ? name + "_chunked" : name;
-}
-
-std::vector<Setting> all_settings() {
-  std::vector<Setting> settings;
-  for (const std::string& name : gsa::policy_names()) {
-    const PolicyKind kind = *gsa::policy_from_name(name);
-    for (const auto& chunks : std::vector<std::vector<std::int64_t>>{{3}, {2, 2}, {2, 3, 2}}) {
-      settings.push_back({kind, chunks});
-      if (gsa::reads_gists(kind)) settings.push_back({kind, chunks, true});
-    }
-  }
-  return settings;
-}
 
 DecoderConfig decoder_config(std::int64_t heads, std::int64_t kv_heads, std::int64_t head_dim) {
   DecoderConfig config = tiny_config();
@@ -111,16 +85,6 @@ Result run(const Setting& setting, const DecoderConfig& config, DType dtype, cor
   return result;
 }
 
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(a[i] - b[i]);
-    if (!(difference <= worst)) worst = difference;
-  }
-  return worst;
-}
-
 void expect_equal(const Result& got, const Result& expected, double tolerance) {
   EXPECT_LT(largest_difference(got.logits, expected.logits), tolerance);
   for (const auto& [ours, theirs] :
@@ -175,7 +139,8 @@ TEST_P(EnginePaths, GiveTheSameBitsTwiceOnAGpu) {
   EXPECT_EQ(run(GetParam(), config, DType::bfloat16, kGpu, EnginePath::graph).logits, eager.logits);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, EnginePaths, testing::ValuesIn(all_settings()),
+INSTANTIATE_TEST_SUITE_P(Methods, EnginePaths,
+                         testing::ValuesIn(settings_over({{3}, {2, 2}, {2, 3, 2}})),
                          [](const auto& setting) { return name_of(setting.param); });
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "gsa/visibility.h"
+#include "tests/models/engine_setting.h"
 #include "tests/models/naive_decoder.h"
 #include "tests/models/policy_views.h"
 #include "tests/models/tiny.h"
@@ -17,30 +18,6 @@ namespace {
 using core::DType;
 using core::Tensor;
 using gsa::PolicyKind;
-
-struct Setting {
-  PolicyKind kind;
-  std::vector<std::int64_t> chunks;
-  bool streaming = false;
-};
-
-std::string name_of(const Setting& setting) {
-  std::string name = gsa::name_of(setting.kind);
-  for (const std::int64_t chunk : setting.chunks) name += fmt::format("_{}", chunk);
-  return setting.streaming ? name + "_chunked" : name;
-}
-
-std::vector<Setting> all_settings() {
-  std::vector<Setting> settings;
-  for (const std::string& name : gsa::policy_names()) {
-    const PolicyKind kind = *gsa::policy_from_name(name);
-    for (const auto& chunks : std::vector<std::vector<std::int64_t>>{{3}, {2, 2}}) {
-      settings.push_back({kind, chunks});
-      if (gsa::reads_gists(kind)) settings.push_back({kind, chunks, true});
-    }
-  }
-  return settings;
-}
 
 gsa::GistConfig gist_of(const std::vector<std::int64_t>& chunks) {
   return {.chunks = chunks, .sinks = 2, .previous_chunks = 1, .rule = gsa::InsertionRule::count};
@@ -72,16 +49,6 @@ std::vector<double> to_doubles(const Tensor& tensor) {
 void append(std::vector<double>& all, const Tensor& more) {
   const std::vector<double> values = to_doubles(more);
   all.insert(all.end(), values.begin(), values.end());
-}
-
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(a[i] - b[i]);
-    if (!(difference <= worst)) worst = difference;
-  }
-  return worst;
 }
 
 // Logits behind the prompt and every later token, one token at a time.
@@ -331,7 +298,7 @@ TEST(Engine, RejectsWhatIsNoPrompt) {
   EXPECT_THROW(Engine(plain, {.chunks = {}}, {.kind = PolicyKind::gsa}), core::UserError);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, EngineOf, testing::ValuesIn(all_settings()),
+INSTANTIATE_TEST_SUITE_P(Methods, EngineOf, testing::ValuesIn(settings_over({{3}, {2, 2}})),
                          [](const auto& setting) { return name_of(setting.param); });
 
 }  // namespace

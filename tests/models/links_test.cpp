@@ -1,8 +1,6 @@
 // Sequences with links: documents computed once and reused.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "core/error.h"
 #include "gsa/links.h"
 #include "models/document_cache.h"
@@ -99,16 +97,6 @@ std::vector<double> recomputed(
       });
   const auto wanted = static_cast<std::ptrdiff_t>(pieces.suffix.size()) * kTinyVocabulary;
   return {all.end() - wanted, all.end()};
-}
-
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(a[i] - b[i]);
-    if (!(difference <= worst)) worst = difference;
-  }
-  return worst;
 }
 
 const std::vector<std::vector<std::size_t>> kOrders = {{0, 1, 2}, {2, 0, 1}, {1}, {2, 2}};

@@ -1,6 +1,10 @@
 // Small models and rows for tests.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -93,6 +97,17 @@ inline TinyBatch tiny_batch(std::int64_t rows, std::int64_t length, const gsa::G
   }
   batch.layout = gsa::make_layout(rows, length, gist.levels(), level, document);
   return batch;
+}
+
+// NaN counts as the largest.
+inline double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const double difference = std::abs(a[i] - b[i]);
+    if (!(difference <= worst)) worst = difference;
+  }
+  return worst;
 }
 
 }  // namespace unfold::models
