@@ -41,7 +41,7 @@ DecodeStep::Pass& DecodeStep::pass_of(std::int64_t rows) {
   pass.x = make(config.width);
   pass.qkv = make(shape.qkv_width());
   pass.attended = make(shape.out_width());
-  pass.gate_up = make(2 * config.ffn);
+  pass.hidden = make(config.ffn);
   pass.logits = make(config.vocab_size);
   return pass;
 }
@@ -62,9 +62,9 @@ void DecodeStep::compute(const gsa::StepPlan& plan, Pass& pass) const {
     gsa::kernels::step_store(pass.qkv, plan, number, decoder_.rope_table());
     gsa::kernels::step_attention(pass.qkv, plan, number, pass.attended);
     linear(pass.attended, layer.out, RowLinear{.residual = pass.x}, pass.x);
-    linear(pass.x, layer.gate_up, RowLinear{.norm = layer.mlp_norm.value(), .eps = eps},
-           pass.gate_up);
-    linear(pass.gate_up, layer.down, RowLinear{.swiglu = true, .residual = pass.x}, pass.x);
+    linear(pass.x, layer.gate_up,
+           RowLinear{.norm = layer.mlp_norm.value(), .eps = eps, .gated = true}, pass.hidden);
+    linear(pass.hidden, layer.down, RowLinear{.residual = pass.x}, pass.x);
   }
   core::kernels::row_linear(pass.x, head_.value().slice(0, 0, decoder_.config().vocab_size),
                             RowLinear{.norm = norm_.value(), .eps = eps}, pass.logits);

@@ -31,7 +31,7 @@ class DecodeStep {
   };
   // What a pass of some number of rows writes, and its recording.
   struct Pass {
-    core::Tensor x, qkv, attended, gate_up, logits;
+    core::Tensor x, qkv, attended, hidden, logits;
     std::vector<std::int64_t> key;  // what the recording holds for
     bool ran = false;               // once with this key, so that everything is loaded
     core::cuda::Graph graph;

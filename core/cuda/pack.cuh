@@ -23,6 +23,37 @@ struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
   __device__ const T& operator[](int i) const { return at[i]; }
 };
 
+// Elements of two bytes lie in words, two in each: as members of their own every one would take a
+// register, and each copy of a pack would take it apart and put it together again.
+template <int N>
+requires(N % 2 == 0) struct alignas(N * 2 < 16 ? N * 2 : 16) Pack<bfloat16, N> {
+  unsigned words[N / 2];
+
+  class Element {
+   public:
+    __device__ Element(unsigned& word, int shift) : word_(word), shift_(shift) {}
+    __device__ Element& operator=(bfloat16 value) {
+      word_ = (word_ & ~(0xffffu << shift_)) | static_cast<unsigned>(value.bits) << shift_;
+      return *this;
+    }
+    __device__ operator bfloat16() const {
+      bfloat16 value;
+      value.bits = static_cast<std::uint16_t>(word_ >> shift_);
+      return value;
+    }
+
+   private:
+    unsigned& word_;
+    int shift_;
+  };
+  __device__ Element operator[](int i) { return Element(words[i / 2], i % 2 * 16); }
+  __device__ bfloat16 operator[](int i) const {
+    bfloat16 value;
+    value.bits = static_cast<std::uint16_t>(words[i / 2] >> (i % 2 * 16));
+    return value;
+  }
+};
+
 // A whole pack. Spelled out, because the compiler takes the assignment of a Pack apart into stores
 // of its elements, of two or four bytes each.
 template <typename T, int N>
@@ -31,13 +62,13 @@ __device__ inline void store_words(T* to, const Pack<T, N>& pack) {
   if constexpr (kBytes % 16 == 0) {
 #pragma unroll
     for (int i = 0; i < kBytes / 16; ++i) {
-      const uint4 word = reinterpret_cast<const uint4*>(pack.at)[i];
+      const uint4 word = reinterpret_cast<const uint4*>(&pack)[i];
       asm volatile("st.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(reinterpret_cast<uint4*>(to) + i),
                    "r"(word.x), "r"(word.y), "r"(word.z), "r"(word.w)
                    : "memory");
     }
   } else if constexpr (kBytes == 8) {
-    const uint2 word = *reinterpret_cast<const uint2*>(pack.at);
+    const uint2 word = *reinterpret_cast<const uint2*>(&pack);
     asm volatile("st.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(word.x), "r"(word.y) : "memory");
   } else {
     *reinterpret_cast<Pack<T, N>*>(to) = pack;

@@ -13,15 +13,17 @@ namespace unfold::core::kernels {
 struct RowLinear {
   Tensor norm = {};      // (K): rms_norm of x with these weights
   double eps = 0;        // of the norm
-  bool swiglu = false;   // x (N, 2K) holds gate and up
+  bool gated = false;    // weight (2M, K), the gates first: y = silu(gate) * up, and nothing else
   Tensor bias = {};      // (M)
   Tensor residual = {};  // (N, M); may be y
 };
 
 // y = f(x) weight^T + bias + residual; x (N, K), weight (M, K), y (N, M), contiguous, of one
-// floating dtype. f is rms_norm or swiglu or nothing; what it gives is rounded to the dtype, as
-// where it is a kernel of its own. The sum is rounded as in linear (core/kernels/matmul.h). On a
-// GPU fast for up to kFewRows rows; the sums of an output do not depend on the number of rows.
+// floating dtype. f is rms_norm or nothing; what it gives, gates and ups are rounded to the dtype,
+// as where each is a kernel of its own. The sum is rounded as in linear (core/kernels/matmul.h). On
+// a GPU fast for up to kFewRows rows; the sums of an output do not depend on the number of rows;
+// and weights, norm and bias must not come from the kernel right before, which may not have ended
+// when they are read.
 UNFOLD_KERNEL(row_linear, const Tensor& x, const Tensor& weight, const RowLinear& around,
               const Tensor& y);
 

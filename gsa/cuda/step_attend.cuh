@@ -7,6 +7,9 @@
 // softmax) for up to kHeads query heads; groups, then warps, then blocks are merged.
 #pragma once
 
+#include <cstring>
+
+#include "core/cuda/overlap.cuh"
 #include "core/cuda/pack.cuh"
 #include "gsa/cuda/heads.cuh"
 #include "gsa/cuda/scalar.cuh"
@@ -14,10 +17,9 @@
 
 namespace unfold::gsa::kernels::cuda {
 
-inline constexpr int kAttendWarps = 4;
+inline constexpr int kAttendWarps = 8;
 inline constexpr int kAttendThreads = kAttendWarps * kWarp;
-inline constexpr int kKeysAhead = 4;   // keys that a group of threads loads at once
-inline constexpr int kLeastKeys = 64;  // of a block, as long as there are more
+inline constexpr int kKeysAhead = 4;  // keys that a group of threads loads at once
 
 template <typename T>
 struct AttendSource {
@@ -58,16 +60,34 @@ struct VectorShare {
   }
 };
 
+// exp(x) of differences of scores. For bfloat16, whose rounding is far coarser, by the fast unit.
+template <typename T>
+__device__ inline Accumulator<T> weight_of(Accumulator<T> x) {
+  if constexpr (std::is_same_v<T, core::bfloat16>) {
+    return __expf(x);
+  } else {
+    return exponential(x);
+  }
+}
+
 // exp(from - to) for maxima from <= to; 0 where nothing was seen.
-template <typename A>
-__device__ inline A rescaling(A from, A to) {
-  return from == minus_infinity<A>() ? A(0) : exponential(from - to);
+template <typename T>
+__device__ inline Accumulator<T> rescaling(Accumulator<T> from, Accumulator<T> to) {
+  return from == minus_infinity<Accumulator<T>>() ? Accumulator<T>(0) : weight_of<T>(from - to);
+}
+
+// Elements of shared memory that step_attend needs.
+inline std::size_t attend_shared(int heads, int width, int splits, int wide) {
+  const int warps = kAttendWarps * heads * width;
+  const int parts = heads * splits +
+                    (heads * width > kAttendThreads * wide ? heads * width : kAttendThreads * wide);
+  return static_cast<std::size_t>(warps > parts ? warps : parts);
 }
 
 // Block (x, y, z): stretch x of the keys; key/value head y / pieces and piece y % pieces of its
 // heads; query z.
 template <typename T, int kHeads, int kLanes, int kElements, bool kPacked>
-__global__ void __launch_bounds__(kAttendThreads)
+__global__ void __launch_bounds__(kAttendThreads, kPacked&& kHeads <= 4 && sizeof(T) < 8 ? 2 : 1)
     step_attend(Heads heads, const T* qkv, AttendSource<T> source, T* out) {
   using A = Accumulator<T>;
   using Share = VectorShare<kLanes, kElements, kPacked>;
@@ -75,11 +95,13 @@ __global__ void __launch_bounds__(kAttendThreads)
   constexpr int kUnits = kAttendWarps * kGroups;  // in a block
   extern __shared__ __align__(16) unsigned char shared[];
   __shared__ StepSpan spans[kStepSpans];
+  __shared__ StepSection sections[kStepSections];
   __shared__ A unit_sums[kAttendWarps][kHeads][2];
   __shared__ bool last_block;
-  A* unit_out =
-      reinterpret_cast<A*>(shared);  // (warps, kHeads, width); at the end: (heads, splits)
+  A* unit_out = reinterpret_cast<A*>(shared);  // (warps, kHeads, width)
 
+  core::kernels::cuda::let_next_start();
+  const int thread = static_cast<int>(threadIdx.x);
   const int splits = static_cast<int>(gridDim.x);
   const int split = static_cast<int>(blockIdx.x);
   const int kv_head = static_cast<int>(blockIdx.y) / source.pieces;
@@ -89,43 +111,44 @@ __global__ void __launch_bounds__(kAttendThreads)
   const StepView& view = own.view[source.view];
   const int pair = query * heads.kv_heads + kv_head;
   const int fixed = view.keys;
+  const int span_count = view.spans;
+  for (int i = thread; i < span_count; i += kAttendThreads) spans[i] = view.span[i];
+  if (thread < kStepSections) {
+    sections[thread] = source.sections[own.slot * kStepSections + thread];
+  }
+  core::kernels::cuda::wait_for_previous();
+
+  // Whole rounds of the loop below: a part of one takes as long.
   const int total = fixed + (view.start < 0 ? 0 : source.listed[pair]);
   int stretch = (total + splits - 1) / splits;
-  stretch = stretch < kLeastKeys ? kLeastKeys : stretch;
+  stretch = (stretch + kUnits * kKeysAhead - 1) / (kUnits * kKeysAhead) * (kUnits * kKeysAhead);
   const int begin = split * stretch;
   if (begin >= total) return;
   const int end = total - begin < stretch ? total : begin + stretch;
   const int taking_part = (total + stretch - 1) / stretch;  // blocks
 
-  const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / kWarp;
   const int lane = thread % kWarp;
   const int share = lane % kLanes;
   const int unit = warp * kGroups + lane / kLanes;
   const int first_head = piece * kHeads;
   const int count = heads.group - first_head < kHeads ? heads.group - first_head : kHeads;
-  const int span_count = view.spans;
-  for (int i = thread; i < span_count; i += kAttendThreads) spans[i] = view.span[i];
 
   const A scale = score_scale<A>(heads.width);
-  A vector[kHeads][kElements];
+  core::kernels::cuda::Pack<T, kElements> vector[kHeads];
   A largest[kHeads], sum[kHeads], sums[kHeads][kElements];
 #pragma unroll
   for (int h = 0; h < kHeads; ++h) {
     largest[h] = minus_infinity<A>();
     sum[h] = A(0);
     const int head = kv_head * heads.group + first_head + (h < count ? h : 0);
-    const auto elements = Share::load(qkv + heads.query(own.row, head), share, heads.width);
+    vector[h] = Share::load(qkv + heads.query(own.row, head), share, heads.width);
 #pragma unroll
-    for (int i = 0; i < kElements; ++i) {
-      vector[h][i] = scale * widen(elements[i]);
-      sums[h][i] = A(0);
-    }
+    for (int i = 0; i < kElements; ++i) sums[h][i] = A(0);
   }
-  __syncthreads();  // the spans
+  __syncthreads();  // spans and sections
 
   const unsigned* list = source.list + pair * source.list_keys;
-  const StepSection* sections = source.sections + own.slot * kStepSections;
   int span = 0;
   for (int base = begin; base < end; base += kUnits * kKeysAhead) {  // the same for all threads
     core::kernels::cuda::Pack<T, kElements> keys[kKeysAhead], values[kKeysAhead];
@@ -163,22 +186,22 @@ __global__ void __launch_bounds__(kAttendThreads)
       for (int a = 0; a < kKeysAhead; ++a) {
         A score = A(0);
 #pragma unroll
-        for (int i = 0; i < kElements; ++i) score += vector[h][i] * widen(keys[a][i]);
+        for (int i = 0; i < kElements; ++i) score += widen(vector[h][i]) * widen(keys[a][i]);
 #pragma unroll
         for (int offset = kLanes / 2; offset > 0; offset /= 2) {
           score += __shfl_xor_sync(kFullWarp, score, offset);
         }
-        scores[a] = score;
-        if (there[a] && score > now) now = score;
+        scores[a] = score * scale;
+        if (there[a] && scores[a] > now) now = scores[a];
       }
-      const A rescale = rescaling(largest[h], now);
+      const A rescale = rescaling<T>(largest[h], now);
       largest[h] = now;
       sum[h] *= rescale;
 #pragma unroll
       for (int i = 0; i < kElements; ++i) sums[h][i] *= rescale;
 #pragma unroll
       for (int a = 0; a < kKeysAhead; ++a) {
-        const A weight = there[a] ? exponential(scores[a] - now) : A(0);
+        const A weight = there[a] ? weight_of<T>(scores[a] - now) : A(0);
         sum[h] += weight;
 #pragma unroll
         for (int i = 0; i < kElements; ++i) sums[h][i] += weight * widen(values[a][i]);
@@ -193,8 +216,8 @@ __global__ void __launch_bounds__(kAttendThreads)
     for (int offset = kLanes; offset < kWarp; offset *= 2) {
       const A other = __shfl_xor_sync(kFullWarp, largest[h], offset);
       const A now = other > largest[h] ? other : largest[h];
-      const A mine = rescaling(largest[h], now);
-      const A theirs = rescaling(other, now);
+      const A mine = rescaling<T>(largest[h], now);
+      const A theirs = rescaling<T>(other, now);
       largest[h] = now;
       sum[h] = sum[h] * mine + __shfl_xor_sync(kFullWarp, sum[h], offset) * theirs;
 #pragma unroll
@@ -231,7 +254,7 @@ __global__ void __launch_bounds__(kAttendThreads)
     A value = A(0);
 #pragma unroll
     for (int w = 0; w < kAttendWarps; ++w) {
-      const A weight = rescaling(unit_sums[w][h][0], now);
+      const A weight = rescaling<T>(unit_sums[w][h][0], now);
       whole += weight * unit_sums[w][h][1];
       value += weight * unit_out[(w * kHeads + h) * heads.width + d];
     }
@@ -259,35 +282,72 @@ __global__ void __launch_bounds__(kAttendThreads)
   }
   __syncthreads();
   if (!last_block) return;
-  A* weights = unit_out;  // (count, taking_part)
+  A* weights = unit_out;                   // (count, taking_part)
+  A* slices = unit_out + kHeads * splits;  // (slices of the parts, count, width)
   for (int h = warp; h < count; h += kAttendWarps) {
+    constexpr int kEach = static_cast<int>(kMostSplits) / kWarp;
+    static_assert(kMostSplits % kWarp == 0);
+    A theirs[kEach], wholes[kEach];
     A now = minus_infinity<A>();
-    for (int s = lane; s < taking_part; s += kWarp) {
-      const A theirs = __ldcg(source.part_sums + part_at(s, h) * 2);
-      now = theirs > now ? theirs : now;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const int s = i * kWarp + lane;
+      const bool there = s < taking_part;
+      theirs[i] = there ? __ldcg(source.part_sums + part_at(s, h) * 2) : minus_infinity<A>();
+      wholes[i] = there ? __ldcg(source.part_sums + part_at(s, h) * 2 + 1) : A(0);
+      now = theirs[i] > now ? theirs[i] : now;
     }
     now = warp_max(now);
     A whole = A(0);
-    for (int s = lane; s < taking_part; s += kWarp) {
-      const A weight = rescaling(__ldcg(source.part_sums + part_at(s, h) * 2), now);
-      weights[h * taking_part + s] = weight;
-      whole += weight * __ldcg(source.part_sums + part_at(s, h) * 2 + 1);
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const int s = i * kWarp + lane;
+      const A weight = rescaling<T>(theirs[i], now);
+      if (s < taking_part) weights[h * taking_part + s] = weight;
+      whole += weight * wholes[i];
     }
     whole = warp_sum(whole);
     if (lane == 0) unit_sums[0][h][0] = whole;
   }
   __syncthreads();
-  for (int item = thread; item < count * heads.width; item += kAttendThreads) {
-    const int h = item / heads.width;
-    const int d = item % heads.width;
-    A value = A(0);
+  // 16 bytes of a head at a time, where its width allows; slices of the parts side by side.
+  constexpr int kWide = 16 / static_cast<int>(sizeof(A));
+  const int wide = heads.width % kWide == 0 ? kWide : 1;
+  const int elements = count * heads.width;
+  const int items = elements / wide;
+  const int slice_count = items < kAttendThreads ? kAttendThreads / items : 1;
+  for (int at = thread; at < items * slice_count; at += kAttendThreads) {
+    const int item = at % items;
+    const int slice = at / items;
+    const int h = item * wide / heads.width;
+    const int d = item * wide % heads.width;
+    A value[kWide] = {};
 #pragma unroll 8
-    for (int s = 0; s < taking_part; ++s) {
-      value +=
-          weights[h * taking_part + s] * __ldcg(source.part_out + part_at(s, h) * heads.width + d);
+    for (int s = slice; s < taking_part; s += slice_count) {
+      const A weight = weights[h * taking_part + s];
+      const A* from = source.part_out + part_at(s, h) * heads.width + d;
+      if (wide == 1) {
+        value[0] += weight * __ldcg(from);
+        continue;
+      }
+      const float4 words = __ldcg(reinterpret_cast<const float4*>(from));
+      A loaded[kWide];
+      memcpy(loaded, &words, sizeof(words));
+#pragma unroll
+      for (int i = 0; i < kWide; ++i) value[i] += weight * loaded[i];
     }
+#pragma unroll
+    for (int i = 0; i < kWide; ++i) {
+      if (i < wide) slices[slice * elements + item * wide + i] = value[i];
+    }
+  }
+  __syncthreads();
+  for (int item = thread; item < elements; item += kAttendThreads) {
+    const int h = item / heads.width;
+    A value = A(0);
+    for (int slice = 0; slice < slice_count; ++slice) value += slices[slice * elements + item];
     const int head = kv_head * heads.group + first_head + h;
-    out[heads.out(own.row, head) + d] = narrow<T>(value / unit_sums[0][h][0]);
+    out[heads.out(own.row, head) + item % heads.width] = narrow<T>(value / unit_sums[0][h][0]);
   }
 }
 

@@ -15,17 +15,17 @@ template <typename T, int kHeads, int kLanes, int kElements, bool kPacked>
 void launch_step_attend(const Heads& heads, const core::Tensor& qkv, AttendSource<T> source,
                         std::int64_t splits, std::int64_t count, const core::Tensor& out) {
   source.pieces = static_cast<int>(blocks_of(heads.group, kHeads));
-  // Results of the warps; then weights of the parts.
-  const std::size_t bytes = sizeof(Accumulator<T>) * kHeads *
-                            std::max<std::size_t>(kAttendWarps * static_cast<unsigned>(heads.width),
-                                                  static_cast<std::size_t>(splits));
+  using A = Accumulator<T>;
+  const std::size_t bytes = sizeof(A) * attend_shared(kHeads, heads.width, static_cast<int>(splits),
+                                                      16 / static_cast<int>(sizeof(A)));
   const auto kernel = step_attend<T, kHeads, kLanes, kElements, kPacked>;
   allow_shared_memory(kernel, bytes);
   const dim3 grid(static_cast<unsigned>(splits),
                   static_cast<unsigned>(heads.kv_heads * source.pieces),
                   static_cast<unsigned>(count));
-  kernel<<<grid, kAttendThreads, bytes, stream()>>>(heads, qkv.data<T>(), source, out.data<T>());
-  check_launch("step_attend");
+  core::kernels::cuda::launch_early(core::cuda::use(qkv.device().index), "step_attend", kernel,
+                                    grid, kAttendThreads, bytes, true, heads, qkv.data<T>(), source,
+                                    out.data<T>());
 }
 
 // Heads that lie in 8 or 16 packs of 16 bytes.

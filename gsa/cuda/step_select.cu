@@ -1,5 +1,6 @@
 #include "gsa/cuda/step_select.cuh"
 
+#include "core/cuda/overlap.cuh"
 #include "gsa/cuda/launch.cuh"
 
 namespace unfold::gsa::kernels::cuda {
@@ -13,14 +14,16 @@ void run(const Heads& heads, const core::Tensor& qkv, const SelectSource& source
   allow_shared_memory(step_scores<T, V>, group_bytes);
   const dim3 tiles(grid_extent(blocks_of(space.gists, kScoreKeys)),
                    static_cast<unsigned>(heads.kv_heads), static_cast<unsigned>(count));
-  step_scores<T, V>
-      <<<tiles, kScoreThreads, group_bytes, stream()>>>(heads, qkv.data<T>(), source, space);
-  check_launch("step_scores");
+  const core::cuda::Context& context = core::cuda::use(qkv.device().index);
+  const auto launch = [&](const char* name, auto kernel, dim3 grid, int threads,
+                          std::size_t bytes) {
+    core::kernels::cuda::launch_early(context, name, kernel, grid, static_cast<unsigned>(threads),
+                                      bytes, true, heads, qkv.data<T>(), source, space);
+  };
+  launch("step_scores", step_scores<T, V>, tiles, kScoreThreads, group_bytes);
   const dim3 blocks(static_cast<unsigned>(heads.heads), static_cast<unsigned>(count));
-  step_select_kernel<T, V>
-      <<<blocks, kSelectThreads, sizeof(double) * static_cast<std::size_t>(heads.width),
-         stream()>>>(heads, qkv.data<T>(), source, space);
-  check_launch("step_select");
+  launch("step_select", step_select_kernel<T, V>, blocks, kSelectThreads,
+         sizeof(double) * static_cast<std::size_t>(heads.width));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Kernels of selection on the device (gsa/cuda/step_select.h).
 #pragma once
 
+#include "core/cuda/overlap.cuh"
 #include "core/cuda/pack.cuh"
 #include "gsa/cuda/heads.cuh"
 #include "gsa/cuda/step_select.h"
@@ -44,30 +45,57 @@ struct SelectSource {
   int view;
 };
 
+// What a lane takes of a key at first: kHeldPacks times V elements, kKeyLanes * V apart. Zeros
+// where there is no key or no element. width is a multiple of V.
+inline constexpr int kHeldPacks = 2;
+template <int V, typename T>
+struct HeldKey {
+  const T* key;
+  core::kernels::cuda::Pack<T, V> packs[kHeldPacks];
+
+  __device__ HeldKey(const T* from, int width) : key(from) {
+    const int lane = static_cast<int>(threadIdx.x) % kKeyLanes;
+#pragma unroll
+    for (int p = 0; p < kHeldPacks; ++p) {
+      const int d = (p * kKeyLanes + lane) * V;
+      packs[p] = key != nullptr && d < width ? core::kernels::cuda::load<V, true>(key + d)
+                                             : core::kernels::cuda::Pack<T, V>{};
+    }
+  }
+};
+
 // Products of `count` (at most kScoreHeads) query vectors, in double and `width` apart, with a key,
 // taken by kKeyLanes neighbouring threads; in all of them. The order of the sum is that of every
-// other key. V elements are loaded at a time; width is a multiple of V.
+// other key.
 template <int V, typename T>
-__device__ inline void score_key(const double* query, int count, const T* key, int width,
-                                 double (&sums)[kScoreHeads]) {
+__device__ inline void score_key(const double* query, int count, const HeldKey<V, T>& held,
+                                 int width, double (&sums)[kScoreHeads]) {
   const int lane = static_cast<int>(threadIdx.x) % kKeyLanes;
+  const auto add = [&](int d, const core::kernels::cuda::Pack<T, V>& elements) {
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      const double element = static_cast<double>(widen(elements[i]));
+#pragma unroll
+      for (int h = 0; h < kScoreHeads; ++h) {
+        if (h < count) sums[h] += query[h * width + d + i] * element;
+      }
+    }
+  };
 #pragma unroll
   for (int h = 0; h < kScoreHeads; ++h) sums[h] = 0;
-  if (key != nullptr) {
-    for (int d = lane * V; d < width; d += kKeyLanes * V) {
-      const auto elements = core::kernels::cuda::load<V, true>(key + d);
+  if (held.key != nullptr) {
 #pragma unroll
-      for (int i = 0; i < V; ++i) {
-        const double element = static_cast<double>(widen(elements[i]));
-#pragma unroll
-        for (int h = 0; h < kScoreHeads; ++h) {
-          if (h < count) sums[h] += query[h * width + d + i] * element;
-        }
-      }
+    for (int p = 0; p < kHeldPacks; ++p) {
+      const int d = (p * kKeyLanes + lane) * V;
+      if (d < width) add(d, held.packs[p]);
+    }
+    for (int d = (kHeldPacks * kKeyLanes + lane) * V; d < width; d += kKeyLanes * V) {
+      add(d, core::kernels::cuda::load<V, true>(held.key + d));
     }
   }
 #pragma unroll
   for (int h = 0; h < kScoreHeads; ++h) {
+    if (h >= count) break;
 #pragma unroll
     for (int offset = kKeyLanes / 2; offset > 0; offset /= 2) {
       sums[h] += __shfl_xor_sync(kFullWarp, sums[h], offset);
@@ -88,29 +116,39 @@ __global__ void __launch_bounds__(kScoreThreads)
     step_scores(Heads heads, const T* qkv, SelectSource source, SelectSpace space) {
   extern __shared__ __align__(16) unsigned char shared[];
   double* query = reinterpret_cast<double*>(shared);
+  core::kernels::cuda::let_next_start();
   const StepQuery& own = source.queries[blockIdx.z];
   const StepView& view = own.view[source.view];
   const int start = view.start;
+  core::kernels::cuda::wait_for_previous();
   if (start < 0) return;
   const int gists = view.gists[start];
   const int first = static_cast<int>(blockIdx.x) * kScoreKeys;
   if (first >= gists) return;
   const int kv_head = static_cast<int>(blockIdx.y);
+  const StepSection place = source.sections[own.slot * kStepSections + start + 1];
+  constexpr int kSideBySide = kScoreThreads / kKeyLanes;
+  const int own_key = first + static_cast<int>(threadIdx.x) / kKeyLanes;
+  const auto held = [&](int round) {
+    const int j = own_key + round * kSideBySide;
+    return HeldKey<V, T>(j < gists ? key_at<T>(place, kv_head, j, heads.width) : nullptr,
+                         heads.width);
+  };
+  static_assert(kScoreKeys == 2 * kSideBySide);
+  const HeldKey<V, T> keys[2] = {held(0), held(1)};  // under way while the queries are staged
   const T* from = qkv + heads.query(own.row, kv_head * heads.group);
   for (int i = static_cast<int>(threadIdx.x); i < heads.group * heads.width; i += kScoreThreads) {
     query[i] = static_cast<double>(widen(from[i]));
   }
   __syncthreads();
-  const StepSection place = source.sections[own.slot * kStepSections + start + 1];
-  for (int at = static_cast<int>(threadIdx.x) / kKeyLanes; at < kScoreKeys;
-       at += kScoreThreads / kKeyLanes) {
-    const int j = first + at;
-    const T* key = j < gists ? key_at<T>(place, kv_head, j, heads.width) : nullptr;
+#pragma unroll
+  for (int round = 0; round < 2; ++round) {
+    const int j = own_key + round * kSideBySide;
     for (int h = 0; h < heads.group; h += kScoreHeads) {
       const int count = heads.group - h < kScoreHeads ? heads.group - h : kScoreHeads;
       double sums[kScoreHeads];
-      score_key<V>(query + h * heads.width, count, key, heads.width, sums);
-      if (key == nullptr || threadIdx.x % kKeyLanes != 0) continue;
+      score_key(query + h * heads.width, count, keys[round], heads.width, sums);
+      if (j >= gists || threadIdx.x % kKeyLanes != 0) continue;
 #pragma unroll
       for (int i = 0; i < kScoreHeads; ++i) {
         if (i >= count) continue;
@@ -214,13 +252,16 @@ __global__ void __launch_bounds__(kSelectThreads)
   double* query_vector = reinterpret_cast<double*>(shared);  // (width)
   __shared__ TopKScratch scratch;
   __shared__ bool last_of_group;
+  core::kernels::cuda::let_next_start();
   const int head = static_cast<int>(blockIdx.x);
   const int query = static_cast<int>(blockIdx.y);
   const int kv_head = head / heads.group;
   const int thread = static_cast<int>(threadIdx.x);
   const StepQuery& own = source.queries[query];
   const StepView& view = own.view[source.view];
-  if (view.start < 0) {
+  const bool picks = view.start >= 0;
+  core::kernels::cuda::wait_for_previous();
+  if (!picks) {
     if (thread == 0) space.listed[query * heads.kv_heads + kv_head] = 0;
     return;
   }
@@ -243,9 +284,10 @@ __global__ void __launch_bounds__(kSelectThreads)
       constexpr int kKeys = kSelectThreads / kKeyLanes;
       for (int base = 0; base < n; base += kKeys) {  // whole warps go round together
         const int i = base + thread / kKeyLanes;
-        const T* key = i < n ? key_at<T>(place, kv_head, candidates[i], heads.width) : nullptr;
+        const HeldKey<V, T> key(
+            i < n ? key_at<T>(place, kv_head, candidates[i], heads.width) : nullptr, heads.width);
         double sums[kScoreHeads];
-        score_key<V>(query_vector, 1, key, heads.width, sums);
+        score_key(query_vector, 1, key, heads.width, sums);
         if (i < n && thread % kKeyLanes == 0) scores[i] = sums[0];
       }
     }

@@ -1,4 +1,5 @@
 // New keys and values go to their caches, rotated on the way where they come unrotated.
+#include "core/cuda/overlap.cuh"
 #include "gsa/cuda/heads.cuh"
 #include "gsa/cuda/launch.cuh"
 #include "gsa/cuda/scalar.cuh"
@@ -16,6 +17,7 @@ __global__ void __launch_bounds__(kStoreThreads)
     step_store_kernel(Heads heads, T* qkv, const StepToken* tokens, const StepSection* sections,
                       const Accumulator<T>* table) {
   using A = Accumulator<T>;
+  core::kernels::cuda::let_next_start();
   const std::int64_t row = blockIdx.x;
   const int kv_head = static_cast<int>(blockIdx.y);
   const StepToken token = tokens[row];
@@ -27,6 +29,7 @@ __global__ void __launch_bounds__(kStoreThreads)
   const T* const key = qkv + heads.key(row, kv_head);
   const T* const value = qkv + heads.value(row, kv_head);
   const int thread = static_cast<int>(threadIdx.x);
+  core::kernels::cuda::wait_for_previous();
   for (int d = thread; d < heads.width; d += kStoreThreads) {
     values[d] = value[d];
     if constexpr (!kRotate) keys[d] = key[d];
@@ -54,21 +57,23 @@ __global__ void __launch_bounds__(kStoreThreads)
 
 void step_store(const Tensor& qkv, const StepPlan& plan, std::int64_t layer, const Tensor& rope) {
   if (plan.rows() == 0) return;
-  core::cuda::use(qkv.device().index);
+  const core::cuda::Context& context = core::cuda::use(qkv.device().index);
   const Heads heads(plan.shape());
   const dim3 grid(grid_extent(plan.rows()), static_cast<unsigned>(heads.kv_heads));
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
+    const auto launch = [&](auto kernel, const A* table) {
+      core::kernels::cuda::launch_early(context, "step_store", kernel, grid, kStoreThreads, 0, true,
+                                        heads, qkv.data<T>(), plan.tokens(), plan.sections(layer),
+                                        table);
+    };
     if (rope.defined()) {
-      step_store_kernel<T, true><<<grid, kStoreThreads, 0, stream()>>>(
-          heads, qkv.data<T>(), plan.tokens(), plan.sections(layer), rope.data<A>());
+      launch(step_store_kernel<T, true>, rope.data<A>());
     } else {
-      step_store_kernel<T, false><<<grid, kStoreThreads, 0, stream()>>>(
-          heads, qkv.data<T>(), plan.tokens(), plan.sections(layer), nullptr);
+      launch(step_store_kernel<T, false>, nullptr);
     }
   });
-  check_launch("step_store");
 }
 
 }  // namespace unfold::gsa::kernels::cuda

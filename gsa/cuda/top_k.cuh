@@ -1,10 +1,11 @@
 // The k best of some scores, by one block: exactly those of top_indices (gsa/selection.h), ties to
 // the lower index.
 //
-// One pass finds the range of the scores, which is cut into 1024 equal bins; a histogram says in
-// which bin the k-th best lies. What is in better bins is picked; those of that bin, few as a rule,
-// are ranked against each other. Rounding of the bin never falls where the score rises, so bins
-// order scores as scores do. Counts are sums of integers: the order of atomics changes nothing.
+// One pass finds the range of the scores, rounded to float, which is cut into 1024 equal bins; a
+// histogram says in which bin the k-th best lies. What is in better bins is picked; those of that
+// bin, few as a rule, are ranked against each other, unrounded. No rounding on the way to a bin
+// falls where the score rises, so bins order scores as scores do. Counts are sums of integers: the
+// order of atomics changes nothing.
 #pragma once
 
 #include <cfloat>
@@ -20,7 +21,7 @@ struct TopKScratch {
   int histogram[kSelectThreads];
   double tied_score[kSelectThreads];
   int tied_index[kSelectThreads];
-  double low[kSelectWarps], high[kSelectWarps];
+  int low[kSelectWarps], high[kSelectWarps];  // as_order() of scores
   int warps[kSelectWarps];
   int bin, needed, tied;
 };
@@ -51,10 +52,20 @@ __device__ inline int exclusive_sum(int value, int* warps, int& total) {
 }
 static_assert(kSelectWarps == kWarp);
 
+// Integers in the order of floats, and back: a warp finds the least of integers at once.
+__device__ inline int as_order(float value) {
+  const int bits = __float_as_int(value);
+  return bits ^ (bits >> 31 & 0x7fffffff);
+}
+__device__ inline float from_order(int order) {
+  return __int_as_float(order ^ (order >> 31 & 0x7fffffff));
+}
+
 struct ScoreBins {
-  double low, scale;
+  float low, scale;  // scale 0: all scores are taken for equal
   __device__ int operator()(double score) const {
-    const int bin = static_cast<int>((score - low) * scale);
+    if (scale == 0.0f) return 0;
+    const int bin = static_cast<int>((static_cast<float>(score) - low) * scale);
     return bin < 0 ? 0 : (bin < kSelectThreads ? bin : kSelectThreads - 1);
   }
 };
@@ -69,20 +80,15 @@ __device__ void for_top(const double* scores, int n, int k, TopKScratch& scratch
     return;
   }
   if (k <= 0) return;
-  double low = DBL_MAX;
-  double high = -DBL_MAX;
+  int low = as_order(FLT_MAX);
+  int high = as_order(-FLT_MAX);
   for (int i = thread; i < n; i += kSelectThreads) {
-    const double score = scores[i];
+    const int score = as_order(static_cast<float>(scores[i]));
     low = score < low ? score : low;
     high = score > high ? score : high;
   }
-#pragma unroll
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    const double other_low = __shfl_xor_sync(kFullWarp, low, offset);
-    const double other_high = __shfl_xor_sync(kFullWarp, high, offset);
-    low = other_low < low ? other_low : low;
-    high = other_high > high ? other_high : high;
-  }
+  low = __reduce_min_sync(kFullWarp, low);
+  high = __reduce_max_sync(kFullWarp, high);
   __syncthreads();  // the scratch of a call before
   if (thread % kWarp == 0) {
     scratch.low[thread / kWarp] = low;
@@ -91,13 +97,12 @@ __device__ void for_top(const double* scores, int n, int k, TopKScratch& scratch
   scratch.histogram[thread] = 0;
   if (thread == 0) scratch.tied = 0;
   __syncthreads();
-  for (int warp = 0; warp < kSelectWarps; ++warp) {
-    low = scratch.low[warp] < low ? scratch.low[warp] : low;
-    high = scratch.high[warp] > high ? scratch.high[warp] : high;
-  }
-  const double range = high - low;
-  const bool spread = range > 0 && range < DBL_MAX;
-  const ScoreBins bin_of{low, spread ? kSelectThreads / range : 0.0};
+  low = __reduce_min_sync(kFullWarp, scratch.low[thread % kWarp]);  // as many warps as lanes
+  high = __reduce_max_sync(kFullWarp, scratch.high[thread % kWarp]);
+  const float range = from_order(high) - from_order(low);
+  const float scale = kSelectThreads / range;
+  const bool spread = range > 0.0f && range <= FLT_MAX && scale <= FLT_MAX;
+  const ScoreBins bin_of{from_order(low), spread ? scale : 0.0f};
   for (int i = thread; i < n; i += kSelectThreads) {
     atomicAdd(&scratch.histogram[bin_of(scores[i])], 1);
   }

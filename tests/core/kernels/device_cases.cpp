@@ -414,19 +414,20 @@ void add_row_linear(std::vector<DeviceCase>& cases) {
         {fmt::format("row_linear {}x{}x{}", m, k, n),
          [m = m, k = k, n = n](DType t, const Place& place) {
            const Tensor x = place.put(numbers({m, k}, t, 1));
-           const Tensor gate_up = place.put(numbers({m, 2 * k}, t, 2));
            const Tensor weight = place.put(numbers({n, k}, t, 3));
+           const Tensor gate_up = place.put(numbers({2 * n, k}, t, 2));
            const Tensor norm = place.put(numbers({k}, t, 4));
            const Tensor bias = place.put(numbers({n}, t, 5));
            const Tensor residual = place.put(numbers({m, n}, t, 6));
            const Tensors y = {place.full({m, n}, std::nan(""), t),
-                              place.full({m, n}, std::nan(""), t),
-                              place.put(numbers({m, n}, t, 7))};
+                              place.full({m, n}, std::nan(""), t), place.put(numbers({m, n}, t, 7)),
+                              place.full({m, n}, std::nan(""), t)};
            kernels::row_linear(x, weight,
                                kernels::RowLinear{.norm = norm, .eps = 1e-5, .bias = bias}, y[0]);
            kernels::row_linear(x, weight, kernels::RowLinear{.residual = residual}, y[1]);
-           kernels::row_linear(gate_up, weight,
-                               kernels::RowLinear{.swiglu = true, .residual = y[2]}, y[2]);
+           kernels::row_linear(x, weight, kernels::RowLinear{.residual = y[2]}, y[2]);
+           kernels::row_linear(x, gate_up,
+                               kernels::RowLinear{.norm = norm, .eps = 1e-5, .gated = true}, y[3]);
            return y;
          }});
   }
