@@ -32,7 +32,7 @@ void add_eval_command(CLI::App& app);      // eval
 void add_generate_command(CLI::App& app);  // generate
 void add_report_command(CLI::App& app);    // report RUN
 void add_data_command(CLI::App& app);      // data train-tokenizer, tokenize, synthesize
-void add_inspect_command(CLI::App& app);   // inspect visibility, insertion, selection
+void add_inspect_command(CLI::App& app);   // inspect visibility, insertion, selection, rows
 void add_plan_command(CLI::App& app);      // plan CONFIG
 void add_bench_command(CLI::App& app);     // bench cpu, selection, train, attention, decode, gpu
 void add_config_command(CLI::App& app);    // config show, config reference

@@ -4,6 +4,8 @@
 
 #include "core/file.h"
 #include "core/kernels/elementwise.h"
+#include "data/data_source.h"
+#include "data/loader.h"
 #include "models/formats/checkpoint_folder.h"
 #include "models/initialise.h"
 
@@ -69,6 +71,23 @@ models::ModelDescription describe_model(const TrainerConfig& config,
       "model.vocab_size is {}, the tokenizer {} has {} entries: set it to 0 to take those",
       vocabulary, config.data.tokenizer, tokenizer.vocab_size());
   return description;
+}
+
+void require_training_data(const TrainerConfig& config) {
+  core::require(!config.data.train.empty(), "config", "data.train is empty: name {}",
+                config.data.format == data::DataFormat::sft
+                    ? "JSONL files of records, or folders of them"
+                    : "shards (.h5), or folders of them, made by `unfold data tokenize`");
+}
+
+std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& config,
+                                                      const data::Tokenizer& tokenizer,
+                                                      const data::RowFormat& format,
+                                                      const data::LoaderState& start) {
+  require_training_data(config);
+  return std::make_unique<data::Loader>(
+      data::open_rows(config.data, config.data.train, tokenizer, format), start,
+      data::LoaderOptions{.prefetch = config.data.prefetch, .shuffle = config.data.shuffle});
 }
 
 void initialise_from(const fs::path& run, const models::ModelDescription& wanted,

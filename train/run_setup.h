@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "data/batch_source.h"
+#include "data/row_format.h"
 #include "data/tokenizer/tokenizer.h"
 #include "models/decoder.h"
 #include "models/formats/model_file.h"
@@ -43,6 +45,16 @@ class NewRunFolder {
 // smaller than the tokenizer's.
 models::ModelDescription describe_model(const TrainerConfig& config,
                                         const data::Tokenizer& tokenizer);
+
+// Throws core::UserError when the config names no data to train on.
+void require_training_data(const TrainerConfig& config);
+
+// The rows that a run trains on, in its order, from `start` on; format: made for this tokenizer.
+// Throws core::UserError: data.train is empty, or cannot be read.
+std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& config,
+                                                      const data::Tokenizer& tokenizer,
+                                                      const data::RowFormat& format,
+                                                      const data::LoaderState& start);
 
 // Copies weights of another run's newest checkpoint into the decoder. Gist levels that the other
 // run lacks keep their own rows, set to the mean of the raw rows.

@@ -114,10 +114,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       optimizer_(decoder_, config.train.optimizer, config.run.seed),
       loss_(config.train, config.gist, config.selection) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
-  core::require(!config.data.train.empty(), "config", "data.train is empty: name {}",
-                config.data.format == data::DataFormat::sft
-                    ? "JSONL files of records, or folders of them"
-                    : "shards (.h5), or folders of them, made by `unfold data tokenize`");
+  require_training_data(config);
   const data::RowFormat format = data::make_row_format(
       *tokenizer_, loss_.row_gists(), config.train.row_length, description_.decoder.vocab_size);
   const std::int64_t local_rows = config.train.rows / world.world_size();
@@ -128,9 +125,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
         micro);
   }
   restore(resume);
-  loader_ = std::make_unique<data::Loader>(
-      data::open_rows(config.data, config.data.train, *tokenizer_, format), state_.loader,
-      data::LoaderOptions{.prefetch = config.data.prefetch, .shuffle = config.data.shuffle});
+  loader_ = open_training_rows(config, *tokenizer_, format, state_.loader);
   if (state_.step < config.train.steps) ahead_ = next_batches(state_.step);
   if (state_.step < config_.train.steps) {
     TrainerConfig planned = config_;

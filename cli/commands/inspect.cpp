@@ -1,5 +1,5 @@
 // unfold inspect visibility | insertion: the two rules of the method, by hand on small examples;
-// selection is in inspect_selection.cpp.
+// selection and rows are in inspect_selection.cpp and inspect_rows.cpp.
 #include "gsa/inspect.h"
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/commands/inspect_rows.h"
 #include "cli/commands/inspect_selection.h"
 #include "core/error.h"
 #include "data/text.h"
@@ -159,12 +160,14 @@ void add_insertion(CLI::App& inspect) {
 
 void add_inspect_command(CLI::App& app) {
   CLI::App* inspect = app.add_subcommand(
-      "inspect", "Show where gists are put, which keys a token sees, and what is unfolded");
+      "inspect",
+      "Show where gists are put, which keys a token sees, what is unfolded, what is read");
   inspect->group(kLookGroup);
   inspect->require_subcommand(1);
   add_visibility(*inspect);
   add_insertion(*inspect);
   add_inspect_selection(*inspect);
+  add_inspect_rows(*inspect);
 }
 
 }  // namespace unfold::cli
