@@ -2,8 +2,10 @@
 
 The same start (a checkpoint of Unfold), the same rows in the same order (unfold inspect rows), the
 same schedule and optimizer; the PyTorch side is torch_decoder.py and torch_trainer.py. What a
-difference means is told by runs of the same program: again with sums in another order (ours in two
-micro-batches, PyTorch's rows reversed), and for bfloat16 also in float32.
+difference means is told by pairs of runs of one program: gradients summed in another order (ours in
+two micro-batches, PyTorch's rows reversed), which leaves the forward pass of a row as it is; values
+rounded at other places (PyTorch), which two programs do even in the first forward pass; and for
+bfloat16 also float32.
 
 usage: loss_curves.py CONFIG [--set KEY=VALUE ...] [--device cuda] [--dtype bfloat16] [--steps N]
 Without data.train in the config or in --set, it trains on generated text with the byte tokenizer.
@@ -29,8 +31,8 @@ except ImportError as missing:
     print(f"loss_curves: {missing}", file=sys.stderr)
     sys.exit(77)
 
-# At most this many times the largest difference between two runs of one program, which is a sample
-# of one: a second sample of the same noise is rarely twice as large.
+# Of the largest difference between two runs of one program. Each is a sample of one, and another
+# sample of the same noise is rarely twice as large.
 NOISE_FACTOR = 2.0
 
 
@@ -49,7 +51,7 @@ def parse_arguments():
                         help="most relative difference of any step; default: judge by the noise")
     parser.add_argument("--pair", action="store_true", help="the two runs alone, without the noise")
     parser.add_argument("--folder", help="keep the runs there; default: a temporary folder")
-    parser.add_argument("--json", help="file for the curves")
+    parser.add_argument("--json", help="file for the curves, written after every run")
     return parser.parse_args()
 
 
@@ -209,6 +211,8 @@ def compare(arguments, program):
         begin = time.perf_counter()
         curves[name], norms[name], rates[name] = run()
         print(f"  {name}: {time.perf_counter() - begin:.1f} s", flush=True)
+        if arguments.json:
+            Path(arguments.json).write_text(json.dumps(curves))
 
     def ours(dtype, *more):
         sets = [f"run.device={arguments.device}", f"train.dtype={dtype}",
@@ -217,27 +221,26 @@ def compare(arguments, program):
         add(name, lambda: program.train(name, sets))
         return name
 
-    def theirs(dtype, reverse=False):
-        name = f"torch {dtype}" + (", reversed" if reverse else "")
+    def theirs(dtype, reverse=False, elsewhere=False):
+        name = f"torch {dtype}" + ", reversed" * reverse + ", elsewhere" * elsewhere
         add(name, lambda: torch_trainer.train(config, start, batches, getattr(torch, dtype),
-                                              arguments.device, reverse))
+                                              arguments.device, reverse, elsewhere))
         return name
 
-    pair = (ours(arguments.dtype), theirs(arguments.dtype))
-    noise, wider = [], []
+    dtype, noise, wider = arguments.dtype, [], []
+    pair = (ours(dtype), theirs(dtype))
     if not arguments.pair:
-        noise = [(ours(arguments.dtype, f"train.micro_rows={rows // 2}"), pair[0]),
-                 (theirs(arguments.dtype, reverse=True), pair[1])] if rows % 2 == 0 else [
-                     (theirs(arguments.dtype, reverse=True), pair[1])]
-        if arguments.dtype != "float32":
+        if rows % 2 == 0:
+            noise.append((ours(dtype, f"train.micro_rows={rows // 2}"), pair[0]))
+        noise.append((theirs(dtype, reverse=True), pair[1]))
+        noise.append((theirs(dtype, elsewhere=True), pair[1]))
+        if dtype != "float32":
             wide = (ours("float32"), theirs("float32"))
             wider = [(pair[0], wide[0]), (pair[1], wide[1]), wide]
     return report(arguments, curves, norms, rates, pair, noise, wider)
 
 
 def report(arguments, curves, norms, rates, pair, noise, wider):
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(curves))
     count = len(curves[pair[0]])
     print_table(curves, pair, [left for left, _ in noise],
                 arguments.every or max(1, count // 20))
@@ -257,9 +260,11 @@ def report(arguments, curves, norms, rates, pair, noise, wider):
         print(f"{'within' if agree else 'NOT within'} {limit} at every step: {short(worst)}")
     elif noise:
         agree = between <= NOISE_FACTOR * max(spread)
-        print(f"{'within' if agree else 'NOT within'} the noise: mean |d| {short(between)}, of one "
-              f"program with sums in another order up to {short(max(spread))}, allowed "
-              f"{NOISE_FACTOR:g} times that")
+        ratios = ", ".join(f"{between / s:.2g} x '{a} / {b}'" if s else f"'{a} / {b}' is 0"
+                           for s, (a, b) in zip(spread, noise))
+        print(f"mean |d| {short(between)} is {ratios}")
+        print(f"{'within' if agree else 'NOT within'} the noise: allowed {NOISE_FACTOR:g} times the "
+              f"largest, {short(max(spread))}")
     else:
         return 0
     return 0 if agree else 1

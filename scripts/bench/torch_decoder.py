@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def visible(levels, documents, gist):
@@ -53,10 +54,27 @@ def rotate(x, angles):
     return turned.to(x.dtype)
 
 
+class Norm(nn.RMSNorm):
+    """RMSNorm; with shape.elsewhere the normalised value is rounded before the weight."""
+
+    def __init__(self, shape):
+        super().__init__(shape.width, eps=shape.norm_eps)
+        self.elsewhere = shape.elsewhere
+
+    def forward(self, x):
+        if not self.elsewhere:
+            return super().forward(x)
+        wide = x.float()
+        return (wide * (wide.square().mean(-1, keepdim=True) + self.eps).rsqrt()).to(
+            x.dtype) * self.weight
+
+
 class Attention(nn.Module):
     def __init__(self, shape):
         super().__init__()
         self.heads, self.kv_heads, self.head_width = shape.heads, shape.kv_heads, shape.head_width
+        self.backends = [SDPBackend.MATH] if shape.elsewhere else [
+            SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
         query, key = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
         self.qkv = nn.Linear(shape.width, query + 2 * key, bias=shape.qkv_bias)
         self.out = nn.Linear(query, shape.width, bias=False)
@@ -68,28 +86,32 @@ class Attention(nn.Module):
         # Repeated by hand: with a mask not every kernel takes grouped heads.
         key, value = (part.repeat_interleave(self.heads // self.kv_heads, dim=1)
                       for part in (rotate(key, angles), value))
-        attended = F.scaled_dot_product_attention(rotate(query, angles), key, value,
-                                                  attn_mask=mask, is_causal=mask is None)
+        with sdpa_kernel(self.backends):
+            attended = F.scaled_dot_product_attention(rotate(query, angles), key, value,
+                                                      attn_mask=mask, is_causal=mask is None)
         return self.out(attended.transpose(1, 2).reshape(rows, length, -1))
 
 
 class Mlp(nn.Module):
     def __init__(self, shape):
         super().__init__()
+        self.elsewhere = shape.elsewhere
         self.gate_up = nn.Linear(shape.width, 2 * shape.ffn, bias=False)
         self.down = nn.Linear(shape.ffn, shape.width, bias=False)
 
     def forward(self, x):
         gate, up = self.gate_up(x).chunk(2, dim=-1)
+        if self.elsewhere:
+            return self.down((F.silu(gate.float()) * up.float()).to(x.dtype))
         return self.down(F.silu(gate) * up)
 
 
 class Block(nn.Module):
     def __init__(self, shape):
         super().__init__()
-        self.attention_norm = nn.RMSNorm(shape.width, eps=shape.norm_eps)
+        self.attention_norm = Norm(shape)
         self.attention = Attention(shape)
-        self.mlp_norm = nn.RMSNorm(shape.width, eps=shape.norm_eps)
+        self.mlp_norm = Norm(shape)
         self.mlp = Mlp(shape)
 
     def forward(self, x, angles, mask):
@@ -98,17 +120,21 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """shape: the attribute `decoder` of model.h5; extra_rows: gists and links behind the tokens."""
+    """shape: the attribute `decoder` of model.h5; extra_rows: gists and links behind the tokens.
 
-    def __init__(self, shape, extra_rows):
+    elsewhere: the same model, its values rounded at other places (norms twice, SwiGLU once,
+    attention composed of plain products): in bfloat16 as good as the first, and not equal.
+    """
+
+    def __init__(self, shape, extra_rows, elsewhere=False):
         super().__init__()
         if shape["rope_scaling"] != "none":
             raise SystemExit(f"model.rope.scaling {shape['rope_scaling']}: not written here")
-        self.shape = shape = SimpleNamespace(**shape)
+        self.shape = shape = SimpleNamespace(**shape, elsewhere=elsewhere)
         shape.head_width = shape.head_dim or shape.width // shape.heads
         self.embedding = nn.Embedding(shape.vocab_size + extra_rows, shape.width)
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.width, eps=shape.norm_eps)
+        self.norm = Norm(shape)
         if not shape.tied_embeddings:
             self.head = nn.Linear(shape.width, shape.vocab_size + extra_rows, bias=False)
 

@@ -59,13 +59,14 @@ class Masters:
         return norm
 
 
-def train(config, start, steps, dtype, device, reverse_rows=False):
+def train(config, start, steps, dtype, device, reverse_rows=False,
+          round_elsewhere=False):
     """Losses, gradient norms and learning rates of the first len(steps) steps.
 
     start: shape, gist, weights (loss_curves.read_start); steps: of each, its rows as int64 tensors
-    (rows, length). reverse_rows: the same sums, in another order.
+    (rows, length). reverse_rows: the sums over rows in another order; round_elsewhere: see Decoder.
     """
-    model = Decoder(start.shape, start.extra_rows)
+    model = Decoder(start.shape, start.extra_rows, round_elsewhere)
     model.load_state_dict(start.weights)
     model.to(device=device, dtype=dtype)
     masters = Masters(model, config["optimizer"])
