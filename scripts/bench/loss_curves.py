@@ -201,10 +201,10 @@ def compare(arguments, program):
     start_run = program.make_start()
     start, batches = read_start(start_run), program.read_rows(steps)
     parameters = sum(weight.numel() for weight in start.weights.values())
-    print(f"{arguments.config}: {config['train']['objective']}, {parameters / 1e6:.2f} M parameters, "
-          f"{steps} steps of {rows} x {config['train']['row_length']}, {arguments.dtype} on "
-          f"{arguments.device}; PyTorch {torch.__version__}, {torch.get_num_threads()} threads",
-          flush=True)
+    print(f"{arguments.config}: {config['train']['objective']}, {parameters / 1e6:.2f} M "
+          f"parameters, {steps} steps of {rows} x {config['train']['row_length']}, "
+          f"{arguments.dtype} on {arguments.device}; PyTorch {torch.__version__}, "
+          f"{torch.get_num_threads()} threads", flush=True)
     curves, norms, rates = {}, {}, {}
 
     def add(name, run):
@@ -263,8 +263,8 @@ def report(arguments, curves, norms, rates, pair, noise, wider):
         ratios = ", ".join(f"{between / s:.2g} x '{a} / {b}'" if s else f"'{a} / {b}' is 0"
                            for s, (a, b) in zip(spread, noise))
         print(f"mean |d| {short(between)} is {ratios}")
-        print(f"{'within' if agree else 'NOT within'} the noise: allowed {NOISE_FACTOR:g} times the "
-              f"largest, {short(max(spread))}")
+        print(f"{'within' if agree else 'NOT within'} the noise: allowed {NOISE_FACTOR:g} times "
+              f"the largest, {short(max(spread))}")
     else:
         return 0
     return 0 if agree else 1
