@@ -114,8 +114,8 @@ judge() {
   fi
 }
 
-# Tests that fill or count the GPU's memory run alone, the others side by side.
-alone='CudaMemory.*:CudaErrors.*:AvailableMemory.*'
+# Tests that fill or count the GPU's memory, or time it, run alone, the others side by side.
+alone='CudaMemory.*:CudaErrors.*:AvailableMemory.*:DeviceClock.*'
 began=$SECONDS
 for program in test_core test_cli; do
   status=0
@@ -124,7 +124,7 @@ for program in test_core test_cli; do
   echo "exit $status" >> "$folder/tests.$program.alone.log"
 done
 for program in test_core test_autograd test_gsa test_models test_train test_eval test_cli; do
-  shard_all tests 8 "$(allowed 120)" "$program" "*Cuda*:*DeviceParity*:BlockCache*-$alone"
+  shard_all tests "$(nproc)" "$(allowed 120)" "$program" "*Cuda*:*Gpu*:*DeviceParity*:BlockCache*-$alone"
 done
 judge tests
 note ok "tests took $((SECONDS - began)) s"

@@ -94,6 +94,28 @@ TrainerConfig tiny_config(const fs::path& folder) {
   return config;
 }
 
+void use_records(TrainerConfig& config, const fs::path& folder) {
+  fs::create_directories(folder / "sft");
+  for (const std::uint64_t file : {0, 1}) {
+    std::ofstream out(folder / "sft" / (std::to_string(file) + ".jsonl"), std::ios::binary);
+    for (std::uint64_t i = 0; i < 15; ++i) {
+      const auto words = [&](std::size_t bytes, std::uint64_t part) {
+        std::string text = invented_text(bytes, 1000 * file + 10 * i + part);
+        text.pop_back();  // the space behind the last word
+        return text;
+      };
+      const auto asked = [&](std::uint64_t part) {
+        return Json{{"question", words(3, part)}, {"answer", words(2, part + 1)}};
+      };
+      out << Json{{"context", {words(5 + i, 1), words(4, 2)}}, {"questions", {asked(3), asked(5)}}}
+          << "\n";
+    }
+  }
+  config.data.format = data::DataFormat::sft;
+  config.data.train = config.data.val = {(folder / "sft").string()};
+  config.train.row_length = 120;
+}
+
 std::vector<data::Batch> tiny_batches(const fs::path& folder, const gsa::GistConfig& gist,
                                       std::int64_t rows, std::int64_t batch_rows) {
   const data::RowFormat format = data::make_row_format(data::ByteTokenizer(), gist, 48);

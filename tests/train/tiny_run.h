@@ -27,6 +27,9 @@ models::DecoderConfig tiny_decoder();
 // into folder/run. Quiet: no progress lines.
 TrainerConfig tiny_config(const std::filesystem::path& folder);
 
+// Records instead of shards: folder/sft/*.jsonl, contexts of two segments with two questions.
+void use_records(TrainerConfig& config, const std::filesystem::path& folder);
+
 // The first rows of folder/val in batches of batch_rows.
 std::vector<data::Batch> tiny_batches(const std::filesystem::path& folder,
                                       const gsa::GistConfig& gist, std::int64_t rows,

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -84,33 +83,9 @@ TEST_F(TrainerTest, OverfitsOneBatch) {
   EXPECT_GT(metric(config_.run.dir, "loss").front(), 5);
 }
 
-// Records instead of shards: folder/sft/*.jsonl, contexts of two segments with two questions.
-void use_records(TrainerConfig& config, const fs::path& folder) {
-  fs::create_directories(folder / "sft");
-  for (const std::uint64_t file : {0, 1}) {
-    std::ofstream out(folder / "sft" / (std::to_string(file) + ".jsonl"), std::ios::binary);
-    for (std::uint64_t i = 0; i < 15; ++i) {
-      const auto words = [&](std::size_t bytes, std::uint64_t part) {
-        std::string text = testing::invented_text(bytes, 1000 * file + 10 * i + part);
-        text.pop_back();  // the space behind the last word
-        return text;
-      };
-      const auto asked = [&](std::uint64_t part) {
-        return nlohmann::json{{"question", words(3, part)}, {"answer", words(2, part + 1)}};
-      };
-      out << nlohmann::json{{"context", {words(5 + i, 1), words(4, 2)}},
-                            {"questions", {asked(3), asked(5)}}}
-          << "\n";
-    }
-  }
-  config.data.format = data::DataFormat::sft;
-  config.data.train = config.data.val = {(folder / "sft").string()};
-  config.train.row_length = 120;
-}
-
 TEST_F(TrainerTest, OverfitsOneBatchOfRecords) {
   for (const Objective objective : {Objective::cpt, Objective::lm}) {
-    use_records(config_, folder_.path());
+    testing::use_records(config_, folder_.path());
     config_.train.objective = objective;
     config_.train.overfit_one_batch = true;
     config_.train.rows = 1;
@@ -229,10 +204,10 @@ TEST_F(TrainerTest, AResumedRunEqualsAnUndisturbedOne) {
        }},
       {"lm", [](TrainerConfig& c) { c.train.objective = Objective::lm; }},
       {"no prefetch", [](TrainerConfig& c) { c.data.prefetch = 0; }},
-      {"records", [&](TrainerConfig& c) { use_records(c, folder_.path()); }},
+      {"records", [&](TrainerConfig& c) { testing::use_records(c, folder_.path()); }},
       {"records in file order",
        [&](TrainerConfig& c) {
-         use_records(c, folder_.path());
+         testing::use_records(c, folder_.path());
          c.data.shuffle = false;
          c.train.micro_rows = 1;
        }},
