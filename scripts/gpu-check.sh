@@ -123,9 +123,12 @@ for program in test_core test_cli; do
     > "$folder/tests.$program.alone.log" 2>&1 || status=$?
   echo "exit $status" >> "$folder/tests.$program.alone.log"
 done
-for program in test_core test_autograd test_gsa test_models test_train test_eval test_cli; do
-  shard_all tests "$(nproc)" "$(allowed 120)" "$program" "*Cuda*:*Gpu*:*DeviceParity*:BlockCache*-$alone"
+time_limit=$(allowed 200)
+for program in core:4 autograd:1 gsa:6 models:5 train:3 eval:1 cli:1; do
+  shard_all tests "${program#*:}" "$time_limit" "test_${program%:*}" \
+    "*Cuda*:*Gpu*:*DeviceParity*:BlockCache*-$alone" &
 done
+wait
 judge tests
 note ok "tests took $((SECONDS - began)) s"
 
@@ -135,20 +138,23 @@ if [[ -z $sanitizer ]]; then
   sanitizer=$(dirname "${nvcc:-nvcc}")/compute-sanitizer
 fi
 if [[ -x $sanitizer ]]; then
-  # Single ops: core's kernels, every op of autograd, gsa's kernels, each against the CPU. Without
-  # the cache of blocks, so that memcheck sees accesses behind the end of a tensor.
+  # Single ops: core's kernels, every op of autograd, gsa's kernels, each against the CPU, and at
+  # least $benches seconds left behind them. Without the cache of blocks, so that memcheck sees
+  # accesses behind the end of a tensor. What takes long is patching every kernel that a process
+  # uses, so there are few processes.
   began=$SECONDS
-  core_ops='CudaKernels.*:DeviceParity.Cuda*'
-  autograd_ops='*OpCaseTest.Cuda*'
-  gsa_ops='*CudaAgreesWithCpu*:*TheSameBitsTwice*'
+  benches=70
+  core_ops='CudaKernels.*:*DeviceParity.CudaAgrees*'
+  autograd_ops='*OpCaseTest.CudaAgreesWithCpu*'
+  gsa_ops='*CudaAgreesWithCpu*'
   export UNFOLD_CUDA_CACHE=0
-  time_limit=$(allowed 100)
+  time_limit=$(allowed $((most_seconds - SECONDS - benches)))
   for tool in memcheck racecheck; do
     check=("$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20)
     if [[ $tool == memcheck ]]; then check+=(--leak-check no); fi
-    shard_all "$tool" 3 "$time_limit" test_core "$core_ops" "${check[@]}" &
-    shard_all "$tool" 5 "$time_limit" test_autograd "$autograd_ops" "${check[@]}" &
-    shard_all "$tool" 6 "$time_limit" test_gsa "$gsa_ops" "${check[@]}" &
+    shard_all "$tool" 2 "$time_limit" test_core "$core_ops" "${check[@]}" &
+    shard_all "$tool" 2 "$time_limit" test_autograd "$autograd_ops" "${check[@]}" &
+    shard_all "$tool" 5 "$time_limit" test_gsa "$gsa_ops" "${check[@]}" &
   done
   wait
   unset UNFOLD_CUDA_CACHE

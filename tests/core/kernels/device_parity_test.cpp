@@ -1,6 +1,12 @@
 // Every CUDA kernel against the CPU's, in three precisions and at any alignment.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "tests/core/kernels/device_cases.h"
 #include "tests/support/gpu.h"
 
@@ -45,29 +51,55 @@ void expect_parity(const DeviceCase& test, DType dtype, const Place& place) {
   }
 }
 
-TEST(DeviceParity, TheCasesThemselvesAreSound) {
-  for (const DeviceCase& test : device_cases()) {
-    for (const DType dtype : kFloatTypes) expect_parity(test, dtype, kHostUnaligned);
+// Cases of one kernel: what their names have before the first number.
+struct Family {
+  std::string name;
+  std::vector<DeviceCase> cases;
+};
+
+std::vector<Family> families() {
+  std::vector<Family> all;
+  for (DeviceCase& test : device_cases()) {
+    std::string name;
+    for (const char c : test.name.substr(0, test.name.find_first_of("0123456789("))) {
+      const bool letter = std::isalpha(static_cast<unsigned char>(c)) != 0;
+      if (letter || (!name.empty() && name.back() != '_')) name += letter ? c : '_';
+    }
+    while (name.ends_with('_')) name.pop_back();
+    const auto same = [&](const Family& family) { return family.name == name; };
+    auto family = std::find_if(all.begin(), all.end(), same);
+    if (family == all.end()) family = all.insert(family, {name, {}});
+    family->cases.push_back(std::move(test));
   }
+  return all;
 }
 
-TEST(DeviceParity, CudaAgreesWithCpu) {
-  UNFOLD_NEEDS_GPU();
-  for (const DeviceCase& test : device_cases()) {
-    for (const DType dtype : kFloatTypes) expect_parity(test, dtype, kCuda);
+class DeviceParity : public ::testing::TestWithParam<Family> {
+ protected:
+  static void expect_parity_of_all(const Place& place) {
+    for (const DeviceCase& test : GetParam().cases) {
+      for (const DType dtype : kFloatTypes) expect_parity(test, dtype, place);
+    }
   }
+};
+
+TEST_P(DeviceParity, TheCasesThemselvesAreSound) {
+  expect_parity_of_all(kHostUnaligned);
 }
 
-TEST(DeviceParity, CudaAgreesWithCpuUnaligned) {
+TEST_P(DeviceParity, CudaAgreesWithCpu) {
   UNFOLD_NEEDS_GPU();
-  for (const DeviceCase& test : device_cases()) {
-    for (const DType dtype : kFloatTypes) expect_parity(test, dtype, kCudaUnaligned);
-  }
+  expect_parity_of_all(kCuda);
 }
 
-TEST(DeviceParity, CudaGivesTheSameBitsTwice) {
+TEST_P(DeviceParity, CudaAgreesWithCpuUnaligned) {
   UNFOLD_NEEDS_GPU();
-  for (const DeviceCase& test : device_cases()) {
+  expect_parity_of_all(kCudaUnaligned);
+}
+
+TEST_P(DeviceParity, CudaGivesTheSameBitsTwice) {
+  UNFOLD_NEEDS_GPU();
+  for (const DeviceCase& test : GetParam().cases) {
     for (const DType dtype : kFloatTypes) {
       const std::vector<Tensor> first = test.run(dtype, kCuda);
       const std::vector<Tensor> second = test.run(dtype, kCuda);
@@ -78,6 +110,9 @@ TEST(DeviceParity, CudaGivesTheSameBitsTwice) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Kernels, DeviceParity, ::testing::ValuesIn(families()),
+                         [](const auto& family) { return family.param.name; });
 
 }  // namespace
 }  // namespace unfold::testing
