@@ -1,9 +1,5 @@
 #include "cli/command.h"
 
-#include <fmt/core.h>
-#include <fmt/ranges.h>
-
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,7 +8,7 @@
 
 namespace unfold::cli {
 
-void add_all_commands(CLI::App& app) {
+void add_all_commands(Command app) {
   add_train_command(app);
   add_eval_command(app);
   add_generate_command(app);
@@ -24,21 +20,12 @@ void add_all_commands(CLI::App& app) {
   add_config_command(app);
 }
 
-void ConfigArguments::add_to(CLI::App& command) {
-  command.add_option("CONFIG", file, "config file (YAML)")->required();
+void ConfigArguments::add_to(Command command) {
+  command.add_option("CONFIG", file, "config file (YAML)").required();
   // One value an option, so that a CONFIG may follow: --set a=1 --set b=2 CONFIG.
   command.add_option("--set", overrides, "change a key of the config; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-}
-
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
-                        const std::vector<std::string>& choices, const std::string& help) {
-  // The type name lists the choices already, so the check adds no list of its own to --help.
-  return command.add_option(name, value, help)
-      ->type_name(fmt::format("{}", fmt::join(choices, "|")))
-      ->check(CLI::IsMember(choices).description(""))
-      ->capture_default_str();
+      .type_name("KEY=VALUE")
+      .one_value();
 }
 
 void print(std::string_view text) {

@@ -1,5 +1,5 @@
 // Commands: `unfold NAME ...`. A command is one file, cli/commands/NAME.cpp, whose function below
-// registers a CLI11 subcommand with its options and a callback that runs it.
+// registers a subcommand with its options and a callback that runs it (cli/command_line.h).
 //
 // A callback throws core::UserError (exit code 2), core::Interrupted (128 + signal) or anything
 // else (a bug, exit code 70); cli/main.cpp turns exceptions into exit codes and one line on
@@ -13,12 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/command_line.h"
 #include "cli/config/config.h"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace unfold::cli {
 
@@ -27,18 +23,18 @@ inline constexpr const char* kRunGroup = "Train and evaluate";
 inline constexpr const char* kDataGroup = "Prepare";
 inline constexpr const char* kLookGroup = "Look inside";
 
-void add_train_command(CLI::App& app);     // train
-void add_eval_command(CLI::App& app);      // eval
-void add_generate_command(CLI::App& app);  // generate
-void add_report_command(CLI::App& app);    // report RUN
-void add_data_command(CLI::App& app);      // data train-tokenizer, tokenize, synthesize
-void add_inspect_command(CLI::App& app);   // inspect visibility, insertion, selection, rows
-void add_plan_command(CLI::App& app);      // plan CONFIG
-void add_bench_command(CLI::App& app);     // bench cpu, selection, train, attention, decode, gpu
-void add_config_command(CLI::App& app);    // config show, config reference
+void add_train_command(Command app);     // train
+void add_eval_command(Command app);      // eval
+void add_generate_command(Command app);  // generate
+void add_report_command(Command app);    // report RUN
+void add_data_command(Command app);      // data train-tokenizer, tokenize, synthesize
+void add_inspect_command(Command app);   // inspect visibility, insertion, selection, rows
+void add_plan_command(Command app);      // plan CONFIG
+void add_bench_command(Command app);     // bench cpu, selection, train, attention, decode, gpu
+void add_config_command(Command app);    // config show, config reference
 
 // All of the above, in the order --help lists them.
-void add_all_commands(CLI::App& app);
+void add_all_commands(Command app);
 
 // The arguments of every command that takes a config: CONFIG [--set KEY=VALUE]...
 // Bound to the app's options, so it must live as long as the app.
@@ -46,14 +42,9 @@ struct ConfigArguments {
   std::string file;
   std::vector<std::string> overrides;
 
-  void add_to(CLI::App& command);
+  void add_to(Command command);
   Config load() const { return load_config(file, overrides); }
 };
-
-// An option whose value is one of a few words; value holds the default and must live as long as the
-// app.
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
-                        const std::vector<std::string>& choices, const std::string& help);
 
 // Writes to standard output; throws core::UserError when that fails (a full disk).
 void print(std::string_view text);

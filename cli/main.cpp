@@ -14,6 +14,7 @@
 namespace {
 
 using unfold::cli::add_all_commands;
+using unfold::cli::Command;
 using unfold::cli::in_quotes;
 using unfold::cli::kUserErrorCode;
 using unfold::cli::nearest_name;
@@ -59,7 +60,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("unfold {}", version()),
                        "Print the version and exit");
   app.require_subcommand(1);
-  add_all_commands(app);
+  add_all_commands(Command(&app));
   app.footer(kFooter);  // after the commands, which would inherit it
   try {
     app.parse(argc, argv);

@@ -3,7 +3,6 @@
 // the benches of one device, the GPU above all: cli/commands/bench_device.cpp.
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -83,24 +82,23 @@ void run_cpu_bench(const CpuBenchOptions& options) {
   print_sections(options.format, sections);
 }
 
-void add_cpu_bench(CLI::App& bench) {
-  CLI::App* cpu = bench.add_subcommand(
+void add_cpu_bench(Command bench) {
+  Command cpu = bench.add_subcommand(
       "cpu", "Matrix products, attention, a training step and the tokenizer on the CPU");
   const auto options = std::make_shared<CpuBenchOptions>();
-  cpu->add_flag("--quick", options->quick, "Fewer repetitions, less text");
-  cpu->add_option("--only", options->parts, "parts to run: matmul, attention, step, tokenizer")
-      ->delimiter(',')
-      ->type_name("PART,...")
-      ->check(CLI::IsMember(std::vector<std::string>{"matmul", "attention", "step", "tokenizer"})
-                  .description(""));
-  cpu->add_flag("!--no-torch", options->torch, "Do not run the step in PyTorch");
-  cpu->add_option("--text", options->text, "text for the tokenizer (default: invented words)")
-      ->type_name("FILE");
-  add_choice(*cpu, "--format", options->format, {"text", "json"}, "how to write the figures");
-  cpu->footer(
+  cpu.add_flag("--quick", options->quick, "Fewer repetitions, less text");
+  cpu.add_option("--only", options->parts, "parts to run: matmul, attention, step, tokenizer")
+      .delimiter(',')
+      .type_name("PART,...")
+      .is_one_of({"matmul", "attention", "step", "tokenizer"}, HelpLists::no);
+  cpu.add_flag("!--no-torch", options->torch, "Do not run the step in PyTorch");
+  cpu.add_option("--text", options->text, "text for the tokenizer (default: invented words)")
+      .type_name("FILE");
+  cpu.add_choice("--format", options->format, {"text", "json"}, "how to write the figures");
+  cpu.footer(
       "Times are the fastest of several: run it on an idle machine. OMP_NUM_THREADS sets the\n"
       "threads. UNFOLD_TORCH_PYTHON names the interpreter with PyTorch, if it is not python3.");
-  cpu->callback([options] { run_cpu_bench(*options); });
+  cpu.callback([options] { run_cpu_bench(*options); });
 }
 
 void run_selection_bench(const bench::SelectionBenchOptions& options, const std::string& format) {
@@ -112,43 +110,43 @@ void run_selection_bench(const bench::SelectionBenchOptions& options, const std:
   }
 }
 
-void add_selection_bench(CLI::App& bench) {
-  CLI::App* command = bench.add_subcommand(
+void add_selection_bench(Command bench) {
+  Command command = bench.add_subcommand(
       "selection", "Gists scored in a decode step as the context grows, by descent and one by one");
   const auto options = std::make_shared<bench::SelectionBenchOptions>();
   const auto format = std::make_shared<std::string>("text");
-  command->add_option("--contexts", options->contexts, "raw tokens of the context, a row each")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("N,...")
-      ->default_str(fmt::format("{}", fmt::join(options->contexts, ",")));
+  command.add_option("--contexts", options->contexts, "raw tokens of the context, a row each")
+      .delimiter(',')
+      .one_value()
+      .type_name("N,...")
+      .default_str(fmt::format("{}", fmt::join(options->contexts, ",")));
   command
-      ->add_option("--chunks", options->chunks,
-                   "raw tokens a chunk, then gists a higher gist, one entry a level")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("C[,M...]")
-      ->default_str(fmt::format("{}", fmt::join(options->chunks, ",")));
-  command->add_option("--budget", options->budget, "gists a query head picks a level, at most")
-      ->type_name("K")
-      ->capture_default_str();
-  add_choice(*command, "--format", *format, {"text", "json"}, "how to write the figures");
-  command->footer(
+      .add_option("--chunks", options->chunks,
+                  "raw tokens a chunk, then gists a higher gist, one entry a level")
+      .delimiter(',')
+      .one_value()
+      .type_name("C[,M...]")
+      .default_str(fmt::format("{}", fmt::join(options->chunks, ",")));
+  command.add_option("--budget", options->budget, "gists a query head picks a level, at most")
+      .type_name("K")
+      .capture_default_str();
+  command.add_choice("--format", *format, {"text", "json"}, "how to write the figures");
+  command.footer(
       "Counts are those of the decoding code and the same on every machine; times are the fastest\n"
       "of several steps of one small layer. Exit code 70 if a row is beyond its bound.");
-  command->callback([options, format] { run_selection_bench(*options, *format); });
+  command.callback([options, format] { run_selection_bench(*options, *format); });
 }
 
 }  // namespace
 
-void add_bench_command(CLI::App& app) {
-  CLI::App* bench = app.add_subcommand(
+void add_bench_command(Command app) {
+  Command bench = app.add_subcommand(
       "bench", "Measure speed: of this machine, its GPU, training, decoding, selecting");
-  bench->group(kLookGroup);
-  bench->require_subcommand(1);
-  add_cpu_bench(*bench);
-  add_selection_bench(*bench);
-  add_device_benches(*bench);
+  bench.group(kLookGroup);
+  bench.require_subcommand();
+  add_cpu_bench(bench);
+  add_selection_bench(bench);
+  add_device_benches(bench);
 }
 
 }  // namespace unfold::cli

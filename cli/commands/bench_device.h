@@ -1,12 +1,10 @@
 // unfold bench train, attention, decode and gpu: figures of one device, the GPU above all.
 #pragma once
 
-namespace CLI {
-class App;
-}  // namespace CLI
+#include "cli/command_line.h"
 
 namespace unfold::cli {
 
-void add_device_benches(CLI::App& bench);
+void add_device_benches(Command bench);
 
 }  // namespace unfold::cli

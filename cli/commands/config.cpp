@@ -1,5 +1,4 @@
 // unfold config show | reference: the resolved config, and every key there is.
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
@@ -8,19 +7,19 @@
 namespace unfold::cli {
 namespace {
 
-void add_show(CLI::App& config) {
-  CLI::App* show = config.add_subcommand("show", "Print a config with every default filled in");
+void add_show(Command config) {
+  Command show = config.add_subcommand("show", "Print a config with every default filled in");
   const auto arguments = std::make_shared<ConfigArguments>();
-  arguments->add_to(*show);
-  show->callback([arguments] { print(to_yaml(arguments->load())); });
+  arguments->add_to(show);
+  show.callback([arguments] { print(to_yaml(arguments->load())); });
 }
 
-void add_reference(CLI::App& config) {
-  CLI::App* reference =
+void add_reference(Command config) {
+  Command reference =
       config.add_subcommand("reference", "List every key: type, default, range, meaning");
   const auto format = std::make_shared<std::string>("text");
-  add_choice(*reference, "--format", *format, {"text", "markdown"}, "how to write the list");
-  reference->callback([format] {
+  reference.add_choice("--format", *format, {"text", "markdown"}, "how to write the list");
+  reference.callback([format] {
     print(config_reference(*format == "markdown" ? ReferenceFormat::markdown
                                                  : ReferenceFormat::text));
   });
@@ -28,13 +27,13 @@ void add_reference(CLI::App& config) {
 
 }  // namespace
 
-void add_config_command(CLI::App& app) {
-  CLI::App* config =
+void add_config_command(Command app) {
+  Command config =
       app.add_subcommand("config", "Show a resolved config, or the reference of all keys");
-  config->group(kLookGroup);
-  config->require_subcommand(1);
-  add_show(*config);
-  add_reference(*config);
+  config.group(kLookGroup);
+  config.require_subcommand();
+  add_show(config);
+  add_reference(config);
 }
 
 }  // namespace unfold::cli

@@ -1,7 +1,6 @@
 // unfold data train-tokenizer | tokenize | synthesize: from text to token shards.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -29,19 +28,19 @@ struct TextInputs {
   std::string invalid_utf8 = "error";
   std::string field = "text";
 
-  void add_to(CLI::App& command) {
+  void add_to(Command command) {
     command
         .add_option("INPUT", inputs,
                     "text: .txt, .md or .jsonl files, or folders of them (searched recursively)")
-        ->required();
+        .required();
     command
         .add_option(
             "--invalid-utf8", invalid_utf8,
             "text that is not UTF-8: stop with an error, or replace what is wrong by U+FFFD")
-        ->check(CLI::IsMember({"error", "replace"}))
-        ->capture_default_str();
+        .is_one_of({"error", "replace"})
+        .capture_default_str();
     command.add_option("--field", field, "JSONL: the member that holds the text")
-        ->capture_default_str();
+        .capture_default_str();
   }
   std::vector<fs::path> paths() const { return {inputs.begin(), inputs.end()}; }
   data::InvalidUtf8 policy() const {
@@ -177,97 +176,94 @@ void run_synthesize(const SynthesizeArguments& arguments) {
   print(fmt::format("{}: {} documents of task {}\n", out.string(), corpus.count, arguments.task));
 }
 
-void add_train_tokenizer(CLI::App& data) {
-  CLI::App* command =
+void add_train_tokenizer(Command data) {
+  Command command =
       data.add_subcommand("train-tokenizer", "Train a byte-level BPE tokenizer on text");
   const auto arguments = std::make_shared<TrainTokenizerArguments>();
-  arguments->text.add_to(*command);
-  command->add_option("--out", arguments->out, "tokenizer.json to write")->required();
-  command->add_option("--vocab-size", arguments->vocab_size, "entries, bytes and specials included")
-      ->capture_default_str();
-  command->add_option("--special", arguments->special, "a special token; may be repeated")
-      ->allow_extra_args(false);
-  command->add_flag("--overwrite", arguments->overwrite, "replace an existing file");
-  command->callback([arguments] { run_train_tokenizer(*arguments); });
+  arguments->text.add_to(command);
+  command.add_option("--out", arguments->out, "tokenizer.json to write").required();
+  command.add_option("--vocab-size", arguments->vocab_size, "entries, bytes and specials included")
+      .capture_default_str();
+  command.add_option("--special", arguments->special, "a special token; may be repeated")
+      .one_value();
+  command.add_flag("--overwrite", arguments->overwrite, "replace an existing file");
+  command.callback([arguments] { run_train_tokenizer(*arguments); });
 }
 
-void add_tokenize(CLI::App& data) {
-  CLI::App* command = data.add_subcommand("tokenize", "Turn text into token shards (HDF5)");
+void add_tokenize(Command data) {
+  Command command = data.add_subcommand("tokenize", "Turn text into token shards (HDF5)");
   const auto arguments = std::make_shared<TokenizeArguments>();
-  arguments->text.add_to(*command);
-  command->add_option("--out", arguments->out, "folder for the shards")->required();
-  command->add_option("--tokenizer", arguments->tokenizer, "byte, or a tokenizer.json")
-      ->capture_default_str();
-  command->add_option("--shard-tokens", arguments->shard_tokens, "tokens a shard")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("--overwrite", arguments->overwrite, "replace the shards of the folder");
-  command->callback([arguments] { run_tokenize(*arguments); });
+  arguments->text.add_to(command);
+  command.add_option("--out", arguments->out, "folder for the shards").required();
+  command.add_option("--tokenizer", arguments->tokenizer, "byte, or a tokenizer.json")
+      .capture_default_str();
+  command.add_option("--shard-tokens", arguments->shard_tokens, "tokens a shard")
+      .is_positive()
+      .capture_default_str();
+  command.add_flag("--overwrite", arguments->overwrite, "replace the shards of the folder");
+  command.callback([arguments] { run_tokenize(*arguments); });
 }
 
-void add_synthesize(CLI::App& data) {
-  CLI::App* command =
+void add_synthesize(Command data) {
+  Command command =
       data.add_subcommand("synthesize", "Write a corpus of generated recall tasks (JSONL)");
   const auto arguments = std::make_shared<SynthesizeArguments>();
   data::SyntheticOptions& options = arguments->options;
   data::SyntheticCorpusOptions& corpus = arguments->corpus;
-  command->add_option("--task", arguments->task, "recall, passkey or multikey")
-      ->capture_default_str();
-  command->add_option("--out", arguments->out, "JSONL file to write")->required();
-  add_choice(
-      *command, "--format", arguments->format, {"text", "sft"},
+  command.add_option("--task", arguments->task, "recall, passkey or multikey")
+      .capture_default_str();
+  command.add_option("--out", arguments->out, "JSONL file to write").required();
+  command.add_choice(
+      "--format", arguments->format, {"text", "sft"},
       "text: a document a line; sft: a record a line, context and questions, for data.format "
       "sft");
-  command->add_option("--count", corpus.count, "documents")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--context", options.context, "size of the context of a document")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  add_choice(*command, "--context-unit", arguments->unit, {"bytes", "words"},
-             "what --context counts");
-  command->add_option("--facts", options.facts, "most different facts a document; 0: what fits")
-      ->capture_default_str();
+  command.add_option("--count", corpus.count, "documents").is_positive().capture_default_str();
+  command.add_option("--context", options.context, "size of the context of a document")
+      .is_positive()
+      .capture_default_str();
+  command.add_choice("--context-unit", arguments->unit, {"bytes", "words"},
+                     "what --context counts");
+  command.add_option("--facts", options.facts, "most different facts a document; 0: what fits")
+      .capture_default_str();
   command
-      ->add_option("--min-facts", options.min_facts,
-                   "least different facts a document (recall); 0: always the most")
-      ->capture_default_str();
+      .add_option("--min-facts", options.min_facts,
+                  "least different facts a document (recall); 0: always the most")
+      .capture_default_str();
   command
-      ->add_option("--curriculum", corpus.curriculum,
-                   "different facts grow from 2 to --facts over this fraction of the documents "
-                   "(recall); train with data.shuffle: false; 0: no growth")
-      ->capture_default_str();
+      .add_option("--curriculum", corpus.curriculum,
+                  "different facts grow from 2 to --facts over this fraction of the documents "
+                  "(recall); train with data.shuffle: false; 0: no growth")
+      .capture_default_str();
   command
-      ->add_option("--questions", options.questions,
-                   "questions a document (recall); 0: every fact once")
-      ->capture_default_str();
-  add_choice(*command, "--style", arguments->style, {"prose", "compact"},
-             "compact: words alone, one token each for a small BPE tokenizer (recall)");
-  command->add_option("--value-words", options.value_words, "words an answer (recall)")
-      ->capture_default_str();
-  command->add_option("--keys", options.keys, "different keys to draw from (recall); 0: all 128")
-      ->capture_default_str();
+      .add_option("--questions", options.questions,
+                  "questions a document (recall); 0: every fact once")
+      .capture_default_str();
+  command.add_choice("--style", arguments->style, {"prose", "compact"},
+                     "compact: words alone, one token each for a small BPE tokenizer (recall)");
+  command.add_option("--value-words", options.value_words, "words an answer (recall)")
+      .capture_default_str();
+  command.add_option("--keys", options.keys, "different keys to draw from (recall); 0: all 128")
+      .capture_default_str();
   command
-      ->add_option("--values", options.values,
-                   "different words of answers to draw from (recall); 0: all 64")
-      ->capture_default_str();
-  command->add_option("--seed", options.seed, "another seed, other documents")
-      ->capture_default_str();
-  command->add_flag("--eval-split", arguments->eval_split,
-                    "draw from the stream that `unfold eval` draws from, not the training one");
-  command->add_flag("--overwrite", corpus.overwrite, "replace an existing file");
-  command->callback([arguments] { run_synthesize(*arguments); });
+      .add_option("--values", options.values,
+                  "different words of answers to draw from (recall); 0: all 64")
+      .capture_default_str();
+  command.add_option("--seed", options.seed, "another seed, other documents").capture_default_str();
+  command.add_flag("--eval-split", arguments->eval_split,
+                   "draw from the stream that `unfold eval` draws from, not the training one");
+  command.add_flag("--overwrite", corpus.overwrite, "replace an existing file");
+  command.callback([arguments] { run_synthesize(*arguments); });
 }
 
 }  // namespace
 
-void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Train a tokenizer, tokenize text, generate tasks");
-  data->group(kDataGroup);
-  data->require_subcommand(1);
-  add_train_tokenizer(*data);
-  add_tokenize(*data);
-  add_synthesize(*data);
+void add_data_command(Command app) {
+  Command data = app.add_subcommand("data", "Train a tokenizer, tokenize text, generate tasks");
+  data.group(kDataGroup);
+  data.require_subcommand();
+  add_train_tokenizer(data);
+  add_tokenize(data);
+  add_synthesize(data);
 }
 
 }  // namespace unfold::cli

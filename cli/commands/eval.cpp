@@ -1,7 +1,6 @@
 // unfold eval CONFIG|RUN: what a trained run can do, under each attention method.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -59,10 +58,10 @@ void require_same_model(const Config& config, const eval::LoadedRun& run) {
 void run_eval(const EvalArguments& arguments) {
   const Config config = load_target(arguments);
   eval::LoadedRun run = eval::load_run(config.run.dir, arguments.checkpoint, config.train.dtype,
-                                         core::usable_device(config.run.device));
+                                       core::usable_device(config.run.device));
   require_same_model(config, run);
   const eval::EvalSettings settings = {
-      config.eval,     config.gist,        config.data.val,    config.train.row_length,
+      config.eval,     config.gist,        config.data.val,     config.train.row_length,
       config.run.seed, config.data.format, config.data.on_long, config.selection};
   const eval::Results results =
       eval::evaluate(run, settings, {to_yaml(config), std::string(version())});
@@ -72,29 +71,29 @@ void run_eval(const EvalArguments& arguments) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_eval_command(Command app) {
+  Command command = app.add_subcommand(
       "eval", "Measure a trained run under each attention method; writes RUN/results.json");
-  command->group(kRunGroup);
+  command.group(kRunGroup);
   const auto arguments = std::make_shared<EvalArguments>();
   command
-      ->add_option("CONFIG|RUN", arguments->target,
-                   "config file (YAML) that a run was trained with, or the folder of the run")
-      ->required();
+      .add_option("CONFIG|RUN", arguments->target,
+                  "config file (YAML) that a run was trained with, or the folder of the run")
+      .required();
   command
-      ->add_option("--set", arguments->overrides,
-                   "change a key of the config, such as eval.tasks; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+      .add_option("--set", arguments->overrides,
+                  "change a key of the config, such as eval.tasks; may be repeated")
+      .type_name("KEY=VALUE")
+      .one_value();
   command
-      ->add_option("--checkpoint", arguments->checkpoint,
-                   "last, best (lowest validation loss), or a step")
-      ->type_name("last|best|STEP")
-      ->capture_default_str();
-  command->footer(
+      .add_option("--checkpoint", arguments->checkpoint,
+                  "last, best (lowest validation loss), or a step")
+      .type_name("last|best|STEP")
+      .capture_default_str();
+  command.footer(
       "Example:\n  unfold eval runs/demo --set 'eval.tasks=[perplexity, recall]' --set "
       "eval.samples=100");
-  command->callback([arguments] { run_eval(*arguments); });
+  command.callback([arguments] { run_eval(*arguments); });
 }
 
 }  // namespace unfold::cli

@@ -1,7 +1,6 @@
 // unfold generate RUN: continues a text, with or without a context to compress in front of it.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -70,12 +69,11 @@ eval::Method choose_method(const GenerateArguments& arguments, const Config& con
   const bool trained_with_gists =
       config.train.objective != train::Objective::lm && run.decoder.gist_levels() > 0;
   const bool unfolds = config.train.objective == train::Objective::sft;
-  const eval::Method method =
-      eval::method_from_name(!arguments.method.empty() ? arguments.method
-                             : !trained_with_gists     ? "full"
-                             : unfolds                 ? "h_gsa"
-                                                       : "gist_only",
-                             arguments.ratio, config.selection);
+  const eval::Method method = eval::method_from_name(!arguments.method.empty() ? arguments.method
+                                                     : !trained_with_gists     ? "full"
+                                                     : unfolds                 ? "h_gsa"
+                                                                               : "gist_only",
+                                                     arguments.ratio, config.selection);
   core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
                 "{}: its model has no gist tokens (gist.chunks is []): use --method full",
                 run.folder.string());
@@ -149,7 +147,7 @@ void run_generate(const GenerateArguments& arguments) {
   eval::require_run(arguments.run);
   const Config config = load_config(fs::path(arguments.run) / "config.yaml");
   eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype,
-                                         core::usable_device(config.run.device));
+                                       core::usable_device(config.run.device));
   const eval::Method method = choose_method(arguments, config, run);
   const gsa::GistConfig& gist = run.description.gist;
   const models::Prompt prompt = eval::PromptBuilder(run, gist).build(
@@ -184,58 +182,56 @@ void run_generate(const GenerateArguments& arguments) {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
-  CLI::App* command =
+void add_generate_command(Command app) {
+  Command command =
       app.add_subcommand("generate", "Continue a text with the model of a trained run");
-  command->group(kRunGroup);
+  command.group(kRunGroup);
   const auto arguments = std::make_shared<GenerateArguments>();
-  command->add_option("RUN", arguments->run, "folder of the run (run.dir of its config)")
-      ->required();
-  command->add_option("--prompt", arguments->prompt, "text to continue; never holds gists")
-      ->type_name("TEXT");
+  command.add_option("RUN", arguments->run, "folder of the run (run.dir of its config)").required();
+  command.add_option("--prompt", arguments->prompt, "text to continue; never holds gists")
+      .type_name("TEXT");
   command
-      ->add_option("--context", arguments->context_file,
-                   "text file put in front of the prompt; methods with gists compress it")
-      ->type_name("FILE");
+      .add_option("--context", arguments->context_file,
+                  "text file put in front of the prompt; methods with gists compress it")
+      .type_name("FILE");
   command
-      ->add_option(
+      .add_option(
           "--method", arguments->method,
           "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
           "or quest; default: full, or gist_only for a run trained with gists")
-      ->type_name("NAME")
-      ->check(CLI::IsMember(eval::method_names()).description(""));
+      .type_name("NAME")
+      .is_one_of(eval::method_names(), HelpLists::no);
   command
-      ->add_option("--checkpoint", arguments->checkpoint,
-                   "last, best (lowest validation loss), or a step")
-      ->type_name("last|best|STEP")
-      ->capture_default_str();
+      .add_option("--checkpoint", arguments->checkpoint,
+                  "last, best (lowest validation loss), or a step")
+      .type_name("last|best|STEP")
+      .capture_default_str();
   command
-      ->add_option("--ratio", arguments->ratio,
-                   "methods that choose read 1 / ratio of the context; 0: the ratio of the gists")
-      ->capture_default_str();
-  command->add_flag("--streaming", arguments->streaming,
-                    "put gists into generated text too, so that it stays cheap to attend to");
-  command->add_option("--stop", arguments->stop, "end before this text; may be repeated")
-      ->type_name("TEXT")
-      ->allow_extra_args(false);
-  command->add_option("--max-tokens", arguments->max_tokens, "most tokens to generate")
-      ->capture_default_str();
+      .add_option("--ratio", arguments->ratio,
+                  "methods that choose read 1 / ratio of the context; 0: the ratio of the gists")
+      .capture_default_str();
+  command.add_flag("--streaming", arguments->streaming,
+                   "put gists into generated text too, so that it stays cheap to attend to");
+  command.add_option("--stop", arguments->stop, "end before this text; may be repeated")
+      .type_name("TEXT")
+      .one_value();
+  command.add_option("--max-tokens", arguments->max_tokens, "most tokens to generate")
+      .capture_default_str();
   command
-      ->add_option("--temperature", arguments->sampling.temperature,
-                   "0: always the likeliest token (greedy); higher: more random")
-      ->capture_default_str();
-  command->add_option("--top-k", arguments->sampling.top_k, "draw from the k likeliest; 0: all")
-      ->capture_default_str();
+      .add_option("--temperature", arguments->sampling.temperature,
+                  "0: always the likeliest token (greedy); higher: more random")
+      .capture_default_str();
+  command.add_option("--top-k", arguments->sampling.top_k, "draw from the k likeliest; 0: all")
+      .capture_default_str();
   command
-      ->add_option("--top-p", arguments->sampling.top_p,
-                   "draw from the likeliest tokens that have this share together")
-      ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "another seed, another text")
-      ->capture_default_str();
-  command->footer(
+      .add_option("--top-p", arguments->sampling.top_p,
+                  "draw from the likeliest tokens that have this share together")
+      .capture_default_str();
+  command.add_option("--seed", arguments->seed, "another seed, another text").capture_default_str();
+  command.footer(
       "Example:\n  unfold generate runs/demo --context notes.txt --prompt \"Recall Marlo\" "
       "--max-tokens 20");
-  command->callback([arguments] { run_generate(*arguments); });
+  command.callback([arguments] { run_generate(*arguments); });
 }
 
 }  // namespace unfold::cli

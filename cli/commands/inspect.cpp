@@ -2,7 +2,6 @@
 // selection and rows are in inspect_selection.cpp and inspect_rows.cpp.
 #include "gsa/inspect.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -29,29 +28,29 @@ struct VisibilityArguments {
   std::string format = "text";
 };
 
-void add_visibility(CLI::App& inspect) {
-  CLI::App* command =
+void add_visibility(Command inspect) {
+  Command command =
       inspect.add_subcommand("visibility", "Print which keys each token of a pattern sees");
   const auto arguments = std::make_shared<VisibilityArguments>();
   command
-      ->add_option("--pattern", arguments->pattern,
-                   "tokens separated by blanks: g.., G.., H.. are gists of level 0, 1, 2, any "
-                   "other word is a raw token")
-      ->required()
-      ->type_name("WORDS");
-  command->add_option("--previous", arguments->previous, "previous chunks seen raw")
-      ->type_name("P")
-      ->capture_default_str();
-  command->add_option("--sinks", arguments->sinks, "first raw tokens that stay visible")
-      ->type_name("S")
-      ->capture_default_str();
-  command->add_option("--levels", arguments->levels, "gist levels; default: those of the pattern")
-      ->type_name("L");
-  add_choice(*command, "--format", arguments->format, {"text", "csv"}, "how to write the matrix");
-  command->footer(
+      .add_option("--pattern", arguments->pattern,
+                  "tokens separated by blanks: g.., G.., H.. are gists of level 0, 1, 2, any "
+                  "other word is a raw token")
+      .required()
+      .type_name("WORDS");
+  command.add_option("--previous", arguments->previous, "previous chunks seen raw")
+      .type_name("P")
+      .capture_default_str();
+  command.add_option("--sinks", arguments->sinks, "first raw tokens that stay visible")
+      .type_name("S")
+      .capture_default_str();
+  command.add_option("--levels", arguments->levels, "gist levels; default: those of the pattern")
+      .type_name("L");
+  command.add_choice("--format", arguments->format, {"text", "csv"}, "how to write the matrix");
+  command.footer(
       "Example:\n  unfold inspect visibility --pattern \"s a b c g1 d e f g2 x\" --previous 1 "
       "--sinks 1");
-  command->callback([arguments] {
+  command.callback([arguments] {
     const auto format =
         arguments->format == "csv" ? gsa::InspectFormat::csv : gsa::InspectFormat::text;
     print(gsa::inspect_visibility(arguments->pattern, arguments->previous, arguments->sinks,
@@ -110,39 +109,39 @@ void inspect_text(const std::string& file, const std::string& tokenizer_name,
   }
 }
 
-void add_insertion(CLI::App& inspect) {
-  CLI::App* command =
+void add_insertion(Command inspect) {
+  Command command =
       inspect.add_subcommand("insertion", "Print tokens with gists in place: <g>, <G>, <GG>");
   const auto arguments = std::make_shared<InsertionArguments>();
-  CLI::Option* tokens =
-      command->add_option("--tokens", arguments->tokens, "the tokens themselves, separated by |");
-  tokens->type_name("TOKENS");
-  CLI::Option* text = command->add_option(
-      "--text", arguments->text, "text, Markdown or JSONL file; each document is one segment");
-  text->type_name("FILE")->excludes(tokens);
+  Option tokens =
+      command.add_option("--tokens", arguments->tokens, "the tokens themselves, separated by |");
+  tokens.type_name("TOKENS");
+  Option text = command.add_option("--text", arguments->text,
+                                   "text, Markdown or JSONL file; each document is one segment");
+  text.type_name("FILE").excludes(tokens);
   command
-      ->add_option("--tokenizer", arguments->tokenizer,
-                   "for --text: byte, a tokenizer.json, or a folder that holds one")
-      ->type_name("T")
-      ->needs(text)
-      ->capture_default_str();
+      .add_option("--tokenizer", arguments->tokenizer,
+                  "for --text: byte, a tokenizer.json, or a folder that holds one")
+      .type_name("T")
+      .needs(text)
+      .capture_default_str();
   command
-      ->add_option("--chunks", arguments->gist.chunks,
-                   "raw tokens a chunk, then gists a higher gist, one entry a level")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("C[,M...]")
-      ->default_str(fmt::format("{}", arguments->gist.chunks.front()));
-  command->add_option("--sinks", arguments->gist.sinks, "first tokens that open no chunk")
-      ->type_name("S")
-      ->capture_default_str();
-  add_choice(*command, "--rule", arguments->rule, {"word", "count"},
-             "word: shift a gist to a word start; count: never");
-  command->footer(
+      .add_option("--chunks", arguments->gist.chunks,
+                  "raw tokens a chunk, then gists a higher gist, one entry a level")
+      .delimiter(',')
+      .one_value()
+      .type_name("C[,M...]")
+      .default_str(fmt::format("{}", arguments->gist.chunks.front()));
+  command.add_option("--sinks", arguments->gist.sinks, "first tokens that open no chunk")
+      .type_name("S")
+      .capture_default_str();
+  command.add_choice("--rule", arguments->rule, {"word", "count"},
+                     "word: shift a gist to a word start; count: never");
+  command.footer(
       "Example:\n  unfold inspect insertion --tokens \"The| cat|s| un|believ|ably| ran\" --chunks "
       "4 "
       "--sinks 0");
-  command->callback([arguments] {
+  command.callback([arguments] {
     gsa::GistConfig config = arguments->gist;
     config.rule = arguments->rule == "word" ? gsa::InsertionRule::word : gsa::InsertionRule::count;
     if (arguments->tokens) {
@@ -158,16 +157,16 @@ void add_insertion(CLI::App& inspect) {
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app) {
-  CLI::App* inspect = app.add_subcommand(
+void add_inspect_command(Command app) {
+  Command inspect = app.add_subcommand(
       "inspect",
       "Show where gists are put, which keys a token sees, what is unfolded, what is read");
-  inspect->group(kLookGroup);
-  inspect->require_subcommand(1);
-  add_visibility(*inspect);
-  add_insertion(*inspect);
-  add_inspect_selection(*inspect);
-  add_inspect_rows(*inspect);
+  inspect.group(kLookGroup);
+  inspect.require_subcommand();
+  add_visibility(inspect);
+  add_insertion(inspect);
+  add_inspect_selection(inspect);
+  add_inspect_rows(inspect);
 }
 
 }  // namespace unfold::cli

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -66,15 +65,15 @@ void inspect_rows(const RowsArguments& arguments) {
 
 }  // namespace
 
-void add_inspect_rows(CLI::App& inspect) {
-  CLI::App* command = inspect.add_subcommand(
+void add_inspect_rows(Command inspect) {
+  Command command = inspect.add_subcommand(
       "rows", "Print the rows that a training reads, in its order, as JSON lines");
   const auto arguments = std::make_shared<RowsArguments>();
-  arguments->config.add_to(*command);
-  command->add_option("--steps", arguments->steps, "optimizer steps to print the rows of")
-      ->type_name("N")
-      ->capture_default_str();
-  command->footer(
+  arguments->config.add_to(command);
+  command.add_option("--steps", arguments->steps, "optimizer steps to print the rows of")
+      .type_name("N")
+      .capture_default_str();
+  command.footer(
       "A line is a row: step (from 1), row within the step, and a list of row_length numbers each "
       "of\n"
       "  tokens     ids; gists of level l have id vocab_size + l, padding 0\n"
@@ -83,7 +82,7 @@ void add_inspect_rows(CLI::App& inspect) {
       "  levels     gist level, -1 for a raw token\n"
       "  documents  document of the row, -1 for padding: documents never see each other\n"
       "Example:\n  unfold inspect rows configs/books-cpu.yaml --steps 2 > rows.jsonl");
-  command->callback([arguments] { inspect_rows(*arguments); });
+  command.callback([arguments] { inspect_rows(*arguments); });
 }
 
 }  // namespace unfold::cli

@@ -1,12 +1,10 @@
 // unfold inspect rows: a part of the command inspect (cli/commands/inspect.cpp).
 #pragma once
 
-namespace CLI {
-class App;
-}  // namespace CLI
+#include "cli/command_line.h"
 
 namespace unfold::cli {
 
-void add_inspect_rows(CLI::App& inspect);
+void add_inspect_rows(Command inspect);
 
 }  // namespace unfold::cli

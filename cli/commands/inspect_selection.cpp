@@ -1,7 +1,6 @@
 // unfold inspect selection RUN: which chunks of a text the model unfolds while it answers.
 #include "cli/commands/inspect_selection.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -58,7 +57,7 @@ void inspect_selection(const SelectionArguments& arguments) {
   eval::require_run(arguments.run);
   const Config config = load_config(std::filesystem::path(arguments.run) / "config.yaml");
   eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype,
-                                         core::usable_device(config.run.device));
+                                       core::usable_device(config.run.device));
   const eval::UnfoldTrace trace =
       eval::trace_unfolding(run, method_of(arguments, config), text, arguments.question, options);
   const std::string shown =
@@ -73,43 +72,42 @@ void inspect_selection(const SelectionArguments& arguments) {
 
 }  // namespace
 
-void add_inspect_selection(CLI::App& inspect) {
-  CLI::App* command = inspect.add_subcommand(
+void add_inspect_selection(Command inspect) {
+  Command command = inspect.add_subcommand(
       "selection", "Show which chunks of a text a trained run unfolds for each generated token");
   const auto arguments = std::make_shared<SelectionArguments>();
-  command->add_option("RUN", arguments->run, "folder of the run (run.dir of its config)")
-      ->required();
-  command->add_option("--text", arguments->text_file, "text file to compress")
-      ->required()
-      ->type_name("FILE");
+  command.add_option("RUN", arguments->run, "folder of the run (run.dir of its config)").required();
+  command.add_option("--text", arguments->text_file, "text file to compress")
+      .required()
+      .type_name("FILE");
   command
-      ->add_option("--question", arguments->question, "text behind it, raw, that is to be answered")
-      ->required()
-      ->type_name("TEXT");
-  add_choice(*command, "--method", arguments->method, {"gsa", "h_gsa"},
-             "score all chunks, or descend the levels of gists");
-  command->add_option("--layer", arguments->layer, "layer to look at, from 0; default: the last")
-      ->type_name("N");
-  command->add_option("--kv-head", arguments->unfold.kv_head, "key/value head to look at, from 0")
-      ->type_name("H")
-      ->capture_default_str();
-  command->add_option("--max-tokens", arguments->unfold.max_tokens, "most tokens to generate")
-      ->type_name("N")
-      ->capture_default_str();
+      .add_option("--question", arguments->question, "text behind it, raw, that is to be answered")
+      .required()
+      .type_name("TEXT");
+  command.add_choice("--method", arguments->method, {"gsa", "h_gsa"},
+                     "score all chunks, or descend the levels of gists");
+  command.add_option("--layer", arguments->layer, "layer to look at, from 0; default: the last")
+      .type_name("N");
+  command.add_option("--kv-head", arguments->unfold.kv_head, "key/value head to look at, from 0")
+      .type_name("H")
+      .capture_default_str();
+  command.add_option("--max-tokens", arguments->unfold.max_tokens, "most tokens to generate")
+      .type_name("N")
+      .capture_default_str();
   command
-      ->add_option("--checkpoint", arguments->checkpoint,
-                   "last, best (lowest validation loss), or a step")
-      ->type_name("last|best|STEP")
-      ->capture_default_str();
-  add_choice(*command, "--format", arguments->format, {"text", "html"},
-             "tables, or a page with a heat map over the text");
-  command->add_option("--out", arguments->out, "file to write; default: standard output")
-      ->type_name("FILE");
-  command->footer(
+      .add_option("--checkpoint", arguments->checkpoint,
+                  "last, best (lowest validation loss), or a step")
+      .type_name("last|best|STEP")
+      .capture_default_str();
+  command.add_choice("--format", arguments->format, {"text", "html"},
+                     "tables, or a page with a heat map over the text");
+  command.add_option("--out", arguments->out, "file to write; default: standard output")
+      .type_name("FILE");
+  command.footer(
       "Which chunks are picked is a matter of the run's config: section selection.\n"
       "Example:\n  unfold inspect selection runs/demo --text notes.txt --question \"Recall Marlo\" "
       "--format html --out selection.html");
-  command->callback([arguments] { inspect_selection(*arguments); });
+  command.callback([arguments] { inspect_selection(*arguments); });
 }
 
 }  // namespace unfold::cli

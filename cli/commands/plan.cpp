@@ -3,7 +3,6 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -157,15 +156,15 @@ void run_plan(const Config& config, const std::string& format) {
 
 }  // namespace
 
-void add_plan_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_plan_command(Command app) {
+  Command command = app.add_subcommand(
       "plan", "Parameters, memory and arithmetic of a training step; runs nothing");
-  command->group(kLookGroup);
+  command.group(kLookGroup);
   const auto arguments = std::make_shared<ConfigArguments>();
   const auto format = std::make_shared<std::string>("text");
-  arguments->add_to(*command);
-  add_choice(*command, "--format", *format, {"text", "json"}, "how to write the plan");
-  command->callback([arguments, format] { run_plan(arguments->load(), *format); });
+  arguments->add_to(command);
+  command.add_choice("--format", *format, {"text", "json"}, "how to write the plan");
+  command.callback([arguments, format] { run_plan(arguments->load(), *format); });
 }
 
 }  // namespace unfold::cli

@@ -1,7 +1,6 @@
 // unfold report RUN: the report of a run as a page for people and a file for programs.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
@@ -25,16 +24,15 @@ void run_report(const Arguments& arguments) {
 
 }  // namespace
 
-void add_report_command(CLI::App& app) {
-  CLI::App* report = app.add_subcommand(
+void add_report_command(Command app) {
+  Command report = app.add_subcommand(
       "report", "Write report.html, report.md and report.json of a run, and print their paths");
-  report->group(kRunGroup);
+  report.group(kRunGroup);
   const auto arguments = std::make_shared<Arguments>();
-  report->add_option("RUN", arguments->run, "folder of the run (run.dir of its config)")
-      ->required();
-  report->add_option("--out", arguments->out, "folder for the report; default: the run's own")
-      ->type_name("DIR");
-  report->callback([arguments] { run_report(*arguments); });
+  report.add_option("RUN", arguments->run, "folder of the run (run.dir of its config)").required();
+  report.add_option("--out", arguments->out, "folder for the report; default: the run's own")
+      .type_name("DIR");
+  report.callback([arguments] { run_report(*arguments); });
 }
 
 }  // namespace unfold::cli

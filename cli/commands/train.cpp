@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -71,19 +70,19 @@ void run_train(const Config& config, bool resume, bool profile) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_train_command(Command app) {
+  Command command = app.add_subcommand(
       "train", "Train a model from a config; writes a run folder (config key run.dir)");
-  command->group(kRunGroup);
+  command.group(kRunGroup);
   auto arguments = std::make_shared<ConfigArguments>();
   auto resume = std::make_shared<bool>(false);
-  arguments->add_to(*command);
-  command->add_flag("--resume", *resume,
-                    "Go on from the newest checkpoint of run.dir, exactly where it was saved");
+  arguments->add_to(command);
+  command.add_flag("--resume", *resume,
+                   "Go on from the newest checkpoint of run.dir, exactly where it was saved");
   auto profile = std::make_shared<bool>(false);
-  command->add_flag("--profile", *profile,
-                    "Print the time of every kernel at the end, and write it to profile.txt");
-  command->callback(
+  command.add_flag("--profile", *profile,
+                   "Print the time of every kernel at the end, and write it to profile.txt");
+  command.callback(
       [arguments, resume, profile] { run_train(arguments->load(), *resume, *profile); });
 }
 
