@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "cli/number_text.h"
+
 namespace unfold::cli {
 
 Option& Option::required() {
@@ -50,7 +52,11 @@ Option& Option::excludes(const Option& other) {
 }
 
 Option& Option::is_positive() {
-  option_->check(CLI::PositiveNumber);
+  const auto error = [](const std::string& text) {
+    const bool below = text.starts_with('-') || text.find_first_not_of("0.") == std::string::npos;
+    return below ? fmt::format("expected a number above 0, found {}", text) : std::string();
+  };
+  option_->check(CLI::Validator(error, "POSITIVE"));
   return *this;
 }
 
@@ -83,7 +89,13 @@ void Command::callback(std::function<void()> run) {
 
 template <typename T>
 Option Command::add_option(const std::string& name, T& value, const std::string& help) {
-  return Option(app_->add_option(name, value, help));
+  CLI::Option* const option = app_->add_option(name, value, help);
+  // CLI11 takes the nearest number that fits for one that does not.
+  const auto error = [](const std::string& text) {
+    return value_error(text, static_cast<const T*>(nullptr));
+  };
+  option->check(CLI::Validator(error, ""));
+  return Option(option);
 }
 
 Option Command::add_flag(const std::string& name, bool& value, const std::string& help) {

@@ -39,11 +39,11 @@ class InternalError : public Error {
       : Error(tag, fmt::format("{} ({}:{})", message, where.file_name(), where.line())) {}
 };
 
-// Thrown once, after saving, when SIGINT or SIGTERM asked the program to stop.
+// Thrown once, after saving what can be saved, when SIGINT or SIGTERM asked the program to stop.
 class Interrupted : public Error {
  public:
-  explicit Interrupted(int signal)
-      : Error("signal", fmt::format("stopped by signal {} after saving", signal)),
+  explicit Interrupted(int signal, std::string_view saved = " after saving")
+      : Error("signal", fmt::format("stopped by signal {}{}", signal, saved)),
         signal_(signal) {}
   int signal() const { return signal_; }
 

@@ -1,6 +1,7 @@
 #include "core/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,12 +112,19 @@ Beside create_beside(const fs::path& file) {
 
 }  // namespace
 
-void write_file_atomically(const fs::path& requested, std::string_view contents) {
+fs::path replaceable(const fs::path& requested) {
   std::error_code ignored;
   fs::path file = requested;
   if (fs::is_symlink(file, ignored) && fs::exists(file, ignored)) file = fs::canonical(file);
   if (!file.has_filename() || fs::is_directory(file, ignored)) fail_to_write(file, EISDIR);
+  require(!fs::exists(file, ignored) || fs::is_regular_file(file, ignored), "file",
+          "{}: is a device, a pipe or a socket, expected a file: choose another path",
+          requested.string());
+  return file;
+}
 
+void write_file_atomically(const fs::path& requested, std::string_view contents) {
+  const fs::path file = replaceable(requested);
   auto [beside, opened] = create_beside(file);
   Descriptor descriptor(opened);
   struct stat existing = {};
@@ -164,6 +172,21 @@ std::string read_text_file(const fs::path& file, std::uint64_t limit) {
     too_large = contents.size() > limit;
   }
   fail("file", "{}: larger than the limit of {} bytes: is it the right file?", name, limit);
+}
+
+FolderLock::FolderLock(const fs::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ < 0) fail_to_write(folder, errno);
+  // File systems without locks (some over a network) go without.
+  const bool taken = ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (!taken) return;
+  ::close(std::exchange(descriptor_, -1));
+  fail("file", "{}: another process is writing into it: wait for its end or stop it",
+       folder.string());
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void create_folder(const fs::path& folder) {

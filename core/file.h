@@ -16,6 +16,10 @@ namespace unfold::core {
 // followed.
 void write_file_atomically(const std::filesystem::path& file, std::string_view contents);
 
+// What a rename to `file` is to replace: the file itself, or the one that a symbolic link leads to.
+// Refuses a folder, a device, a pipe or a socket: a rename would put a file in its place.
+std::filesystem::path replaceable(const std::filesystem::path& file);
+
 inline constexpr std::uint64_t kTextFileLimit = std::uint64_t{256} << 20;  // bytes
 
 // The bytes of a regular file of at most `limit` bytes, unchanged (UTF-8 is not checked here).
@@ -23,6 +27,19 @@ std::string read_text_file(const std::filesystem::path& file, std::uint64_t limi
 
 // Creates the folder and its parents; fine when it exists already.
 void create_folder(const std::filesystem::path& folder);
+
+// A folder that one process at a time writes into. Ends with the object, or with the process.
+class FolderLock {
+ public:
+  // Throws core::UserError while another process holds it.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
 
 // A file that only grows. Each append reaches the operating system before it returns, so that a
 // killed process loses nothing; sync() also survives a power cut.

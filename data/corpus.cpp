@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "data/shard.h"
 
@@ -180,16 +181,20 @@ void prepare_folder(const fs::path& out_dir, const CorpusOptions& options) {
 }
 
 // Shards travel with their tokenizer. The same one may lie there already (it may be our own input).
-void copy_tokenizer(const Tokenizer& tokenizer, const fs::path& out_dir, bool overwrite) {
-  const fs::path target = out_dir / "tokenizer.json";
-  if (fs::exists(target) && !overwrite) {
-    core::require(load_tokenizer(target.string())->fingerprint() == tokenizer.fingerprint(), kTag,
-                  "{}: is another tokenizer than the one given: choose another output folder or "
-                  "ask to overwrite",
-                  target.string());
-    return;
-  }
-  const fs::path temporary = target.string() + ".tmp";
+// Whether it has to be written; found out before the work, not behind it.
+bool needs_tokenizer(const Tokenizer& tokenizer, const fs::path& out_dir, bool overwrite) {
+  const fs::path target = core::replaceable(out_dir / "tokenizer.json");
+  if (!fs::exists(target) || overwrite) return true;
+  core::require(load_tokenizer(target.string())->fingerprint() == tokenizer.fingerprint(), kTag,
+                "{}: is another tokenizer than the one given: choose another output folder or "
+                "ask to overwrite",
+                target.string());
+  return false;
+}
+
+void copy_tokenizer(const Tokenizer& tokenizer, const fs::path& out_dir) {
+  const fs::path target = core::replaceable(out_dir / "tokenizer.json");
+  const fs::path temporary = target.parent_path() / ".tokenizer.json.tmp";
   std::error_code error;
   try {
     tokenizer.save(temporary);
@@ -224,6 +229,7 @@ CorpusStats tokenize_corpus(const std::vector<fs::path>& inputs, const Tokenizer
                 options.threads);
   DocumentReader reader(inputs, options.reader);
   prepare_folder(out_dir, options);
+  const bool with_tokenizer = needs_tokenizer(tokenizer, out_dir, options.overwrite);
 
   const VocabInfo vocab = describe_vocab(tokenizer);
   ShardSeries series(out_dir, vocab, options);
@@ -259,7 +265,7 @@ CorpusStats tokenize_corpus(const std::vector<fs::path>& inputs, const Tokenizer
     while (pending.size() > (more ? most_pending : 0)) write_oldest();
   }
 
-  copy_tokenizer(tokenizer, out_dir, options.overwrite);
+  if (with_tokenizer) copy_tokenizer(tokenizer, out_dir);
   const auto stale = shards_in(out_dir);
   CorpusStats stats = series.publish();
   for (const fs::path& shard : stale) {

@@ -176,8 +176,8 @@ struct DocumentReader::State {
       return;
     }
     core::require(options.invalid_utf8 == InvalidUtf8::replace, kTag,
-                  "{}: invalid UTF-8 at byte {} of the file: convert it to UTF-8 or choose to "
-                  "replace bad bytes",
+                  "{}: invalid UTF-8 at byte {} of the file: convert it to UTF-8, or let `unfold "
+                  "data` replace bad bytes (--invalid-utf8 replace)",
                   place, offset + static_cast<std::int64_t>(bad));
     text = replace_invalid_utf8(bytes);
   }

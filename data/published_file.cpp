@@ -8,19 +8,20 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace unfold::data {
 
 namespace fs = std::filesystem;
 
 PublishedFile::PublishedFile(std::string_view tag, fs::path name, bool overwrite)
-    : tag_(tag),
-      name_(std::move(name)),
-      temporary_(name_.string() + ".tmp"),
-      overwrite_(overwrite) {
+    : tag_(tag), name_(std::move(name)), overwrite_(overwrite) {
   require_free();
+  target_ = core::replaceable(name_);
+  temporary_ = target_.parent_path() / ("." + target_.filename().string() + ".tmp");
   constexpr mode_t kMode = 0666;  // less the user's umask
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
+  descriptor_ =
+      ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kMode);
   core::require(descriptor_ >= 0, tag_,
                 "{}: cannot be created ({}): check the folder or choose "
                 "another one",
@@ -57,12 +58,12 @@ void PublishedFile::publish() {
               name_.string());
   require_free();
   std::error_code error;
-  fs::rename(temporary_, name_, error);
+  fs::rename(temporary_, target_, error);
   core::require(!error, tag_, "{}: cannot rename {} to it ({}): check the folder", name_.string(),
                 temporary_.string(), error.message());
   published_ = true;
   // The new name itself. Some file systems cannot sync a folder: the data are safe all the same.
-  const fs::path folder = name_.has_parent_path() ? name_.parent_path() : fs::path(".");
+  const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
   if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       directory >= 0) {
     ::fsync(directory);

@@ -36,14 +36,14 @@ struct VocabInfo {
 // Throws core::UserError when a token is longer than 65535 bytes.
 VocabInfo describe_vocab(const Tokenizer& tokenizer);
 
-// Writes one shard. Holds it compressed in memory, one or two bytes a token; FILE.tmp is made at
+// Writes one shard. Holds it compressed in memory, one or two bytes a token; .FILE.tmp is made at
 // once, and FILE appears only when complete.
 // All errors (existing file, unwritable folder, full disk) are core::UserError.
 class ShardWriter {
  public:
-  // overwrite: publish() may replace an existing FILE; a stale FILE.tmp is always replaced.
+  // overwrite: publish() may replace an existing FILE; a stale .FILE.tmp is always replaced.
   ShardWriter(const std::filesystem::path& file, const VocabInfo& vocab, bool overwrite = false);
-  ~ShardWriter();  // removes FILE.tmp unless published
+  ~ShardWriter();  // removes .FILE.tmp unless published
   ShardWriter(ShardWriter&&) noexcept;
   ShardWriter& operator=(ShardWriter&&) noexcept;
 
@@ -56,9 +56,9 @@ class ShardWriter {
   std::int64_t documents() const;
   std::int64_t bytes() const;  // of text
 
-  // Writes and syncs FILE.tmp; nothing can be added afterwards. At least one document is needed.
+  // Writes and syncs .FILE.tmp; nothing can be added afterwards. At least one document is needed.
   void seal();
-  // Renames the sealed FILE.tmp to FILE.
+  // Renames the sealed .FILE.tmp to FILE.
   void publish();
   void finish() {
     seal();

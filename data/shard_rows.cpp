@@ -39,8 +39,7 @@ ShardRows::ShardRows(ShardReader reader, std::vector<Piece> order, const RowForm
 
 bool ShardRows::has_row(std::int64_t index) {
   const auto pieces = static_cast<std::int64_t>(order_.size());
-  while (starts_.back().piece < pieces &&
-         static_cast<std::int64_t>(starts_.size()) <= index + 1) {
+  while (starts_.back().piece < pieces && static_cast<std::int64_t>(starts_.size()) <= index + 1) {
     starts_.push_back(pack(starts_.back(), nullptr));
   }
   return index + 1 < static_cast<std::int64_t>(starts_.size());

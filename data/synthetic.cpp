@@ -102,7 +102,8 @@ std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t 
 }
 
 void write_synthetic_corpus(const fs::path& file, SyntheticOptions options,
-                            const SyntheticCorpusOptions& corpus) {
+                            const SyntheticCorpusOptions& corpus,
+                            const std::function<void(std::int64_t)>& progress) {
   core::require(corpus.count > 0, kTag, "{} documents: ask for at least 1", corpus.count);
   core::require(corpus.curriculum >= 0 && corpus.curriculum <= 1, kTag,
                 "a curriculum over {} of the documents: choose a fraction from 0 to 1",
@@ -121,6 +122,7 @@ void write_synthetic_corpus(const fs::path& file, SyntheticOptions options,
                    ? record_json(document.context, document.questions)
                    : nlohmann::json{{"text", training_text(document)}}.dump()) +
               "\n");
+    if (progress) progress(i + 1);
   }
   out.seal();
   out.publish();

@@ -102,8 +102,11 @@ struct SyntheticCorpusOptions {
 };
 
 // Writes documents 0 .. count-1 as JSONL; the file appears when complete. Throws core::UserError
-// for options that make no sense, an existing file (unless overwrite) or a full disk.
+// for options that make no sense, an existing file (unless overwrite) or a full disk. progress, if
+// given, is called behind every document with their number; what it throws ends the work, and the
+// file does not appear.
 void write_synthetic_corpus(const std::filesystem::path& file, SyntheticOptions options,
-                            const SyntheticCorpusOptions& corpus);
+                            const SyntheticCorpusOptions& corpus,
+                            const std::function<void(std::int64_t)>& progress = {});
 
 }  // namespace unfold::data

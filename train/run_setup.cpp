@@ -107,6 +107,12 @@ void initialise_from(const fs::path& run, const models::ModelDescription& wanted
       "train.init_from: {}: its links stand behind gists of {} levels, gist.chunks has {}: "
       "give as many",
       file.string(), stored.gist.levels(), decoder.gist_levels());
+  if (stored.gist.levels() > decoder.gist_levels()) {
+    core::log::warning(
+        "train.init_from: {} has gists of {} levels, gist.chunks has {}: the upper ones are left "
+        "out",
+        file.string(), stored.gist.levels(), decoder.gist_levels());
+  }
   models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(), 0,
                          stored.gist.links);
   models::read_weights(file, source);

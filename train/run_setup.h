@@ -57,7 +57,8 @@ std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& confi
                                                       const data::LoaderState& start);
 
 // Copies weights of another run's newest checkpoint into the decoder. Gist levels that the other
-// run lacks keep their own rows, set to the mean of the raw rows.
+// run lacks keep their own rows, set to the mean of the raw rows; those it has beyond are left out,
+// with a warning.
 void initialise_from(const std::filesystem::path& run, const models::ModelDescription& wanted,
                      models::Decoder& decoder);
 

@@ -92,6 +92,7 @@ class Trainer {
   TrainerState state_;
   std::vector<data::Batch> validation_;
   std::unique_ptr<data::BatchSource> loader_;
+  std::optional<core::FolderLock> lock_;    // of the run's folder
   std::optional<NewRunFolder> new_folder_;  // goes, unless the first step is done
   std::optional<MetricsLog> log_;
   std::optional<TensorboardWriter> board_;
@@ -114,6 +115,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
       optimizer_(decoder_, config.train.optimizer, config.run.seed),
       loss_(config.train, config.gist, config.selection) {
   resume ? require_run_folder(config) : require_free_run_folder(config);
+  if (resume) lock_.emplace(run_);
   require_training_data(config);
   const data::RowFormat format = data::make_row_format(
       *tokenizer_, loss_.row_gists(), config.train.row_length, description_.decoder.vocab_size);
@@ -140,6 +142,7 @@ Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& w
 
 void Trainer::start_files() {
   new_folder_.emplace(config_, *tokenizer_);
+  lock_.emplace(run_);
   log_.emplace(MetricsLog::create(run_ / "metrics.jsonl"));
   board_.emplace(run_);
   board_->text("config", 0, config_.resolved_yaml);

@@ -52,7 +52,7 @@ struct TrainSummary {
 //
 // Throws core::UserError: the run folder exists (without resume), data or tokenizer do not fit, a
 // checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm
-// is not finite (before the update). Throws core::Interrupted after saving on SIGINT or SIGTERM.
+// is not finite (before the update), another process trains into the same folder. Throws core::Interrupted after saving on SIGINT or SIGTERM.
 TrainSummary train(const TrainerConfig& config, bool resume, core::Communicator& world);
 
 }  // namespace unfold::train

@@ -1,8 +1,12 @@
 // unfold data train-tokenizer | tokenize | synthesize: from text to token shards.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -17,6 +21,7 @@
 #include "data/corpus.h"
 #include "data/synthetic.h"
 #include "data/tokenizer/train_tokenizer.h"
+#include "train/stop_signal.h"
 
 namespace unfold::cli {
 namespace {
@@ -111,6 +116,11 @@ class NewFolder {
   bool keep_;
 };
 
+// Ends work that writes its files at the end when a signal asks for it.
+void stop_if_asked(const train::StopSignal& stop) {
+  if (stop.received() != 0) throw core::Interrupted(stop.received(), "; nothing was written");
+}
+
 struct TokenizeArguments {
   TextInputs text;
   std::string out;
@@ -128,9 +138,11 @@ void run_tokenize(const TokenizeArguments& arguments) {
   options.reader.json_field = arguments.text.field;
   std::unique_ptr<core::Progress> progress;
   NewFolder folder(arguments.out);
+  const train::StopSignal stop;
   const data::CorpusStats stats = data::tokenize_corpus(
       arguments.text.paths(), *tokenizer, arguments.out, options,
       [&](const data::CorpusProgress& now) {
+        stop_if_asked(stop);
         if (!progress) {
           core::ProgressOptions line;
           line.label = "tokenizing";
@@ -172,7 +184,22 @@ void run_synthesize(const SynthesizeArguments& arguments) {
   if (arguments.format == "sft") corpus.format = data::SyntheticFormat::sft;
   const fs::path out = arguments.out;
   if (out.has_parent_path()) core::create_folder(out.parent_path());
-  data::write_synthetic_corpus(out, options, corpus);
+  const train::StopSignal stop;
+  core::ProgressOptions line;
+  line.label = "writing";
+  line.total = corpus.count;
+  line.every = std::max<std::int64_t>(1, corpus.count / 4);
+  std::optional<core::Progress> progress;
+  const auto begin = std::chrono::steady_clock::now();
+  data::write_synthetic_corpus(out, options, corpus, [&](std::int64_t done) {
+    stop_if_asked(stop);
+    // Most are done before anybody could read a line.
+    if (!progress && std::chrono::steady_clock::now() - begin > std::chrono::seconds(2)) {
+      progress.emplace(line);
+    }
+    if (progress) progress->update(done);
+  });
+  progress.reset();
   print(fmt::format("{}: {} documents of task {}\n", out.string(), corpus.count, arguments.task));
 }
 

@@ -71,7 +71,7 @@ eval::Method choose_method(const GenerateArguments& arguments, const Config& con
   const bool unfolds = config.train.objective == train::Objective::sft;
   const eval::Method method = eval::method_from_name(!arguments.method.empty() ? arguments.method
                                                      : !trained_with_gists     ? "full"
-                                                     : unfolds                 ? "h_gsa"
+                                                     : unfolds                 ? "gsa"
                                                                                : "gist_only",
                                                      arguments.ratio, config.selection);
   core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
@@ -198,7 +198,8 @@ void add_generate_command(Command app) {
       .add_option(
           "--method", arguments->method,
           "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
-          "or quest; default: full, or gist_only for a run trained with gists")
+          "or quest; default: gsa for a run that learned to unfold, gist_only for another one "
+          "trained with gists, else full")
       .type_name("NAME")
       .is_one_of(eval::method_names(), HelpLists::no);
   command

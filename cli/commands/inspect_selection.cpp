@@ -31,6 +31,7 @@ struct SelectionArguments {
   std::string checkpoint = "last";
   std::string format = "text";
   std::string out;
+  bool overwrite = false;
   std::optional<std::int64_t> layer;
   eval::UnfoldOptions unfold;
 };
@@ -54,6 +55,9 @@ void inspect_selection(const SelectionArguments& arguments) {
   check_utf8("inspect", arguments.question, "--question");
   const std::string text =
       read_utf8_file("inspect", arguments.text_file, "name a file with text to compress");
+  core::require(
+      arguments.out.empty() || arguments.overwrite || !std::filesystem::exists(arguments.out),
+      "inspect", "{}: exists already: choose another --out, or pass --overwrite", arguments.out);
   eval::require_run(arguments.run);
   const Config config = load_config(std::filesystem::path(arguments.run) / "config.yaml");
   eval::LoadedRun run = eval::load_run(arguments.run, arguments.checkpoint, config.train.dtype,
@@ -103,6 +107,7 @@ void add_inspect_selection(Command inspect) {
                      "tables, or a page with a heat map over the text");
   command.add_option("--out", arguments->out, "file to write; default: standard output")
       .type_name("FILE");
+  command.add_flag("--overwrite", arguments->overwrite, "replace an existing file");
   command.footer(
       "Which chunks are picked is a matter of the run's config: section selection.\n"
       "Example:\n  unfold inspect selection runs/demo --text notes.txt --question \"Recall Marlo\" "

@@ -156,7 +156,8 @@ void add_data(Schema& schema) {
   data.add("tokenizer", &DataConfig::tokenizer,
            "byte (plain bytes), a tokenizer.json, or a folder that holds one");
   data.add("on_long", &DataConfig::on_long, {{"error", OnLong::error}, {"skip", OnLong::skip}},
-           "sft: a record longer than a row stops the run, or is left out");
+           "sft: a record longer than a row stops the run, or is left out (questions and answers "
+           "must fit)");
   data.add("shuffle", &DataConfig::shuffle,
            "a new order every epoch; false: the order of the files");
   data.add("prefetch", &DataConfig::prefetch, between(0, 1000), "batches prepared ahead");

@@ -54,6 +54,12 @@ void decode_list(const Value& value, const Where& where, std::string_view expect
   }
   std::vector<T> list;
   if (value.kind == Value::Kind::scalar) {
+    // To YAML "8,4" is one text.
+    if (!std::is_same_v<T, std::string> && is_plain(value) &&
+        value.text.find(',') != std::string::npos) {
+      fail_at(where, fmt::format("expected {}, found {}: put a list in brackets, [{}]", expected,
+                                 describe(value), value.text));
+    }
     decode(value, where, list.emplace_back());
   } else {
     list.reserve(value.items.size());

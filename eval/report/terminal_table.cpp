@@ -92,7 +92,7 @@ std::string results_table(const Results& results) {
   lines.insert(lines.begin() + 2, rule);
   std::string table;
   for (const Line& line : lines) table += joined(line, widths);
-  return table;
+  return table + "[]: 95% interval; *: best of its line; keys: read by a query, on average\n";
 }
 
 void print_results_table(const Results& results, std::FILE* stream) {

@@ -72,12 +72,12 @@ std::int64_t PerplexityTask::work() const {
   return positions;
 }
 
+bool PerplexityTask::measures(const Method& method) const {
+  return method.visibility.has_value();
+}
+
 std::vector<ResultRow> PerplexityTask::measure(
     LoadedRun& run, const Method& method, const std::function<void(std::int64_t)>& advance) const {
-  if (!method.visibility) {
-    advance(work());
-    return {};
-  }
   RowSums sums;
   std::int64_t keys_read = 0;
   std::int64_t queries = 0;

@@ -21,6 +21,7 @@ class PerplexityTask : public Task {
   PerplexityTask(const LoadedRun& run, const EvalSettings& settings);
 
   std::int64_t work() const override;
+  bool measures(const Method& method) const override;
   std::vector<ResultRow> measure(LoadedRun& run, const Method& method,
                                  const std::function<void(std::int64_t)>& advance) const override;
 

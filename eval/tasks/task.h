@@ -37,7 +37,9 @@ class Task {
   virtual ~Task() = default;
   // About how many positions measure() scores: the share of the progress bar.
   virtual std::int64_t work() const = 0;
-  // Measures one method. Fills everything of a row but method and ratio. `advance` is told the
+  // Whether there is anything to measure under this method.
+  virtual bool measures(const Method& /*method*/) const { return true; }
+  // Measures such a method. Fills everything of a row but method and ratio. `advance` is told the
   // positions done since its last call. A function of run, settings and method alone.
   virtual std::vector<ResultRow> measure(
       LoadedRun& run, const Method& method,

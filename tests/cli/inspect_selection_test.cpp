@@ -107,6 +107,7 @@ TEST(InspectSelection, Errors) {
   expect(selection_error(asked + "--checkpoint 3"), "no checkpoint of step 3");
   expect(selection_error(asked + fmt::format("--out '{}'", trained.file("none/page.html"))),
          "none/page.html");
+  expect(selection_error(asked + fmt::format("--out '{}'", text)), text + ": exists already");
   expect(selection_error(with_text(empty)), empty + ": is empty");
   expect(selection_error(with_text(latin)), latin + ": not UTF-8 at byte 2");
   expect(selection_error(with_text(trained.file("none.txt"))), "none.txt");

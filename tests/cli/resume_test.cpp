@@ -116,6 +116,20 @@ TEST_F(Resume, KilledTwice) {
   resume_to_the_end(run);
 }
 
+TEST_F(Resume, ASecondTrainingOfTheSameRunIsRefused) {
+  const std::string run = "second";
+  RunningProgram program(files_->train(run), err_file(run));
+  ASSERT_TRUE(program.wait_until([&] { return lines(run) >= 2; }));
+  program.signal(SIGSTOP);  // so that it cannot end before the other one starts
+  const ProgramResult second = files_->run_train(run, {"--resume"});
+  program.signal(SIGCONT);
+  EXPECT_EQ(second.code, 2);
+  EXPECT_TRUE(second.err_is_one_line()) << second.err;
+  EXPECT_NE(second.err.find("another process is writing"), std::string::npos) << second.err;
+  EXPECT_EQ(program.wait(), 0);
+  expect_equals_undisturbed(run);
+}
+
 TEST_F(Resume, ATornLastLineOfTheMetricsIsDropped) {
   const std::string run = "torn";
   {

@@ -46,6 +46,29 @@ TEST_F(FileTest, FollowsASymbolicLink) {
   EXPECT_EQ(read_text_file(folder_ / "real"), "new");
 }
 
+// A rename would put a file in the place of a device, as it would for any user who is root.
+TEST_F(FileTest, WhatIsNoFileIsNotReplaced) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink(pipe, folder_ / "link");
+  for (const fs::path& place : {pipe, folder_ / "link"}) {
+    EXPECT_THROW(write_file_atomically(place, "x"), UserError) << place;
+    EXPECT_THROW(replaceable(place), UserError) << place;
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_THROW(replaceable(folder_.path()), UserError);
+  EXPECT_EQ(replaceable(folder_ / "new"), folder_ / "new");
+}
+
+TEST_F(FileTest, AFolderHasOneWriter) {
+  {
+    const FolderLock lock(folder_.path());
+    EXPECT_THROW(FolderLock second(folder_.path()), UserError);
+  }
+  const FolderLock again(folder_.path());
+  EXPECT_THROW(FolderLock missing(folder_ / "none"), UserError);
+}
+
 TEST_F(FileTest, FailedWriteKeepsTheOldFile) {
   const fs::path file = folder_ / "a.txt";
   write_file_atomically(file, "old");

@@ -70,7 +70,7 @@ TEST(Shard, RoundTripNarrowAndWide) {
     const Documents documents = random_documents(7, 40, 9000, vocab.vocab_size);
     const fs::path file = folder / fmt::format("{}.h5", padding);
     write_shard(file, documents, vocab);
-    EXPECT_FALSE(fs::exists(file.string() + ".tmp"));
+    EXPECT_FALSE(fs::exists(folder / fmt::format(".{}.h5.tmp", padding)));
 
     ShardReader reader(file, vocab.fingerprint);
     EXPECT_EQ(reader.vocab(), vocab);
@@ -378,7 +378,7 @@ TEST(FindShards, FilesAndFolders) {
   fs::create_directory(folder / "none");
   for (const char* name : {"b.h5", "a.h5"}) write_shard(folder / name, {{1, 256}}, vocab);
   write_bytes(folder / "tokenizer.json", "{}");
-  write_bytes(folder / "c.h5.tmp", "");
+  write_bytes(folder / ".c.h5.tmp", "");
   const std::vector<fs::path> expected = {folder / "b.h5", folder / "a.h5", folder / "b.h5"};
   EXPECT_EQ(find_shards({(folder / "b.h5").string(), folder.path().string()}), expected);
   EXPECT_THROW(find_shards({(folder / "none").string()}), core::UserError);

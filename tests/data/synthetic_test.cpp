@@ -1,6 +1,7 @@
 #include "data/synthetic.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -373,6 +374,31 @@ TEST(SyntheticCorpus, CompactWordsAreSingleTokens) {
   }
 }
 
+TEST(SyntheticCorpus, FollowsALinkAndReplacesNoPipe) {
+  const TemporaryFolder folder;
+  testing::write_bytes(folder / "real.jsonl", "mine\n");
+  testing::write_bytes(folder / "link.jsonl.tmp", "also mine\n");
+  fs::create_symlink(folder / "real.jsonl", folder / "link.jsonl");
+  write_synthetic_corpus(folder / "link.jsonl", {}, {.count = 1, .overwrite = true});
+  EXPECT_TRUE(fs::is_symlink(folder / "link.jsonl"));
+  EXPECT_TRUE(read_bytes(folder / "real.jsonl").starts_with("{\"text\":"));
+  EXPECT_EQ(read_bytes(folder / "link.jsonl.tmp"), "also mine\n");
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_THROW(write_synthetic_corpus(folder / "pipe", {}, {.count = 1, .overwrite = true}),
+               core::UserError);
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+}
+
+TEST(SyntheticCorpus, WhatProgressThrowsLeavesNothing) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(write_synthetic_corpus(folder / "a.jsonl", {}, {.count = 5},
+                                      [](std::int64_t done) {
+                                        if (done == 3) throw core::Interrupted(15);
+                                      }),
+               core::Interrupted);
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
 TEST(SyntheticCorpus, KeepsAnExistingFileUnlessTold) {
   const TemporaryFolder folder;
   testing::write_bytes(folder / "a.jsonl", "mine\n");
@@ -385,7 +411,7 @@ TEST(SyntheticCorpus, KeepsAnExistingFileUnlessTold) {
   EXPECT_THROW(write_synthetic_corpus(folder / "b.jsonl", {.context = 3}, {.count = 1}),
                core::UserError);
   EXPECT_FALSE(fs::exists(folder / "b.jsonl"));
-  EXPECT_FALSE(fs::exists(folder / "b.jsonl.tmp"));
+  EXPECT_FALSE(fs::exists(folder / ".b.jsonl.tmp"));
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ TEST(TerminalTable, IsAlignedWithIntervalsAndConditions) {
             "                   1x, 400.0 keys        8x, 80.0 keys\n"
             "-----------------  --------------------  ---------------------\n"
             "val bits per byte  1.600 [1.440, 1.700]  1.440 [1.296, 1.530]*\n"
-            "passkey accuracy                         80.0% [72.0%, 85.0%]\n");
+            "passkey accuracy                         80.0% [72.0%, 85.0%]\n"
+            "[]: 95% interval; *: best of its line; keys: read by a query, on average\n");
 }
 
 TEST(TerminalTable, NoResultsAndHostileNames) {

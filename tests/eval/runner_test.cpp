@@ -52,6 +52,29 @@ class Runner : public testing::Test {
   TempFolder folder_;
 };
 
+TEST_F(Runner, WhatMeasuresNothingIsAnErrorAndKeepsTheResults) {
+  write_tiny_run(folder_ / "run", {.dtype = core::DType::float32, .steps = {3}});
+  LoadedRun run = load_run(folder_ / "run", "last", core::DType::float32);
+  EvalSettings settings = settings_for(run, shard(run));
+  evaluate(run, settings, {"", ""});
+  const auto before = core::read_text_file(folder_ / "run/results.json");
+  settings.eval.tasks = {"perplexity"};
+  settings.eval.methods = {"gsa", "streaming"};
+  EXPECT_NE(user_error([&] {
+              evaluate(run, settings, {"", ""});
+            }).find("can be measured under gsa"),
+            std::string::npos);
+  EXPECT_EQ(core::read_text_file(folder_ / "run/results.json"), before);
+  // Fewer rows than before: the earlier ones are kept; the same rows again: replaced.
+  settings.eval.methods = {"gsa", "full"};
+  for (const Results& results :
+       {evaluate(run, settings, {"", ""}), evaluate(run, settings, {"", ""})}) {
+    for (const ResultRow& row : results.rows) EXPECT_EQ(row.method, "full");
+    EXPECT_FALSE(results.rows.empty());
+    EXPECT_EQ(core::read_text_file(folder_ / "run/results.previous.json"), before);
+  }
+}
+
 TEST_F(Runner, MeasuresEveryTaskUnderEveryMethodAndWritesIt) {
   write_tiny_run(folder_ / "run", {.dtype = core::DType::float32, .steps = {3}});
   LoadedRun run = load_run(folder_ / "run", "last", core::DType::float32);
@@ -97,14 +120,16 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
     change(settings);
     return user_error([&] { evaluate(run, settings, {}); });
   };
-  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
-            "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey");
+  EXPECT_EQ(
+      error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
+      "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
       "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
       "streaming, snapkv, h2o, quest");
-  EXPECT_EQ(error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
-            "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey");
+  EXPECT_EQ(
+      error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
+      "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey");
   EXPECT_EQ(error_of([](EvalSettings& s) {
               s.eval.methods = {"full", "full"};
             }),
