@@ -48,6 +48,12 @@ TEST(ConfigError, WrongTypeTellsExpectedAndFound) {
             "[config] demo.yaml:1: run.dir: expected text (\"\" for none), found nothing");
   EXPECT_EQ(error_of("gist: {chunks: [8, x]}\n"),
             "[config] demo.yaml:1: gist.chunks: expected an integer, found 'x'");
+  EXPECT_EQ(error_of("gist: {chunks: \"8,4\"}\n"),
+            "[config] demo.yaml:1: gist.chunks: expected an integer, found '8,4'");
+  EXPECT_EQ(
+      error_of("gist:\n  chunks: 8,4\n"),
+      "[config] demo.yaml:2: gist.chunks: expected a list of integers, found '8,4': put a list "
+      "in brackets, [8,4]");
   EXPECT_EQ(
       error_of("data: {train: {a: b}}\n"),
       "[config] demo.yaml:1: data.train: expected text or a list of texts, found a map of keys");
