@@ -9,7 +9,10 @@ Batch without_gists(const Batch& batch) {
   const auto at = [&](std::int64_t row, std::int64_t t) {
     return static_cast<std::size_t>(row * old.length + t);
   };
-  const auto is_kept = [&](std::size_t i) { return old.level[i] < 0 && old.document[i] >= 0; };
+  const auto is_inserted = [&](std::size_t i) {
+    return old.level[i] >= 0 || (!old.part.empty() && old.part[i] == gsa::Part::link);
+  };
+  const auto is_kept = [&](std::size_t i) { return !is_inserted(i) && old.document[i] >= 0; };
   std::int64_t length = 0;
   for (std::int64_t row = 0; row < old.rows; ++row) {
     std::int64_t kept = 0;
@@ -27,7 +30,7 @@ Batch without_gists(const Batch& batch) {
     for (std::int64_t t = 0; t < old.length; ++t) {
       const std::size_t in = at(row, t);
       // The target of a gist is the next raw token: it belongs to the raw token before the gist.
-      if (old.level[in] >= 0 && batch.targets[in] >= 0 && out > first) {
+      if (is_inserted(in) && batch.targets[in] >= 0 && out > first) {
         result.targets[out - 1] = batch.targets[in];
       }
       if (!is_kept(in)) continue;

@@ -41,8 +41,24 @@ RowFormat make_row_format(const Tokenizer& tokenizer, const gsa::GistConfig& gis
 }
 
 void BatchBuilder::add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements,
-                       std::span<const std::uint8_t> is_label) {
-  for (const gsa::Element& element : elements) {
+                       std::span<const std::uint8_t> is_label, std::span<const gsa::Part> part) {
+  if (!part.empty()) {
+    core::check(part.size() == elements.size(), kTag, "{} parts of {} elements", part.size(),
+                elements.size());
+    part_.resize(tokens_.size(), gsa::Part::none);
+    part_.insert(part_.end(), part.begin(), part.end());
+  }
+  TokenId link = 0;  // of the links behind a document
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const gsa::Element& element = elements[i];
+    if (!part.empty() && part[i] == gsa::Part::link) {
+      tokens_.push_back(format_.first_gist + format_.gist.levels() + link++);
+      level_.push_back(-1);
+      documents_.push_back(document_);
+      is_label_.push_back(0);
+      continue;
+    }
+    link = 0;
     const bool raw = element.level < 0;
     tokens_.push_back(raw ? tokens[static_cast<std::size_t>(element.raw)]
                           : static_cast<TokenId>(format_.first_gist + element.level));
@@ -64,13 +80,14 @@ void BatchBuilder::end_row() {
   level_.resize(size, -1);
   documents_.resize(size, -1);
   is_label_.resize(size, 0);
+  if (!part_.empty()) part_.resize(size, gsa::Part::none);
   document_ = 0;
 }
 
 Batch BatchBuilder::build() && {
   Batch batch;
   batch.layout =
-      gsa::make_layout(rows_, format_.row_length, format_.gist.levels(), level_, documents_);
+      gsa::make_layout(rows_, format_.row_length, format_.gist.levels(), level_, documents_, part_);
   batch.tokens = std::move(tokens_);
   batch.targets.assign(batch.tokens.size(), kIgnoredTarget);
   for (std::size_t t = 0; t + 1 < batch.tokens.size(); ++t) {

@@ -34,10 +34,12 @@ class BatchBuilder {
 
   // Adds a document, or the part of one that fits, behind what the current row holds.
   // elements: insert_gists of these tokens; they must fit in the rest of the row.
+  // part: of the elements, for a prompt with links (gsa/links.h); empty without. Elements of
+  // Part::link have no token: they become the link tokens, in order behind every document.
   // is_label: for each token whether it is a target where its document has a token before it;
   // empty: all are.
   void add(std::span<const TokenId> tokens, std::span<const gsa::Element> elements,
-           std::span<const std::uint8_t> is_label = {});
+           std::span<const std::uint8_t> is_label = {}, std::span<const gsa::Part> part = {});
   // Fills the rest of the row with padding.
   void end_row();
 
@@ -52,6 +54,7 @@ class BatchBuilder {
   std::vector<std::int8_t> level_;
   std::vector<std::int32_t> documents_;
   std::vector<std::uint8_t> is_label_;  // of positions
+  std::vector<gsa::Part> part_;         // of positions; empty as long as there are no links
 };
 
 }  // namespace unfold::data

@@ -47,6 +47,7 @@ std::vector<std::string> chunk_texts(const models::Prompt& prompt,
   std::string text;
   for (std::int64_t t = 0; t < prompt.suffix; ++t) {
     const auto at = static_cast<std::size_t>(t);
+    if (!prompt.part.empty() && prompt.part[at] == gsa::Part::link) continue;
     if (prompt.level[at] < 0) {
       text += stream.push(tokenizer.token_bytes(prompt.tokens[at]));
     } else if (prompt.level[at] == 0) {

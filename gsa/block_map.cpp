@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "gsa/links.h"
 
 namespace unfold::gsa {
 namespace {
@@ -34,6 +35,13 @@ Groups group_row(const Layout& layout, std::int64_t row, const GistConfig& confi
         group = 0;
       } else {
         group = layout.levels - 1 - level;
+      }
+    }
+    if (visibility == Visibility::full) continue;
+    for (const PartRun& run : part_runs(layout, row, document)) {
+      for (std::int32_t t = run.begin; t < run.end; ++t) {
+        const std::int8_t level = layout.level[static_cast<std::size_t>(row * layout.length + t)];
+        if (is_anchor(run, t, level, config.sinks)) groups.of[static_cast<std::size_t>(t)] = 0;
       }
     }
   }
@@ -171,14 +179,15 @@ std::int64_t count_pairs(const Reach& reach, std::int64_t row,
 }
 
 // BlockMap::causal_documents. A document without gists is causal whatever the visibility
-// (gsa/reach.cpp); one with gists is so only where gists are tokens like any other.
+// (gsa/reach.cpp); one with gists or links is so only where these are tokens like any other.
 std::vector<TokenSpan> find_causal_documents(const Layout& layout, Visibility visibility,
                                              std::span<const std::uint8_t> attends) {
   if (std::find(attends.begin(), attends.end(), 0) != attends.end()) return {};
   std::vector<TokenSpan> documents;
   for (std::int64_t row = 0; row < layout.rows; ++row) {
     for (const DocumentSpan& document : document_spans(layout, row)) {
-      if (document.has_gist && visibility != Visibility::causal) return {};
+      const bool gists = document.has_gist || (document.linked && visibility == Visibility::gist);
+      if (gists && visibility != Visibility::causal) return {};
       documents.push_back({row * layout.length + document.begin, document.end - document.begin});
     }
   }

@@ -2,7 +2,8 @@
 //
 // The keys of a row are gathered into groups in which reach never decreases, so that the keys a
 // tile of queries needs are one contiguous range a group:
-//   group 0        sinks and top-level gists of all documents (seen until the document ends)
+//   group 0        sinks and top-level gists of all documents (seen until the document ends); with
+//                  links (gsa/links.h) their anchors as well
 //   groups 1..L-1  gists of level L-2 .. 0 (seen until a higher gist closes over them)
 //   last group     the remaining raw tokens (the narrow diagonal)
 // A kernel walks the ranges; inside a range it tests single pairs with the reach (gsa/reach.h).

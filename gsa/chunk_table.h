@@ -11,6 +11,13 @@
 
 namespace unfold::gsa {
 
+// Keys at positions [begin, end) of a row.
+struct KeySpan {
+  std::int32_t begin;
+  std::int32_t end;
+  bool operator==(const KeySpan&) const = default;
+};
+
 // The gists of one level of one document, up to its last top-level gist.
 struct ChunkLevel {
   std::vector<std::int32_t> gist;         // positions in the row, ascending
@@ -28,6 +35,11 @@ struct DocumentChunks {
       levels;  // [0] chunks ... [L - 1] top; empty gists without a top-level gist
   std::vector<std::int32_t> raw;  // positions of all raw tokens, in order: those of the chunks
                                   // first, then the suffix
+  // (chunks) index into raw of the first token of chunk j: levels[0].first_child[j], or with links
+  // what follows the links or the system prompt, which no gist stands for.
+  std::vector<std::int32_t> chunk_begin;
+  // Of a prompt with links (gsa/links.h): the anchors, seen by whatever selects behind them.
+  std::vector<KeySpan> anchors;
 
   std::int64_t chunks() const {
     return levels.empty() ? 0 : static_cast<std::int64_t>(levels[0].gist.size());
@@ -44,8 +56,9 @@ struct ChunkTable {
   std::vector<DocumentChunks> documents;
 
   // A query that selects: a raw token with a top-level gist before it, at or behind the position
-  // from which its document selects. What the top-level gists before it cover is the context it
-  // selects from; every token behind the last of them it sees anyway.
+  // from which its document selects; in a prompt with links, a link or a token of the suffix. What
+  // the top-level gists before it cover is the context it selects from; every token behind the last
+  // of them it sees anyway.
   struct SuffixQuery {
     std::int32_t document;  // index into documents
     std::int32_t position;  // in the row
@@ -67,7 +80,10 @@ struct ChunkTable {
 // select; below 0, and for all when empty: suffix_begin (METHOD.md section 7). An earlier position
 // is for text that is chunked while it is generated (section 9): its tokens select among the chunks
 // closed before them.
-// Throws core::InternalError when there is not one position a document.
-ChunkTable make_chunk_table(const Layout& layout, std::span<const std::int32_t> select_from = {});
+// sinks: S, which prompts with links have anchors by.
+// Throws core::InternalError when there is not one position a document, or a position in a prompt
+// with links.
+ChunkTable make_chunk_table(const Layout& layout, std::span<const std::int32_t> select_from = {},
+                            std::int64_t sinks = 0);
 
 }  // namespace unfold::gsa

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "gsa/links.h"
 
 namespace unfold::gsa {
 
@@ -23,6 +24,9 @@ void validate(const GistConfig& config) {
                 config.previous_chunks);
   core::require(config.links >= 0 && config.links <= kMaxLinks, "gist",
                 "gist.links is {}: give 0 to {}", config.links, kMaxLinks);
+  core::require(config.links == 0 || config.levels() <= kMaxLinkedLevels, "gist",
+                "gist.chunks has {} levels: with gist.links give at most {} numbers",
+                config.levels(), kMaxLinkedLevels);
 }
 
 }  // namespace unfold::gsa

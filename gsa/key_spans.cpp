@@ -8,7 +8,8 @@ namespace unfold::gsa {
 namespace {
 
 // Raw tokens of the context that section 5 shows. The reach of raw tokens never falls behind the
-// sinks, so that they are the first so many (the sinks) and the last so many (previous chunks).
+// sinks, so that they are the first so many (the sinks) and the last so many (previous chunks). In
+// a prompt with links there are the anchors besides.
 void add_section5(const Reach& reach, const DocumentChunks& document,
                   const ChunkTable::SuffixQuery& query, std::int32_t behind,
                   std::vector<KeySpan>& spans) {
@@ -23,6 +24,10 @@ void add_section5(const Reach& reach, const DocumentChunks& document,
   for (; sink != last && sees(*sink); ++sink) spans.push_back({*sink, *sink + 1});
   for (auto key = last; key != sink && sees(*(key - 1)); --key) {
     spans.push_back({*(key - 1), *(key - 1) + 1});
+  }
+  for (const KeySpan& anchor : document.anchors) {
+    if (anchor.begin > query.position) break;
+    spans.push_back({anchor.begin, std::min(anchor.end, query.position + 1)});
   }
 }
 

@@ -13,13 +13,6 @@
 
 namespace unfold::gsa {
 
-// Keys at positions [begin, end) of a row.
-struct KeySpan {
-  std::int32_t begin;
-  std::int32_t end;
-  bool operator==(const KeySpan&) const = default;
-};
-
 // The spans of all (suffix query, key/value head) pairs: pair = query * kv_heads + kv_head.
 struct KeySpans {
   std::vector<std::int64_t> offsets;  // (pairs + 1) into spans

@@ -2,6 +2,9 @@
 //
 // A row holds one or more documents one behind the other, then padding. Documents never see each
 // other. Level -1 is a raw token, 0.. a gist of that level (METHOD.md "Notation").
+//
+// A document may be a prompt with links (METHOD.md section 8), retrieved documents inside: then
+// every position has a part, and section 5 holds within the parts (gsa/links.h).
 #pragma once
 
 #include <cstdint>
@@ -9,6 +12,9 @@
 #include <vector>
 
 namespace unfold::gsa {
+
+// What a position is in a prompt with links. Link tokens are raw tokens: of level -1.
+enum class Part : std::uint8_t { none, system, document, link, suffix };
 
 struct Layout {
   std::int64_t rows = 0;
@@ -18,6 +24,8 @@ struct Layout {
   std::vector<std::int8_t> level;      // (rows, length) -1 raw, >= 0 gist level
   std::vector<std::int32_t> document;  // (rows, length) index within the row from 0; -1 padding
   std::vector<std::int32_t> rope;      // (rows, length) RoPE position (section 4); 0 for padding
+  // (rows, length) Part::none for padding and in documents without links; empty: no links at all.
+  std::vector<Part> part;
 
   std::int64_t size() const { return rows * length; }
 };
@@ -27,6 +35,7 @@ struct DocumentSpan {
   std::int32_t begin;
   std::int32_t end;
   bool has_gist;
+  bool linked = false;  // a prompt with links
   bool operator==(const DocumentSpan&) const = default;
 };
 
@@ -41,9 +50,14 @@ std::int64_t position_count(const Layout& layout);
 // with no raw token before it, which insertion never makes, gets -1.)
 // level and document: rows * length entries. The documents of a row are contiguous and numbered
 // 0, 1, ...; padding (document -1, level -1) is at the end.
-// Throws core::InternalError when sizes disagree, documents are out of order, or a level is not one
-// of the model's.
+// part: empty, or rows * length entries; those of a document are all none, or a prompt with links:
+// system tokens, then documents with links behind each, then the suffix. Any may be missing, but
+// not the links behind a document. Only documents hold gists; they begin with a raw token and end
+// with a top-level gist, as insertion makes them.
+// Throws core::InternalError when sizes disagree, documents or parts are out of order, or a level
+// is not one of the model's.
 Layout make_layout(std::int64_t rows, std::int64_t length, int levels,
-                   std::span<const std::int8_t> level, std::span<const std::int32_t> document);
+                   std::span<const std::int8_t> level, std::span<const std::int32_t> document,
+                   std::span<const Part> part = {});
 
 }  // namespace unfold::gsa

@@ -6,42 +6,43 @@
 // is causal. A link sees the gists of all documents so far, the links so far, the system prompt and
 // the sinks of documents (their first S tokens); no other raw token of a document. The suffix,
 // everything behind the last link, sees by section 5 (its previous chunks are those of the last
-// document), and all links, the system prompt and the sinks of all documents besides.
+// document), and all links, the system prompt and the sinks of all documents besides. Links and
+// suffix select among the gists before them.
 //
-// This is the rule pair by pair, in integers a token. The engine (models/engine.h) computes
-// documents apart and sees the rest through gsa/sequence_tokens.h; tests prove both equal.
+// A row holds such a prompt as one of its documents; gsa::Layout::part says what each position is.
+// The rule pair by pair is in gsa/visibility.h, the same as intervals in gsa/reach.h, and who
+// selects in gsa/chunk_table.h. The engine (models/engine.h) computes documents apart and sees the
+// rest through gsa/sequence_tokens.h. Tests prove them all equal.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "gsa/gist_config.h"
+#include "gsa/layout.h"
 
 namespace unfold::gsa {
 
-struct LinkedLayout {
-  enum class Part : std::uint8_t { system, document, link, suffix };
+// Two classes of queries come on top of those of the levels (gsa/reach.h), and kernels have room
+// for kMaxLevels of them.
+inline constexpr int kMaxLinkedLevels = 6;
 
-  int levels = 0;
-  std::vector<Part> part;
-  std::vector<std::int32_t> document;  // of a document or its links; -1 else
-  std::vector<std::int8_t> level;      // -1 raw and links
-  std::vector<std::int32_t> rope;      // one sequence: raw tokens and links count, gists do not
-  std::vector<std::uint8_t> sink;      // among the first S tokens of its document
-
-  std::int64_t size() const { return static_cast<std::int64_t>(part.size()); }
+// A run of positions of one part: the system prompt, a document, the links behind it, the suffix.
+struct PartRun {
+  Part part;
+  std::int32_t begin;
+  std::int32_t end;
+  bool operator==(const PartRun&) const = default;
 };
 
-// documents: levels of the tokens of each. links: link tokens behind each document.
-// Throws core::InternalError for a document that does not begin with a raw token or has levels that
-// the model lacks.
-LinkedLayout make_linked_layout(std::int64_t system,
-                                std::span<const std::vector<std::int8_t>> documents,
-                                std::int64_t links, std::int64_t suffix, const GistConfig& gist);
+// The runs of a prompt with links, in order. Positions are counted from `first`.
+std::vector<PartRun> part_runs(std::span<const Part> parts, std::int32_t first = 0);
+// Those of a document of a row, in positions of the row; none of one without links.
+std::vector<PartRun> part_runs(const Layout& layout, std::int64_t row,
+                               const DocumentSpan& document);
 
-// Whether query q sees key k.
-bool linked_visible(const LinkedLayout& layout, const GistConfig& gist, std::int64_t q,
-                    std::int64_t k);
+// Whether a position of a run is an anchor, which all links and the suffix behind it see: system
+// prompt, links, and raw sinks of documents. level: of the position; sinks: S.
+bool is_anchor(const PartRun& run, std::int32_t position, std::int8_t level, std::int64_t sinks);
 
 }  // namespace unfold::gsa

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "gsa/links.h"
 
 namespace unfold::gsa {
 namespace {
@@ -88,6 +89,49 @@ void reach_gist(std::span<const std::int8_t> level, const DocumentSpan& document
   }
 }
 
+// A prompt with links. reach: of all classes, every key's own position at first.
+void reach_linked(std::span<const std::int8_t> level, const DocumentSpan& document,
+                  std::span<const PartRun> runs, int levels, const GistConfig& config,
+                  const RowReach& reach) {
+  const int link_class = std::max(1, levels);
+  const int suffix_class = link_class + 1;
+  const RowReach within{reach.end, link_class, reach.length};  // the classes of the levels
+  // What the suffix sees by section 5: as class 0 of the prompt taken as one document.
+  std::vector<std::int32_t> as_one(static_cast<std::size_t>(link_class * reach.length), 0);
+  if (document.has_gist) {
+    reach_gist(level, document, levels, config, {as_one, link_class, reach.length});
+  } else {
+    reach_causal(document, {as_one, link_class, reach.length});
+  }
+  std::int32_t links_end = document.begin;
+  for (const PartRun& run : runs) {
+    if (run.part == Part::link) links_end = run.end;
+  }
+  for (const PartRun& run : runs) {
+    const bool retrieved = run.part == Part::document;
+    const DocumentSpan span{run.begin, run.end, retrieved};
+    if (run.part == Part::system) reach_causal(span, within);
+    if (retrieved) reach_gist(level, span, levels, config, within);
+    for (std::int32_t key = run.begin; key < run.end; ++key) {
+      const std::int8_t here = level[static_cast<std::size_t>(key)];
+      const bool anchor = is_anchor(run, key, here, config.sinks);
+      if (anchor || here >= 0) reach.set(link_class, key, std::max(key, links_end));
+      reach.set(suffix_class, key, anchor ? document.end : as_one[static_cast<std::size_t>(key)]);
+    }
+  }
+}
+
+// Links and what stands behind them, where they are classes of their own.
+void classify_links(const Layout& layout, Reach& reach) {
+  const int link_class = std::max(1, layout.levels);
+  for (std::size_t i = 0; i < layout.part.size(); ++i) {
+    if (layout.part[i] == Part::link) reach.query_class[i] = static_cast<std::int8_t>(link_class);
+    if (layout.part[i] == Part::suffix) {
+      reach.query_class[i] = static_cast<std::int8_t>(link_class + 1);
+    }
+  }
+}
+
 }  // namespace
 
 Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility visibility) {
@@ -100,6 +144,14 @@ Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility v
   reach.query_class.resize(static_cast<std::size_t>(layout.size()));
   std::transform(layout.level.begin(), layout.level.end(), reach.query_class.begin(),
                  [](std::int8_t level) { return std::max<std::int8_t>(level, 0); });
+  const bool links = visibility == Visibility::gist && !layout.part.empty();
+  if (links) {
+    core::check(layout.levels <= kMaxLinkedLevels, "reach", "links behind gists of {} levels",
+                layout.levels);
+    reach.classes += 2;
+    reach.end.resize(static_cast<std::size_t>(layout.size() * reach.classes));
+    classify_links(layout, reach);
+  }
 
   for (std::int64_t row = 0; row < layout.rows; ++row) {
     const auto length = static_cast<std::size_t>(layout.length);
@@ -108,11 +160,19 @@ Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility v
     const auto row_size = length * static_cast<std::size_t>(reach.classes);
     const RowReach row_reach{std::span(reach.end).subspan(row_index * row_size, row_size),
                              reach.classes, layout.length};
+    if (links) {
+      for (std::int32_t key = 0; key < layout.length; ++key) {
+        row_reach.set(0, reach.classes - 1, key, key);
+      }
+    }
     std::int32_t padding = 0;
     for (const DocumentSpan& document : document_spans(layout, row)) {
       padding = document.end;
       check_nesting(level, document, row);
-      if (visibility == Visibility::causal || !document.has_gist) {
+      if (links && document.linked) {
+        reach_linked(level, document, part_runs(layout, row, document), layout.levels, config,
+                     row_reach);
+      } else if (visibility == Visibility::causal || !document.has_gist) {
         reach_causal(document, row_reach);
       } else if (visibility == Visibility::full) {
         reach_full(level, document, row_reach);

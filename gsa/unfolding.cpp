@@ -16,7 +16,8 @@ UnfoldingContext make_unfolding_context(const Layout& layout, const GistConfig& 
                                         const SelectionConfig& config,
                                         std::span<const std::int32_t> select_from,
                                         std::int64_t query_tile) {
-  const auto table = std::make_shared<const ChunkTable>(make_chunk_table(layout, select_from));
+  const auto table =
+      std::make_shared<const ChunkTable>(make_chunk_table(layout, select_from, gist.sinks));
   std::vector<std::uint8_t> attends(static_cast<std::size_t>(layout.size()), 1);
   for (const ChunkTable::SuffixQuery& query : table->suffix) {
     const std::int64_t row = table->document_of(query).row;

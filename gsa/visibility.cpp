@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "gsa/links.h"
 
 namespace unfold::gsa {
 namespace {
@@ -12,9 +13,10 @@ std::int32_t at(const std::vector<std::int32_t>& counts, std::int64_t length, in
   return counts[static_cast<std::size_t>(level * length + t)];
 }
 
-// Section 5 for two positions of one document that has gists, k <= q.
+// Section 5 for two positions of one document that has gists, k <= q. sink: whether k is one. All
+// counts are compared, so that of any part of a document the same counts will do.
 bool visible_by_gists(const VisibilityCounts& counts, std::int64_t q, std::int64_t k,
-                      std::int64_t previous) {
+                      std::int64_t previous, bool sink) {
   const int top = counts.levels - 1;
   const int level_q = counts.level[static_cast<std::size_t>(q)];
   const int level_k = counts.level[static_cast<std::size_t>(k)];
@@ -32,8 +34,50 @@ bool visible_by_gists(const VisibilityCounts& counts, std::int64_t q, std::int64
   const bool d = level_q >= 1 && level_k == level_q - 1 && before(level_q) == 0;
   const int l = level_k + 1;  // the only level (e) can hold for
   const bool e = l >= 1 && l <= top && level_q <= l && before(l) > 0 && before(l) <= previous;
-  const bool f = counts.sink[static_cast<std::size_t>(k)] != 0;
-  return a || b || c || d || e || f;
+  return a || b || c || d || e || sink;
+}
+
+// Section 8 for two positions of one prompt with links, k <= q.
+bool visible_by_links(const VisibilityCounts& counts, std::int64_t q, std::int64_t k,
+                      std::int64_t previous) {
+  const auto query = static_cast<std::size_t>(q);
+  const auto key = static_cast<std::size_t>(k);
+  switch (counts.part[query]) {
+    case Part::none:
+      break;
+    case Part::system:
+      return true;
+    case Part::document:
+      return counts.run[query] == counts.run[key] &&
+             visible_by_gists(counts, q, k, previous, counts.run_sink[key] != 0);
+    case Part::link:
+      return counts.anchor[key] != 0 || counts.level[key] >= 0;
+    case Part::suffix:
+      return counts.anchor[key] != 0 || counts.has_gist[query] == 0 ||
+             visible_by_gists(counts, q, k, previous, counts.sink[key] != 0);
+  }
+  return false;
+}
+
+void count_parts(const Layout& layout, std::int64_t row, const std::vector<DocumentSpan>& documents,
+                 const GistConfig& config, VisibilityCounts& counts) {
+  const auto length = static_cast<std::size_t>(layout.length);
+  const auto row_begin = static_cast<std::ptrdiff_t>(row * layout.length);
+  counts.part.assign(layout.part.begin() + row_begin,
+                     layout.part.begin() + row_begin + layout.length);
+  counts.run.assign(length, 0);
+  counts.anchor.assign(length, 0);
+  counts.run_sink.assign(length, 0);
+  for (const DocumentSpan& document : documents) {
+    for (const PartRun& run : part_runs(layout, row, document)) {
+      for (std::int32_t position = run.begin; position < run.end; ++position) {
+        const auto t = static_cast<std::size_t>(position);
+        counts.run[t] = run.begin;
+        counts.anchor[t] = is_anchor(run, position, counts.level[t], config.sinks) ? 1 : 0;
+        counts.run_sink[t] = position - run.begin < config.sinks ? 1 : 0;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -71,6 +115,7 @@ VisibilityCounts count_row(const Layout& layout, std::int64_t row, const GistCon
       }
     }
   }
+  if (!layout.part.empty()) count_parts(layout, row, documents, config, counts);
   return counts;
 }
 
@@ -89,7 +134,11 @@ bool visible(const VisibilityCounts& counts, std::int64_t q, std::int64_t k,
     case Visibility::full:
       return counts.level[key] < 0;
     case Visibility::gist:
-      return counts.has_gist[query] == 0 || visible_by_gists(counts, q, k, config.previous_chunks);
+      if (!counts.part.empty() && counts.part[query] != Part::none) {
+        return visible_by_links(counts, q, k, config.previous_chunks);
+      }
+      return counts.has_gist[query] == 0 ||
+             visible_by_gists(counts, q, k, config.previous_chunks, counts.sink[key] != 0);
   }
   return false;
 }

@@ -122,7 +122,7 @@ std::size_t Engine::cache_bytes() const {
 }
 
 void Engine::check_prompt(const Prompt& prompt) const {
-  check_tokens(prompt, decoder_.config().vocab_size, decoder_.gist_levels());
+  check_tokens(prompt, decoder_.config().vocab_size, decoder_.gist_levels(), decoder_.links());
   const auto length = static_cast<std::int64_t>(prompt.tokens.size());
   core::require(length <= options_.max_tokens, "engine",
                 "a prompt of {} tokens is longer than the {} positions a sequence may have: "
@@ -158,11 +158,15 @@ Engine::Started Engine::prefill(std::span<const Prompt> prompts) {
   Started started;
   started.first = next_;
   for (const Prompt& prompt : prompts) {
-    const auto length = static_cast<std::int64_t>(prompt.tokens.size());
-    Sequence& own = start({suffix_begin(prompt), length});
-    for (const std::int8_t level : prompt.level) own.tokens.append(level);
-    feeds.push_back({&own, 0, prompt.tokens});
-    rows += static_cast<std::int32_t>(length);
+    if (prompt.part.empty()) {
+      const auto length = static_cast<std::int64_t>(prompt.tokens.size());
+      Sequence& own = start({suffix_begin(prompt), length});
+      for (const std::int8_t level : prompt.level) own.tokens.append(level);
+      feeds.push_back({&own, 0, prompt.tokens});
+    } else {
+      feeds.push_back(start_prompt(prompt));
+    }
+    rows += static_cast<std::int32_t>(feeds.back().tokens.size());
     last.push_back(rows - 1);
   }
   started.logits = decoder_.logits(forward(feeds, last, prefill_reads_));

@@ -74,6 +74,7 @@ class Engine {
   // logits (prompts, vocab_size): behind the last token of each prompt.
   // Throws core::InternalError for an empty prompt, tokens that are not the model's, gists under a
   // method that reads none; core::UserError for a prompt longer than max_tokens.
+  // A prompt with links (Prompt::part) is taken as below: its documents are computed apart.
   struct Started {
     std::int64_t first = 0;
     core::Tensor logits;
@@ -119,6 +120,10 @@ class Engine {
   class Attention;
   Sequence& sequence(std::int64_t number) const;
   Sequence& start(const gsa::SequenceFacts& facts);
+  // Starts a prompt with links; what is left to be fed is its last part.
+  Feed start_prompt(const Prompt& prompt);
+  // The tokens put behind the sequence, to be fed.
+  Feed append(Sequence& sequence, std::span<const std::int32_t> tokens, gsa::TokenRole role);
   void feed_anchors(Sequence& sequence, std::span<const std::int32_t> tokens, gsa::TokenRole role);
   void check_prompt(const Prompt& prompt) const;
   void check_length(const Sequence& sequence, std::int64_t more) const;

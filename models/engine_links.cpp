@@ -1,5 +1,6 @@
 // Sequences with links: documents that are loaded, not computed.
 #include "core/kernels/elementwise.h"
+#include "gsa/links.h"
 #include "models/engine.h"
 #include "models/engine_sequence.h"
 
@@ -20,13 +21,40 @@ std::int64_t Engine::start_linked(std::span<const std::int32_t> system) {
   return own.number;
 }
 
+Engine::Feed Engine::append(Sequence& own, std::span<const std::int32_t> tokens,
+                            gsa::TokenRole role) {
+  Feed feed{&own, own.tokens.size(), {tokens.begin(), tokens.end()}};
+  check_length(own, static_cast<std::int64_t>(tokens.size()));
+  for (std::size_t i = 0; i < tokens.size(); ++i) own.tokens.append(-1, role);
+  return feed;
+}
+
 void Engine::feed_anchors(Sequence& own, std::span<const std::int32_t> tokens,
                           gsa::TokenRole role) {
   if (tokens.empty()) return;
-  const Feed feed{&own, own.tokens.size(), {tokens.begin(), tokens.end()}};
-  check_length(own, static_cast<std::int64_t>(tokens.size()));
-  for (std::size_t i = 0; i < tokens.size(); ++i) own.tokens.append(-1, role);
+  const Feed feed = append(own, tokens, role);
   forward(std::span(&feed, 1), {0}, prefill_reads_);
+}
+
+Engine::Feed Engine::start_prompt(const Prompt& prompt) {
+  Sequence& own = sequence(start_linked({}));
+  const std::vector<gsa::PartRun> runs = gsa::part_runs(prompt.part);
+  for (const gsa::PartRun& run : runs) {
+    const std::vector<std::int32_t> tokens(prompt.tokens.begin() + run.begin,
+                                           prompt.tokens.begin() + run.end);
+    if (run.part == gsa::Part::document) {
+      const std::vector<std::int8_t> level(prompt.level.begin() + run.begin,
+                                           prompt.level.begin() + run.end);
+      append_document(own.number, encode_document(decoder_, gist_, {tokens, level}));
+      continue;
+    }
+    const gsa::TokenRole role = run.part == gsa::Part::link     ? gsa::TokenRole::link
+                                : run.part == gsa::Part::system ? gsa::TokenRole::anchor
+                                                                : gsa::TokenRole::plain;
+    if (run == runs.back()) return append(own, tokens, role);
+    feed_anchors(own, tokens, role);
+  }
+  throw core::InternalError("engine", "a prompt with links that ends in a document");
 }
 
 void Engine::append_document(std::int64_t number, const CachedDocument& document) {

@@ -99,16 +99,28 @@ data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std:
   format.row_length = row_length;
   format.vocab.vocab_size = vocab_size;
   format.vocab.token_bytes.assign(static_cast<std::size_t>(vocab_size), 1);
-  const std::int64_t room = row_length - suffix;
+  const std::int64_t links = gist.levels() > 0 ? gist.links : 0;
+  const std::int64_t room = row_length - suffix - links;
+  core::require(links == 0 || room > gist.levels(), "plan",
+                "a row of {} positions has no room for a document, {} links and {} tokens behind "
+                "them: raise train.row_length",
+                row_length, links, suffix);
   const std::int64_t raw = gsa::longest_prefix(room, {}, format.gist, room);
   std::vector<gsa::Element> elements = gsa::insert_gists(raw, {}, format.gist);
+  std::vector<gsa::Part> part;
+  if (links > 0) {
+    part.assign(elements.size(), gsa::Part::document);
+    part.resize(part.size() + static_cast<std::size_t>(links), gsa::Part::link);
+    elements.resize(part.size(), {-1, -1});
+    part.resize(part.size() + static_cast<std::size_t>(suffix), gsa::Part::suffix);
+  }
   for (std::int64_t i = raw; i < raw + suffix; ++i) {
     elements.push_back({static_cast<std::int32_t>(i), -1});
   }
   const std::vector<data::TokenId> tokens(static_cast<std::size_t>(raw + suffix), 0);
   data::BatchBuilder builder(format);
   for (std::int64_t row = 0; row < rows; ++row) {
-    builder.add(tokens, elements);
+    builder.add(tokens, elements, {}, part);
     builder.end_row();
   }
   return std::move(builder).build();

@@ -66,7 +66,8 @@ struct Plan {
 };
 
 // Full rows: one document from end to end, gists inserted by count, all raw tokens 0. The last
-// `suffix` positions are raw tokens behind the last gist.
+// `suffix` positions are raw tokens behind the last gist; with gist.links, links stand before them.
+// Throws core::UserError when that leaves no room for a document.
 data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std::int64_t rows,
                       std::int64_t row_length, std::int64_t suffix = 0);
 

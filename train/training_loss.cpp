@@ -76,7 +76,8 @@ double count_routing_terms(const StepTotals& totals, const gsa::SelectionConfig&
 std::int64_t count_raw_tokens(const data::Batch& batch) {
   std::int64_t count = 0;
   for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-    count += batch.layout.level[i] < 0 && batch.layout.document[i] >= 0 ? 1 : 0;
+    const bool link = !batch.layout.part.empty() && batch.layout.part[i] == gsa::Part::link;
+    count += batch.layout.level[i] < 0 && batch.layout.document[i] >= 0 && !link ? 1 : 0;
   }
   return count;
 }
@@ -85,6 +86,7 @@ TrainingLoss::TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gis
                            const gsa::SelectionConfig& selection)
     : config_(config), gist_(gist), selection_(gsa::for_gists(selection, gist)) {
   if (config.objective == Objective::lm) gist_.chunks.clear();
+  if (config.objective != Objective::sft) gist_.links = 0;
 }
 
 void drop_prefix_targets(data::Batch& batch) {

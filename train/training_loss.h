@@ -49,7 +49,8 @@ class TrainingLoss {
   TrainingLoss(const TrainConfig& config, const gsa::GistConfig& gist,
                const gsa::SelectionConfig& selection);
 
-  // The gists its rows have: none for lm, where gist visibility is plain causal attention.
+  // The gists its rows have: none for lm, where gist visibility is plain causal attention. Links
+  // for sft alone.
   const gsa::GistConfig& row_gists() const { return gist_; }
   // Applies the options that change targets (prefix without loss). Call before counting targets.
   void prepare(data::Batch& batch) const;
@@ -98,7 +99,7 @@ class TrainingLoss {
 // Leaves only the targets behind the last top-level gist of their document.
 void drop_prefix_targets(data::Batch& batch);
 
-// Raw tokens of a batch, padding left out.
+// Raw tokens of a batch, padding and links left out.
 std::int64_t count_raw_tokens(const data::Batch& batch);
 
 }  // namespace unfold::train

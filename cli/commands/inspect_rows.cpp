@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/trainer_config.h"
@@ -31,11 +32,18 @@ std::string row_line(const data::Batch& batch, std::int64_t step, std::int64_t r
     const auto length = static_cast<std::size_t>(layout.length);
     return fmt::join(std::span(all).subspan(static_cast<std::size_t>(row) * length, length), ",");
   };
+  // 0 a document without links, 1 system prompt, 2 document, 3 link, 4 suffix.
+  std::string parts;
+  if (!layout.part.empty()) {
+    std::vector<int> numbers;
+    for (const gsa::Part one : layout.part) numbers.push_back(static_cast<int>(one));
+    parts = fmt::format(",\"parts\":[{}]", part(numbers));
+  }
   return fmt::format(
       "{{\"step\":{},\"row\":{},\"tokens\":[{}],\"targets\":[{}],\"positions\":[{}],"
-      "\"levels\":[{}],\"documents\":[{}]}}\n",
+      "\"levels\":[{}],\"documents\":[{}]{}}}\n",
       step, row, part(batch.tokens), part(batch.targets), part(layout.rope), part(layout.level),
-      part(layout.document));
+      part(layout.document), parts);
 }
 
 void inspect_rows(const RowsArguments& arguments) {
@@ -81,6 +89,9 @@ void add_inspect_rows(Command inspect) {
       "  positions  RoPE positions\n"
       "  levels     gist level, -1 for a raw token\n"
       "  documents  document of the row, -1 for padding: documents never see each other\n"
+      "and of rows with links (gist.links), whose records are prompts with links:\n"
+      "  parts      1 system prompt, 2 retrieved document, 3 link, 4 question and answer, 0 "
+      "padding\n"
       "Example:\n  unfold inspect rows configs/books-cpu.yaml --steps 2 > rows.jsonl");
   command.callback([arguments] { inspect_rows(*arguments); });
 }

@@ -110,7 +110,8 @@ void add_gist(Schema& schema) {
            {{"word", InsertionRule::word}, {"count", InsertionRule::count}},
            "word: shift a gist to the next word start when one is near; count: never shift");
   gist.add("links", &GistConfig::links, between(0, static_cast<double>(gsa::kMaxLinks)),
-           "link tokens behind a document whose keys are reused; 0: no links");
+           "sft: link tokens behind every document of a record; documents then see themselves "
+           "alone, and their keys are reused; 0: no links");
 }
 
 void add_selection(Schema& schema) {

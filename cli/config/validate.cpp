@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "gsa/links.h"
 #include "gsa/policies/policy.h"
 
 namespace unfold::cli {
@@ -77,6 +78,7 @@ class Rules {
     const std::int64_t row_length = config_.train.row_length;
     rule(config_.gist.levels() <= gsa::kMaxLevels, {"gist.chunks"},
          "gist.chunks has {} levels: at most {} are supported", chunks.size(), gsa::kMaxLevels);
+    check_links();
     if (chunks.empty()) return;
     rule(chunks[0] <= row_length, {"gist.chunks", "train.row_length"},
          "gist.chunks: a chunk of {} tokens is longer than a row (train.row_length = {}): shorten "
@@ -92,6 +94,27 @@ class Rules {
            "top-level gist would close: use smaller chunks or longer rows",
            ratio, row_length);
     }
+  }
+
+  void check_links() const {
+    const gsa::GistConfig& gist = config_.gist;
+    if (gist.links == 0) return;
+    rule(gist.levels() > 0, {"gist.links", "gist.chunks"},
+         "gist.links = {} stands behind documents with gists, but gist.chunks is []: set "
+         "gist.chunks, for example [8], or gist.links: 0",
+         gist.links);
+    rule(gist.levels() <= gsa::kMaxLinkedLevels, {"gist.links", "gist.chunks"},
+         "gist.chunks has {} levels: with gist.links at most {} are supported", gist.levels(),
+         gsa::kMaxLinkedLevels);
+    rule(config_.train.objective == train::Objective::sft, {"gist.links", "train.objective"},
+         "gist.links = {} belongs to train.objective: sft, whose records have documents: set the "
+         "objective, or gist.links: 0 (a run of sft gains links from train.init_from without)",
+         gist.links);
+    rule(config_.model.rope.scaling != models::RopeScaling::dynamic,
+         {"gist.links", "model.rope.scaling"},
+         "gist.links = {}: dynamic RoPE scaling rotates by the length of the sequence, so keys of "
+         "documents cannot be reused: choose another model.rope.scaling, or gist.links: 0",
+         gist.links);
   }
 
   void check_selection() const {

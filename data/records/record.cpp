@@ -30,7 +30,8 @@ class RecordParser {
     require_members(object, "the record",
                     {"system", "context", "documents", "question", "answer", "questions"});
     Record record;
-    if (object.contains("system")) record.segments.push_back(text(object, "system", "\"system\""));
+    record.has_system = object.contains("system");
+    if (record.has_system) record.segments.push_back(text(object, "system", "\"system\""));
     add_context(object, record);
     add_questions(object, record);
     return record;

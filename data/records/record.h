@@ -20,6 +20,9 @@
 //   Document [NUMBER](Title: TITLE) TEXT\n           or, without a title,  Document [NUMBER] TEXT\n
 //
 // numbered from 1 in their order (METHOD.md section 11: number, title and text).
+//
+// With links (gist.links, METHOD.md section 8) every document or context segment is a document of
+// its own with link tokens behind it, and the system prompt is raw.
 #pragma once
 
 #include <string>
@@ -37,6 +40,7 @@ struct Question {
 struct Record {
   std::vector<std::string> segments;  // rendered; none is empty
   std::vector<Question> questions;    // at least one
+  bool has_system = false;            // the first segment is the system prompt
   bool operator==(const Record&) const = default;
 };
 

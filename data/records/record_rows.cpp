@@ -1,6 +1,9 @@
 #include "data/records/record_rows.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -18,7 +21,9 @@ constexpr std::string_view kTag = "records";
 std::int64_t suffix_tokens(const RecordTokens& record) {
   std::int64_t count = 0;
   for (const RecordPart& part : record.parts) {
-    if (part.kind != RecordPart::Kind::segment) count += part.tokens;
+    const bool context =
+        part.kind == RecordPart::Kind::system || part.kind == RecordPart::Kind::segment;
+    if (!context) count += part.tokens;
   }
   return count;
 }
@@ -31,8 +36,10 @@ RecordTokens tokenize_record(const Record& record, const Tokenizer& tokenizer) {
     result.parts.push_back({static_cast<std::int32_t>(tokens.size()), kind});
     result.tokens.insert(result.tokens.end(), tokens.begin(), tokens.end());
   };
+  bool system = record.has_system;  // the first segment alone
   for (const std::string& segment : record.segments) {
-    add(tokenizer.encode(segment), RecordPart::Kind::segment);
+    add(tokenizer.encode(segment),
+        std::exchange(system, false) ? RecordPart::Kind::system : RecordPart::Kind::segment);
   }
   for (const Question& question : record.questions) {
     add(tokenizer.encode(question.question), RecordPart::Kind::question);
@@ -43,36 +50,89 @@ RecordTokens tokenize_record(const Record& record, const Tokenizer& tokenizer) {
   return result;
 }
 
-RecordElements lay_out_record(std::span<const TokenId> tokens, std::span<const RecordPart> parts,
-                              const RowFormat& format) {
-  RecordElements result;
-  result.elements.reserve(tokens.size() + tokens.size() / 4);
-  result.is_label.reserve(tokens.size());
-  const auto add_raw = [&](std::int32_t first, std::int32_t count) {
-    for (std::int32_t i = 0; i < count; ++i) result.elements.push_back({first + i, -1});
-  };
-  std::vector<std::uint8_t> starts_word;
-  for (const RecordPart& part : parts) {
-    const auto first = static_cast<std::int32_t>(result.is_label.size());
-    result.is_label.insert(result.is_label.end(), static_cast<std::size_t>(part.tokens),
-                           part.kind == RecordPart::Kind::answer ? 1 : 0);
-    if (part.kind != RecordPart::Kind::segment) {
-      add_raw(first, part.tokens);
-      continue;
-    }
-    starts_word.clear();
-    if (format.gist.rule == gsa::InsertionRule::word) {
-      for (const TokenId token :
-           tokens.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(part.tokens))) {
-        starts_word.push_back(format.starts_word[static_cast<std::size_t>(token)]);
-      }
-    }
-    for (gsa::Element element : gsa::insert_gists(part.tokens, starts_word, format.gist)) {
-      if (element.level < 0) element.raw += first;
-      result.elements.push_back(element);
+namespace {
+
+// Puts the parts of a record behind each other.
+class RecordLayout {
+ public:
+  RecordLayout(std::span<const TokenId> tokens, const RowFormat& format)
+      : tokens_(tokens),
+        format_(format),
+        links_(format.gist.levels() > 0 && format.gist.links > 0) {
+    result_.elements.reserve(tokens.size() + tokens.size() / 4);
+    result_.is_label.reserve(tokens.size());
+  }
+
+  void add(const RecordPart& part) {
+    const auto first = static_cast<std::int32_t>(result_.is_label.size());
+    const bool answer = part.kind == RecordPart::Kind::answer;
+    result_.is_label.insert(result_.is_label.end(), static_cast<std::size_t>(part.tokens),
+                            answer ? 1 : 0);
+    switch (part.kind) {
+      case RecordPart::Kind::system:
+        if (links_) {
+          add_raw(first, part.tokens, gsa::Part::system);
+        } else {
+          add_segment(first, part.tokens, gsa::Part::none);
+        }
+        break;
+      case RecordPart::Kind::segment:
+        add_segment(first, part.tokens, gsa::Part::document);
+        add_links();
+        break;
+      case RecordPart::Kind::question:
+      case RecordPart::Kind::answer:
+        add_raw(first, part.tokens, gsa::Part::suffix);
+        break;
     }
   }
-  return result;
+
+  RecordElements take() && { return std::move(result_); }
+
+ private:
+  void add(gsa::Element element, gsa::Part part) {
+    result_.elements.push_back(element);
+    if (links_) result_.part.push_back(part);
+  }
+
+  void add_raw(std::int32_t first, std::int32_t count, gsa::Part part) {
+    for (std::int32_t i = 0; i < count; ++i) add({first + i, -1}, part);
+  }
+
+  void add_segment(std::int32_t first, std::int32_t count, gsa::Part part) {
+    starts_word_.clear();
+    if (format_.gist.rule == gsa::InsertionRule::word) {
+      for (const TokenId token :
+           tokens_.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count))) {
+        starts_word_.push_back(format_.starts_word[static_cast<std::size_t>(token)]);
+      }
+    }
+    for (gsa::Element element : gsa::insert_gists(count, starts_word_, format_.gist)) {
+      if (element.level < 0) element.raw += first;
+      add(element, part);
+    }
+  }
+
+  void add_links() {
+    for (std::int64_t i = 0; links_ && i < format_.gist.links; ++i) {
+      add({-1, -1}, gsa::Part::link);
+    }
+  }
+
+  std::span<const TokenId> tokens_;
+  const RowFormat& format_;
+  bool links_;
+  std::vector<std::uint8_t> starts_word_;
+  RecordElements result_;
+};
+
+}  // namespace
+
+RecordElements lay_out_record(std::span<const TokenId> tokens, std::span<const RecordPart> parts,
+                              const RowFormat& format) {
+  RecordLayout layout(tokens, format);
+  for (const RecordPart& part : parts) layout.add(part);
+  return std::move(layout).take();
 }
 
 // The records of one file that fit in a row.
@@ -124,7 +184,7 @@ class RecordShards::Rows final : public RowSequence {
     for (std::size_t i = starts_[row]; i < end; ++i) {
       const auto tokens = file_.tokens_of(at(i));
       const RecordElements record = lay_out_record(tokens, file_.parts_of(at(i)), format_);
-      batch.add(tokens, record.elements, record.is_label);
+      batch.add(tokens, record.elements, record.is_label, record.part);
     }
     batch.end_row();
   }
@@ -171,14 +231,17 @@ void RecordShards::read(const fs::path& path, const Tokenizer& tokenizer, OnLong
                   "{}: questions and answers take {} tokens, a row has {} positions: raise "
                   "train.row_length or ask less in one record",
                   reader.place(), suffix, row);
-    const auto positions = static_cast<std::int64_t>(
-        lay_out_record(tokenized.tokens, tokenized.parts, format()).elements.size());
+    const RecordElements laid_out = lay_out_record(tokenized.tokens, tokenized.parts, format());
+    const auto positions = static_cast<std::int64_t>(laid_out.elements.size());
+    const std::int64_t links =
+        std::count(laid_out.part.begin(), laid_out.part.end(), gsa::Part::link);
     if (positions > row) {
       core::require(on_long == OnLong::skip, kTag,
-                    "{}: the record takes {} positions (context {}, gists {}, questions and "
+                    "{}: the record takes {} positions (context {}, gists {},{} questions and "
                     "answers {}), a row has {}: raise train.row_length, shorten the context, or "
                     "set data.on_long: skip",
-                    reader.place(), positions, tokens - suffix, positions - tokens, suffix, row);
+                    reader.place(), positions, tokens - suffix, positions - tokens - links,
+                    links > 0 ? fmt::format(" links {},", links) : "", suffix, row);
       ++skipped_;
       continue;
     }

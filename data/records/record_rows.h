@@ -1,8 +1,9 @@
 // The rows of files of records (data/records/record.h): records in a given order, packed greedily.
 //
 // A record is one document of a row: its segments, each with its closing gists, then the raw
-// suffix. It is never split: a record that does not fit in the rest of a row starts the next one.
-// Targets are the tokens of the answers and their end-of-text tokens, nothing else.
+// suffix; with links (format.gist.links) a prompt with links (gsa/links.h), its segments the
+// documents. It is never split: a record that does not fit in the rest of a row starts the next
+// one. Targets are the tokens of the answers and their end-of-text tokens, nothing else.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ namespace unfold::data {
 
 // A run of tokens of a record: tokenized alone, treated alike.
 struct RecordPart {
-  enum class Kind : std::uint8_t { segment, question, answer };
+  enum class Kind : std::uint8_t { system, segment, question, answer };
   std::int32_t tokens;
   Kind kind;
 };
@@ -38,7 +39,9 @@ RecordTokens tokenize_record(const Record& record, const Tokenizer& tokenizer);
 struct RecordElements {
   std::vector<gsa::Element> elements;
   std::vector<std::uint8_t> is_label;  // of tokens
+  std::vector<gsa::Part> part;         // of elements; empty without links
 };
+// Link tokens are elements without a token: raw -1, level -1.
 RecordElements lay_out_record(std::span<const TokenId> tokens, std::span<const RecordPart> parts,
                               const RowFormat& format);
 

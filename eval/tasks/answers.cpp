@@ -34,11 +34,14 @@ AnsweredPrompt AnswersTask::sample(const LoadedRun& run, const Method& method,
   std::vector<std::span<const data::TokenId>> segments;
   std::span<const data::TokenId> rest = record.tokens;
   AnsweredPrompt result;
-  std::span<const data::TokenId> question;
+  std::span<const data::TokenId> question, system;
   for (const data::RecordPart& part : record.parts) {
     const auto tokens = rest.first(static_cast<std::size_t>(part.tokens));
     rest = rest.subspan(tokens.size());
     switch (part.kind) {
+      case data::RecordPart::Kind::system:
+        system = tokens;
+        break;
       case data::RecordPart::Kind::segment:
         segments.push_back(tokens);
         break;
@@ -50,7 +53,7 @@ AnsweredPrompt AnswersTask::sample(const LoadedRun& run, const Method& method,
         break;
     }
   }
-  result.prompt = prompts_.build(method, segments, question);
+  result.prompt = prompts_.build(method, segments, question, system);
   return result;
 }
 

@@ -8,8 +8,8 @@
 namespace unfold::eval {
 
 // A sample is a record with the first of its questions; the first eval.samples records count. Every
-// segment of the context is closed by gists of its own, as in training; a record may be longer than
-// a training row.
+// segment of the context is closed by gists of its own, or with gist.links is a document with links
+// behind it, as in training; a record may be longer than a training row.
 class AnswersTask : public ExactMatchTask {
  public:
   // Throws core::UserError: data.val holds no records (another data.format, none named), or a bad

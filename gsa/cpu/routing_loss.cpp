@@ -140,7 +140,8 @@ class Task {
     };
     const std::int64_t columns = padded<A>(seen_by(queries.back().position));
     const std::int64_t between = score(raw_keys_, seen_by(queries.back().position));
-    const std::vector<std::int32_t>& first = document_->levels[0].first_child;
+    const std::vector<std::int32_t>& first = document_->chunk_begin;
+    const std::vector<std::int32_t>& end = document_->levels[0].first_child;
     targets_.assign(queries.size() * static_cast<std::size_t>(document_->chunks()), A(0));
     mean_.resize(columns);
     for (std::size_t i = 0; i < queries.size(); ++i) {
@@ -156,7 +157,7 @@ class Task {
       const std::int32_t chunks = document_->covered_gists(0, queries[i].tops);
       for (std::int32_t j = 0; j < chunks; ++j) {
         const auto at = static_cast<std::size_t>(j);
-        target[j] = std::accumulate(mean_.data() + first[at], mean_.data() + first[at + 1], A(0));
+        target[j] = std::accumulate(mean_.data() + first[at], mean_.data() + end[at + 1], A(0));
       }
     }
   }

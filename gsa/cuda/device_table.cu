@@ -9,7 +9,8 @@ namespace {
 
 // All that is flattened, while it grows.
 struct Flat {
-  std::vector<std::int32_t> gist_offsets{0}, gists, first_child, raw_offsets{0}, raw, first_chunk;
+  std::vector<std::int32_t> gist_offsets{0}, gists, first_child, raw_offsets{0}, raw, chunk_begin,
+      first_chunk;
   std::size_t most_gists = 0;
 };
 
@@ -27,6 +28,8 @@ void flatten(const DocumentChunks& document, Flat& flat) {
                       : chunk[static_cast<std::size_t>(level.first_child[j])];
     }
     append(level.gist, flat.gists);
+    if (l == 0) append(document.chunk_begin, flat.chunk_begin);
+    flat.chunk_begin.resize(flat.gists.size(), -1);
     append(level.first_child, flat.first_child);
     append(own, flat.first_chunk);
     flat.gist_offsets.push_back(static_cast<std::int32_t>(flat.gists.size()));
@@ -77,6 +80,7 @@ DeviceTable make_device_table(const ChunkTable& table, core::Device device) {
   made.first_child = upload(flat.first_child, device);
   made.raw_offsets = upload(flat.raw_offsets, device);
   made.raw = upload(flat.raw, device);
+  made.chunk_begin = upload(flat.chunk_begin, device);
   made.first_chunk = upload(flat.first_chunk, device);
   const std::vector<GistTile> tiles = gist_tiles(table);
   made.gist_tile_count = static_cast<int>(tiles.size());
@@ -92,6 +96,7 @@ DeviceTable make_device_table(const ChunkTable& table, core::Device device) {
                .first_child = uploaded<int>(made.first_child),
                .raw_offsets = uploaded<int>(made.raw_offsets),
                .raw = uploaded<int>(made.raw),
+               .chunk_begin = uploaded<int>(made.chunk_begin),
                .first_chunk = uploaded<int>(made.first_chunk)};
   return made;
 }

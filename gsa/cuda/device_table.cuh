@@ -29,6 +29,9 @@ struct TableView {
   const int* first_child;
   const int* raw_offsets;  // (documents + 1)
   const int* raw;          // positions of raw tokens
+  // Of level-0 gists, laid out as gists are, and -1 for others: first raw token of the chunk, an
+  // index as those of first_child.
+  const int* chunk_begin;
   // Level-0 chunks that gist j of a level covers, laid out as first_child is.
   const int* first_chunk;
 
@@ -41,6 +44,10 @@ struct TableView {
   }
   __device__ const int* children_of(int document, int l) const {
     return first_child + gist_offsets[level(document, l)] + level(document, l);
+  }
+  // The first raw token of every chunk of a document.
+  __device__ const int* begins_of(int document) const {
+    return chunk_begin + gist_offsets[level(document, 0)];
   }
   __device__ const int* chunks_of(int document, int l) const {
     return first_chunk + gist_offsets[level(document, l)] + level(document, l);
@@ -59,7 +66,7 @@ struct DeviceTable {
   int most_gists = 0;            // of one level of one document
   std::int64_t most_chunks = 0;  // of one document
   core::Tensor suffix, covered, first_query, gist_offsets, gists, first_child, raw_offsets, raw,
-      first_chunk, gist_tiles;
+      chunk_begin, first_chunk, gist_tiles;
 };
 
 std::shared_ptr<const DeviceTable> device_table(const ChunkTable& table, core::Device device);

@@ -100,8 +100,9 @@ struct RouteBlock {
 
   // Adds the mean over these heads, as a part of all heads, of their attention to the raw tokens
   // of each chunk. seen: raw tokens the query sees; chunks: those it selects from.
-  __device__ void add_targets(const int* raw, int seen, const int* first_child, int chunks,
-                              A* targets) {
+  // Chunk c is raw tokens [chunk_begin[c], first_child[c + 1]).
+  __device__ void add_targets(const int* raw, int seen, const int* chunk_begin,
+                              const int* first_child, int chunks, A* targets) {
     const int warp = static_cast<int>(threadIdx.x) / kWarp;
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
     A largest[kWarpRows], total[kWarpRows], scores[kWarpRows];
@@ -137,7 +138,7 @@ struct RouteBlock {
         const int tile_end = begin + kTileColumns < end ? begin + kTileColumns : end;
         while (first_child[first_chunk + 1] <= begin) ++first_chunk;
         for (int c = first_chunk + lane; c < chunks && first_child[c] < tile_end; c += kWarp) {
-          const int from = first_child[c] > begin ? first_child[c] : begin;
+          const int from = chunk_begin[c] > begin ? chunk_begin[c] : begin;
           const int to = first_child[c + 1] < tile_end ? first_child[c + 1] : tile_end;
           A share = A(0);
           for (int at = from; at < to; ++at) share += weights[at - begin];
@@ -251,7 +252,8 @@ __global__ void __launch_bounds__(kTileThreads) route_queries(RoutingArguments<T
   };
   for (int first = 0; first < heads.group; first += kTileRows) {
     load_heads(first);
-    block.add_targets(raw, seen, in.table.children_of(own.document, 0), chunks, targets);
+    block.add_targets(raw, seen, in.table.begins_of(own.document),
+                      in.table.children_of(own.document, 0), chunks, targets);
   }
   double loss = 0;
   for (int first = 0; first < heads.group; first += kTileRows) {

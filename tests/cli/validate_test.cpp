@@ -78,6 +78,26 @@ TEST(Validate, ObjectiveNeedsItsParts) {
             "cpt.two_branch: true, or cpt.alignment: 0");
 }
 
+TEST(Validate, LinksAreForRecordsBehindGists) {
+  const std::string sft = "data: {format: sft}\ntrain: {objective: sft}\n";
+  EXPECT_EQ(error_of("gist: {links: 5}\n" + sft), "no error");
+  EXPECT_EQ(error_of("gist: {links: 5}\n"),
+            "[config] demo.yaml:1: gist.links = 5 belongs to train.objective: sft, whose records "
+            "have documents: set the objective, or gist.links: 0 (a run of sft gains links from "
+            "train.init_from without)");
+  EXPECT_EQ(error_of("eval: {methods: [full]}\ngist: {chunks: [], links: 5}\n" + sft),
+            "[config] demo.yaml:2: gist.links = 5 stands behind documents with gists, but "
+            "gist.chunks is []: set gist.chunks, for example [8], or gist.links: 0");
+  EXPECT_EQ(error_of("gist: {chunks: [1,1,1,1,1,1,1], links: 5}\n" + sft),
+            "[config] demo.yaml:1: gist.chunks has 7 levels: with gist.links at most 6 are "
+            "supported");
+  EXPECT_NE(error_of("gist: {links: 5}\nmodel.rope: {scaling: dynamic, factor: 2}\n" + sft)
+                .find("dynamic RoPE scaling rotates by the length"),
+            std::string::npos);
+  EXPECT_NE(error_of("gist: {links: 5}\ncpt: {two_branch: true}\n" + sft).find("options of cpt"),
+            std::string::npos);
+}
+
 TEST(Validate, StateDType) {
   EXPECT_EQ(error_of("optimizer: {state_dtype: bfloat16}\n"), "no error");
   EXPECT_EQ(error_of("optimizer: {state_dtype: bfloat16}\ntrain: {dtype: float64}\n"),

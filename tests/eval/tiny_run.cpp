@@ -23,7 +23,7 @@ void write_tiny_run(const fs::path& folder, const data::Tokenizer& tokenizer,
   description.gist = options.gist;
   description.tokenizer_fingerprint = tokenizer.fingerprint();
   models::Decoder decoder(description.decoder, options.gist.levels(), options.dtype, core::Device{},
-                          options.seed);
+                          options.seed, options.gist.links);
   if (options.change) options.change(decoder);
   core::create_folder(folder);
   core::write_file_atomically(folder / "config.yaml", config_text());

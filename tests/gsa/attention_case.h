@@ -38,13 +38,14 @@ struct AttentionCase {
   std::vector<double> qkv, dout;
 };
 
+// links: rows of prompts with links, under Visibility::gist.
 inline AttentionCase make_attention_case(std::uint64_t seed, int levels, std::int64_t length,
-                                         core::DType dtype) {
-  const RandomLayoutOptions options{.rows = 2, .length = length, .levels = levels};
+                                         core::DType dtype, bool links = false) {
+  const RandomLayoutOptions options{.rows = 2, .length = length, .levels = levels, .links = links};
   AttentionCase one{kAttentionShapes[seed % std::size(kAttentionShapes)],
                     random_layout(seed, options),
                     random_gist_config(seed, options),
-                    kModes[seed % 3],
+                    links ? Visibility::gist : kModes[seed % 3],
                     kTiles[seed % std::size(kTiles)],
                     {},
                     {}};

@@ -41,6 +41,18 @@ TEST_P(AttentionOfLevels, EqualsTheDenseReference) {
   }
 }
 
+TEST_P(AttentionOfLevels, EqualsTheDenseReferenceWithLinks) {
+  if (GetParam() == 0) GTEST_SKIP() << "links stand behind gists";
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const AttentionCase one = make_attention_case(
+        seed, GetParam(), 60 + static_cast<std::int64_t>(seed), DType::float64, true);
+    const DenseAttention expected = run_dense(one, DType::float64);
+    const DenseAttention actual = run_op(one, DType::float64);
+    ASSERT_LE(largest_error(actual.out, expected.out), 1e-13) << "seed " << seed;
+    ASSERT_LE(largest_error(actual.dqkv, expected.dqkv), 1e-12) << "seed " << seed;
+  }
+}
+
 TEST_P(AttentionOfLevels, LowPrecisionIsAsGoodAsTheComposedVersion) {
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     double error = 0;
@@ -65,12 +77,17 @@ TEST_P(AttentionOfLevels, LowPrecisionIsAsGoodAsTheComposedVersion) {
 
 TEST_P(AttentionOfLevels, GradientByDifferences) {
   const RandomLayoutOptions options{.rows = 2, .length = 11, .levels = GetParam(), .max_chunk = 2};
-  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+  RandomLayoutOptions with_links = options;
+  with_links.length = 24;
+  with_links.max_chunks = 2;
+  with_links.links = true;
+  for (std::uint64_t seed = 0; seed < (GetParam() == 0 ? 6 : 12); ++seed) {
     const AttentionShape shape{
         .heads = 2, .kv_heads = 1 + static_cast<std::int64_t>(seed % 2), .width = 3};
-    const Layout layout = random_layout(seed, options);
+    const Layout layout = random_layout(seed, seed < 6 ? options : with_links);
     const auto map = std::make_shared<const BlockMap>(
-        make_block_map(layout, random_gist_config(seed, options), kModes[seed % 3], 4));
+        make_block_map(layout, random_gist_config(seed, options),
+                       seed < 6 ? kModes[seed % 3] : Visibility::gist, 4));
     const Variable weights(
         Tensor::from(random_values(layout.size() * shape.out_width(), seed + 50, DType::float64),
                      {layout.size(), shape.out_width()}));

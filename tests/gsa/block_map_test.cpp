@@ -171,6 +171,30 @@ TEST_P(BlockMapOfLevels, CountsPairsLikeBruteForce) {
   }
 }
 
+TEST_P(BlockMapOfLevels, WithLinks) {
+  if (GetParam() == 0) GTEST_SKIP() << "links stand behind gists";
+  constexpr std::int64_t kTiles[] = {1, 3, 16, 64, 100};
+  const RandomLayoutOptions options{
+      .rows = 2, .length = 90, .levels = GetParam(), .max_chunks = 5, .links = true};
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Layout layout = random_layout(seed, options);
+    const GistConfig config = random_gist_config(seed, options);
+    for (const Visibility mode : kModes) {
+      const BlockMap map = make_block_map(layout, config, mode, kTiles[seed % 5]);
+      check_map(map, layout, config, mode);
+      ASSERT_FALSE(HasFailure()) << "seed " << seed << " mode " << static_cast<int>(mode);
+      std::int64_t expected = 0;
+      for (std::int64_t row = 0; row < layout.rows; ++row) {
+        const VisibilityCounts counts = count_row(layout, row, config);
+        for (std::int64_t q = 0; q < layout.length; ++q) {
+          for (std::int64_t k = 0; k <= q; ++k) expected += visible(counts, q, k, config, mode);
+        }
+      }
+      ASSERT_EQ(count_visible_pairs(map), expected) << "seed " << seed;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, BlockMapOfLevels, testing::Values(0, 1, 2, 3));
 
 TEST(BlockMap, VisitsLittleMoreThanNeeded) {

@@ -38,8 +38,15 @@ inline double dense_routing_loss(const std::vector<double>& qkv, const Attention
         }
         if (from < 0) continue;
       }
+      // In a prompt with links (METHOD.md section 8) only documents are in chunks, and only links
+      // and the suffix select.
+      const auto part = [&](std::int32_t t) {
+        return document.linked ? layout.part[static_cast<std::size_t>(row * layout.length + t)]
+                               : Part::none;
+      };
+      if (document.linked) from = document.begin;
       for (std::int32_t q = from; q < document.end; ++q) {
-        if (level(q) >= 0) continue;
+        if (level(q) >= 0 || part(q) == Part::system || part(q) == Part::document) continue;
         std::int32_t behind = -1;  // the last top-level gist before q
         for (std::int32_t t = document.begin; t < q; ++t) {
           if (level(t) == layout.levels - 1) behind = t + 1;
@@ -73,7 +80,8 @@ inline double dense_routing_loss(const std::vector<double>& qkv, const Attention
               chunk = 0;
               for (std::int32_t k = document.begin; k < behind; ++k) {
                 if (level(k) == 0) ++chunk;
-                if (level(k) < 0) {
+                const bool in_chunk = part(k) == Part::none || part(k) == Part::document;
+                if (level(k) < 0 && in_chunk) {
                   p[chunk] += std::exp(score(h, k)) / total / static_cast<double>(shape.group());
                 }
               }

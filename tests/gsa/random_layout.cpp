@@ -6,6 +6,11 @@
 namespace unfold::gsa {
 namespace {
 
+struct Token {
+  std::int8_t level = -1;
+  Part part = Part::none;
+};
+
 class Generator {
  public:
   Generator(std::uint64_t seed, const RandomLayoutOptions& options)
@@ -29,6 +34,32 @@ class Generator {
       raw(pick(1, options_.max_chunk * options_.max_chunks));
     }
     return levels_;
+  }
+
+  // A prompt with links, or sometimes a document without.
+  std::vector<Token> prompt() {
+    std::vector<Token> tokens;
+    const auto append = [&](Part part) {
+      for (const std::int8_t level : levels_) tokens.push_back({level, part});
+      levels_.clear();
+    };
+    levels_.clear();
+    if (pick(0, 7) == 0) {
+      document();
+      append(Part::none);
+      return tokens;
+    }
+    raw(pick(0, 1) * pick(0, 4));
+    append(Part::system);
+    for (std::int64_t documents = pick(0, 3); documents > 0; --documents) {
+      for (std::int64_t segments = pick(1, 2); segments > 0; --segments) segment();
+      append(Part::document);
+      raw(pick(1, 3));
+      append(Part::link);
+    }
+    raw(pick(1, 1 + options_.max_suffix));
+    append(Part::suffix);
+    return tokens;
   }
 
  private:
@@ -63,11 +94,26 @@ Layout random_layout(std::uint64_t seed, const RandomLayoutOptions& options) {
   const auto size = static_cast<std::size_t>(options.rows * options.length);
   std::vector<std::int8_t> level(size, -1);
   std::vector<std::int32_t> document(size, -1);
+  std::vector<Part> part;
+  if (options.links) part.assign(size, Part::none);
   for (std::int64_t row = 0; row < options.rows; ++row) {
     const bool padded = options.padding && generator.pick(0, 1) == 0;
     const std::int64_t used = padded ? generator.pick(0, options.length) : options.length;
     std::int32_t index = 0;
     for (std::int64_t t = 0; t < used; ++index) {
+      if (options.links) {
+        std::vector<Token> tokens = generator.prompt();
+        if (t + static_cast<std::int64_t>(tokens.size()) > used) {
+          tokens.assign(static_cast<std::size_t>(used - t), Token{});
+        }
+        for (const Token& token : tokens) {
+          const auto i = static_cast<std::size_t>(row * options.length + t++);
+          level[i] = token.level;
+          document[i] = index;
+          part[i] = token.part;
+        }
+        continue;
+      }
       std::vector<std::int8_t> tokens = generator.document();
       while (!options.documents && t + static_cast<std::int64_t>(tokens.size()) < used) {
         const std::vector<std::int8_t> more = generator.document();
@@ -81,7 +127,7 @@ Layout random_layout(std::uint64_t seed, const RandomLayoutOptions& options) {
       }
     }
   }
-  return make_layout(options.rows, options.length, options.levels, level, document);
+  return make_layout(options.rows, options.length, options.levels, level, document, part);
 }
 
 GistConfig random_gist_config(std::uint64_t seed, const RandomLayoutOptions& options) {

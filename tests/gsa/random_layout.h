@@ -19,12 +19,14 @@ struct RandomLayoutOptions {
   std::int64_t max_suffix = 8;    // raw tokens behind the last segment
   bool padding = true;            // some rows end in padding; false: never
   bool documents = true;          // several documents a row; false: one document a row
+  bool links = false;             // most documents are prompts with links (gsa/links.h)
   std::int64_t max_sinks = 4;     // S of random_gist_config
   std::int64_t max_previous = 3;  // P of random_gist_config
 };
 
 // Documents of random segments, until the row is full. Some documents have no gist. A document that
-// does not fit is cut, so that its last segment may be left open.
+// does not fit is cut, so that its last segment may be left open; a prompt with links that does not
+// fit becomes raw tokens without links.
 Layout random_layout(std::uint64_t seed, const RandomLayoutOptions& options);
 
 // A config with options.levels levels, random S and P. Its chunk sizes are nominal (visibility does

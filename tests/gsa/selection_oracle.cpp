@@ -235,13 +235,20 @@ std::vector<OracleQuery> selection_oracle(const std::vector<double>& qkv,
       std::int32_t from = select_from.empty() ? -1 : select_from[index];
       ++index;
       const bool suffix = from < 0;
+      // In a prompt with links these and the suffix select, and no other token.
+      const auto selects = [&](std::int32_t t) {
+        if (!document.linked) return true;
+        const Part part = layout.part[static_cast<std::size_t>(row * layout.length + t)];
+        return part == Part::link || part == Part::suffix;
+      };
       for (std::int32_t t = document.begin; suffix && t < document.end; ++t) {
         if (level(t) == layout.levels - 1) from = t + 1;
       }
       if (from < 0) continue;  // no top-level gist: no suffix
+      if (document.linked) from = document.begin;
       bool top_before = false;
       for (std::int32_t t = document.begin; t < document.end; ++t) {
-        if (t >= from && level(t) < 0 && top_before) {
+        if (t >= from && level(t) < 0 && top_before && selects(t)) {
           queries.push_back(oracle.run(row, document, t, counts));
         }
         if (level(t) == layout.levels - 1) top_before = true;

@@ -72,6 +72,16 @@ std::int64_t check(const UnfoldingCase& one) {
 
 class SelectionOfLevels : public testing::TestWithParam<int> {};
 
+TEST_P(SelectionOfLevels, PicksWhatTheOraclePicksWithLinks) {
+  std::int64_t queries = 0;
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    queries += check(
+        make_unfolding_case(seed, GetParam(), 50 + static_cast<std::int64_t>(seed % 40), 2, true));
+    ASSERT_FALSE(HasFailure()) << "seed " << seed;
+  }
+  EXPECT_GT(queries, 1500);
+}
+
 // With the two other levels, 10,000 random cases.
 TEST_P(SelectionOfLevels, PicksWhatTheOraclePicks) {
   std::int64_t queries = 0;

@@ -25,11 +25,13 @@ struct UnfoldingCase {
 
 // Everything varies with the seed: groups of 1, 2, 4 and 7, budgets, pivots, the cap, annealing,
 // what is unfolded, where documents select from. Keys are of a few values in half of the cases, so
-// that scores tie, but for mean pivots, whose ties depend on rounding.
+// that scores tie, but for mean pivots, whose ties depend on rounding. links: rows of prompts with
+// links.
 inline UnfoldingCase make_unfolding_case(std::uint64_t seed, int levels, std::int64_t length,
-                                         std::int64_t rows = 2) {
+                                         std::int64_t rows = 2, bool links = false) {
   constexpr AttentionShape kShapes[] = {{2, 2, 3}, {4, 2, 5}, {4, 1, 8}, {7, 1, 4}, {2, 1, 12}};
-  const RandomLayoutOptions options{.rows = rows, .length = length, .levels = levels};
+  const RandomLayoutOptions options{
+      .rows = rows, .length = length, .levels = levels, .links = links};
   UnfoldingCase one;
   core::Random random(seed, 99);
   one.shape = kShapes[random.below(std::size(kShapes))];
@@ -50,7 +52,7 @@ inline UnfoldingCase make_unfolding_case(std::uint64_t seed, int levels, std::in
     for (std::int64_t row = 0; row < rows; ++row) {
       for (const DocumentSpan& span : document_spans(one.layout, row)) {
         const auto size = static_cast<std::uint32_t>(span.end - span.begin + 1);
-        const bool suffix = random.below(4) == 0;
+        const bool suffix = random.below(4) == 0 || span.linked;
         one.select_from.push_back(
             suffix ? -1 : span.begin + static_cast<std::int32_t>(random.below(size)));
       }

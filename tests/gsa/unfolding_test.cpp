@@ -96,6 +96,21 @@ TEST_P(UnfoldingOfLevels, EqualsTheDenseReference) {
   }
 }
 
+TEST_P(UnfoldingOfLevels, EqualsTheDenseReferenceWithLinks) {
+  constexpr std::int64_t kTiles[] = {64, 16, 5};
+  std::int64_t queries = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const UnfoldingCase one =
+        make_unfolding_case(seed, GetParam(), 60 + static_cast<std::int64_t>(seed % 50), 2, true);
+    queries += std::ssize(one.context().table->suffix);
+    const DenseAttention expected = run_dense(one);
+    const DenseAttention actual = run_op(one, DType::float64, kTiles[seed % 3]);
+    ASSERT_LE(largest_error(actual.out, expected.out), 1e-13) << "seed " << seed;
+    ASSERT_LE(largest_error(actual.dqkv, expected.dqkv), 1e-12) << "seed " << seed;
+  }
+  EXPECT_GT(queries, 500);
+}
+
 // More queries than a block takes, more keys than a block of columns takes.
 TEST_P(UnfoldingOfLevels, LongRows) {
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
@@ -118,8 +133,8 @@ TEST_P(UnfoldingOfLevels, LongRows) {
 }
 
 TEST_P(UnfoldingOfLevels, GradientByDifferences) {
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
-    UnfoldingCase one = make_unfolding_case(seed, GetParam(), 18, 1);
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    UnfoldingCase one = make_unfolding_case(seed, GetParam(), seed < 8 ? 18 : 36, 1, seed >= 8);
     one.config.unfold = static_cast<Unfold>(seed % 3);
     const UnfoldingContext context = one.context();
     const Tensor base = qkv_of(one, DType::float64).value();

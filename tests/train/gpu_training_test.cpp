@@ -45,6 +45,11 @@ class GpuTraining : public ::testing::TestWithParam<const char*> {
       config.train.routing_weight = 0.5;
       config.train.budget_anneal = 0.5;
     }
+    if (variant == "links") {
+      testing::use_links(config, folder_.path());
+      config.train.routing_weight = 0.5;
+      config.train.budget_anneal = 0.5;
+    }
     if (variant == "two_branches") {
       config.gist.chunks = {4, 2};
       config.train.cpt.two_branch = true;
@@ -99,7 +104,8 @@ TEST_P(GpuTraining, Float32LossesAreThoseOfTheCpu) {
   const std::vector<double> actual = losses(configured("gpu", core::DType::float32));
   ASSERT_EQ(actual.size(), expected.size());
   // Which chunks are unfolded jumps where two scores nearly tie, so sums in another order show.
-  const double allowed = std::string(GetParam()) == "sft" ? 3e-3 : 1e-4;
+  const std::string variant = GetParam();
+  const double allowed = variant == "sft" || variant == "links" ? 3e-3 : 1e-4;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_NEAR(actual[i], expected[i], allowed * expected[i]) << "step " << i + 1;
   }
@@ -114,7 +120,7 @@ TEST_P(GpuTraining, Bfloat16EndsNearFloat32) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Objectives, GpuTraining,
-                         ::testing::Values("lm", "cpt", "sft", "two_branches",
+                         ::testing::Values("lm", "cpt", "sft", "links", "two_branches",
                                            "dropout_and_checkpointing"),
                          [](const auto& variant) { return std::string(variant.param); });
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "tests/support/temp_folder.h"
@@ -28,6 +30,23 @@ TrainerConfig small_config(const std::filesystem::path& folder) {
   config.train.steps = 3;
   config.train.val_every = 3;
   return config;
+}
+
+// Records that fill their rows as full_rows does: an eighth of a row is question and answer.
+void use_links(TrainerConfig& config) {
+  const std::filesystem::path file =
+      std::filesystem::path(config.run.dir).parent_path() / "records.jsonl";
+  std::ofstream out(file, std::ios::binary);
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    std::string context = testing::invented_text(200, i).substr(0, 138);
+    std::string answer = testing::invented_text(40, i + 100).substr(0, 20);
+    context.front() = answer.front() = 'a';
+    out << nlohmann::json{{"context", context}, {"question", "q"}, {"answer", answer}} << "\n";
+  }
+  config.data.format = data::DataFormat::sft;
+  config.data.train = config.data.val = {file.string()};
+  config.train.objective = Objective::sft;
+  config.gist.links = 5;
 }
 
 struct Variant {
@@ -79,6 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
                 [](TrainerConfig& config) {
                   config.gist.chunks = {4, 3};
                 }},
+        Variant{"links", [](TrainerConfig& config) { use_links(config); }},
         Variant{"two_branch", [](TrainerConfig& config) { config.train.cpt.two_branch = true; }},
         Variant{"alignment",
                 [](TrainerConfig& config) {
@@ -114,7 +134,8 @@ TEST(Plan, PartsOfThePeakAddUp) {
   EXPECT_EQ(most(MemoryUse::optimizer), 8 * parameters);
 }
 
-// A GPU makes both normalised inputs of a layer and its activated rows again, rather than keep them.
+// A GPU makes both normalised inputs of a layer and its activated rows again, rather than keep
+// them.
 TEST(Plan, KeepsLessOnAGpu) {
   const test::TempFolder folder;
   TrainerConfig config = small_config(folder.path());

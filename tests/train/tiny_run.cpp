@@ -116,6 +116,14 @@ void use_records(TrainerConfig& config, const fs::path& folder) {
   config.train.row_length = 120;
 }
 
+void use_links(TrainerConfig& config, const fs::path& folder) {
+  use_records(config, folder);
+  config.train.objective = Objective::sft;
+  config.train.row_length = 130;
+  config.gist.chunks = {3};
+  config.gist.links = 3;
+}
+
 std::vector<data::Batch> tiny_batches(const fs::path& folder, const gsa::GistConfig& gist,
                                       std::int64_t rows, std::int64_t batch_rows) {
   const data::RowFormat format = data::make_row_format(data::ByteTokenizer(), gist, 48);

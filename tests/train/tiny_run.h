@@ -29,6 +29,8 @@ TrainerConfig tiny_config(const std::filesystem::path& folder);
 
 // Records instead of shards: folder/sft/*.jsonl, contexts of two segments with two questions.
 void use_records(TrainerConfig& config, const std::filesystem::path& folder);
+// The same as prompts with links (METHOD.md section 8), their queries unfolding.
+void use_links(TrainerConfig& config, const std::filesystem::path& folder);
 
 // The first rows of folder/val in batches of batch_rows.
 std::vector<data::Batch> tiny_batches(const std::filesystem::path& folder,

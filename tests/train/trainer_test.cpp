@@ -100,6 +100,46 @@ TEST_F(TrainerTest, OverfitsOneBatchOfRecords) {
   }
 }
 
+TEST_F(TrainerTest, OverfitsOneBatchOfRecordsWithLinks) {
+  testing::use_links(config_, folder_.path());
+  config_.train.overfit_one_batch = true;
+  config_.train.rows = 1;
+  config_.train.steps = 150;
+  config_.train.optimizer.lr = 2e-2;
+  config_.train.val_every = 0;
+  config_.checkpoint.every = 0;
+  const fs::path finished = run("links");
+  EXPECT_GT(metric(finished, "loss").front(), 5);
+  EXPECT_LT(metric(finished, "loss").back(), 0.05);
+  // Links have learnt: their rows began as one.
+  models::Decoder decoder(config_.model, 1, core::DType::float32, core::Device{}, 0, 3);
+  models::read_weights(models::checkpoint_path(finished, 150) / models::kModelFile, decoder);
+  const core::Tensor rows = decoder.parameter("embedding.weight").variable.value();
+  const auto link = [&](std::int64_t i) {
+    const std::int64_t first = config_.model.vocab_size + 1 + i;
+    return rows.slice(0, first, first + 1).to_vector<float>();
+  };
+  EXPECT_NE(link(0), link(1));
+  EXPECT_NE(link(1), link(2));
+}
+
+// Loss falls on held-out records too, under every method that validation scores.
+TEST_F(TrainerTest, LearnsFromRecordsWithLinks) {
+  testing::use_links(config_, folder_.path());
+  config_.train.steps = 60;
+  config_.train.val_every = 30;
+  config_.train.routing_weight = 0.5;
+  config_.train.optimizer.lr = 1e-2;
+  config_.checkpoint.every = 0;
+  const TrainSummary summary = [&] {
+    config_.run.dir = (folder_ / "links").string();
+    return run_training(config_);
+  }();
+  ASSERT_EQ(summary.validation.size(), 3u) << "full, gist_only, h_gsa";
+  for (const ValidationLoss& loss : summary.validation) EXPECT_LT(loss.loss, 4) << loss.visibility;
+  EXPECT_LT(metric(config_.run.dir, "loss").back(), 0.7 * metric(config_.run.dir, "loss").front());
+}
+
 TEST_F(TrainerTest, GradientsAreClippedByTheirGlobalNorm) {
   config_.train.steps = 1;
   config_.train.optimizer.clip = 0.25;
@@ -205,6 +245,12 @@ TEST_F(TrainerTest, AResumedRunEqualsAnUndisturbedOne) {
       {"lm", [](TrainerConfig& c) { c.train.objective = Objective::lm; }},
       {"no prefetch", [](TrainerConfig& c) { c.data.prefetch = 0; }},
       {"records", [&](TrainerConfig& c) { testing::use_records(c, folder_.path()); }},
+      {"links",
+       [&](TrainerConfig& c) {
+         testing::use_links(c, folder_.path());
+         c.train.micro_rows = 2;
+         c.train.routing_weight = 0.5;
+       }},
       {"records in file order",
        [&](TrainerConfig& c) {
          testing::use_records(c, folder_.path());

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "gsa/kernels/attention.h"
+#include "gsa/links.h"
 #include "tests/gsa/attention_case.h"
 #include "tests/gsa/cuda/on_device.h"
 
@@ -143,6 +144,33 @@ TEST_P(CudaAttentionOfLevels, TheSameBitsTwice) {
 INSTANTIATE_TEST_SUITE_P(Levels, CudaAttentionOfLevels, testing::Values(0, 1, 2, 3));
 
 // Long rows: many tiles of keys a query, many tiles of queries a key.
+// Rows of prompts with links: two classes of queries more, up to all that kernels have room for.
+TEST(CudaAttention, RowsWithLinks) {
+  UNFOLD_NEEDS_GPU();
+  for (const int levels : {1, 2, kMaxLinkedLevels}) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      const std::int64_t length = 60 + static_cast<std::int64_t>(seed) * 11;
+      const AttentionCase one = make_attention_case(seed, levels, length, DType::float64, true);
+      expect_equal_to_cpu(one, *map_of(one), "seed " + std::to_string(seed));
+    }
+    for (const AttentionShape& shape : {AttentionShape{4, 2, 64}, AttentionShape{4, 1, 128}}) {
+      for (const DType dtype : {DType::float32, DType::bfloat16}) {
+        LowPrecisionErrors errors;
+        for (std::uint64_t seed = 50; seed < 54; ++seed) {
+          AttentionCase one = make_attention_case(seed, levels, 300, dtype, true);
+          one.shape = shape;
+          one.tile = 64;
+          one.qkv = random_values(one.layout.size() * shape.qkv_width(), seed * 2 + 1, dtype);
+          one.dout = random_values(one.layout.size() * shape.out_width(), seed * 2 + 2, dtype);
+          errors.add(one, dtype);
+          EXPECT_EQ(run(one, *map_of(one), dtype, kGpu), run(one, *map_of(one), dtype, kGpu));
+        }
+        errors.expect_within_rule(dtype);
+      }
+    }
+  }
+}
+
 TEST(CudaAttention, LongRows) {
   UNFOLD_NEEDS_GPU();
   for (const Visibility mode : kModes) {

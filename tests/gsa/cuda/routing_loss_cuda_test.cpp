@@ -60,6 +60,22 @@ TEST_P(CudaRoutingLossOfLevels, CudaAgreesWithCpu) {
   EXPECT_GE(with_queries, 30);
 }
 
+// System prompt and links are in no chunk.
+TEST_P(CudaRoutingLossOfLevels, CudaAgreesWithCpuWithLinks) {
+  UNFOLD_NEEDS_GPU();
+  int with_queries = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const UnfoldingCase one =
+        make_unfolding_case(seed, GetParam(), 60 + static_cast<std::int64_t>(seed) * 4, 2, true);
+    const RoutingResult host = run(one, DType::float64, {});
+    const RoutingResult there = run(one, DType::float64, kGpu);
+    with_queries += host.loss > 0 ? 1 : 0;
+    ASSERT_NEAR(there.loss, host.loss, 1e-10 * std::max(1.0, host.loss)) << "seed " << seed;
+    ASSERT_LE(largest_error(there.dqkv, host.dqkv), 1e-10) << "seed " << seed;
+  }
+  EXPECT_GE(with_queries, 20);
+}
+
 TEST_P(CudaRoutingLossOfLevels, WideHeadsAndLowPrecision) {
   UNFOLD_NEEDS_GPU();
   constexpr AttentionShape kWide[] = {{2, 2, 64}, {4, 2, 64},  {4, 1, 128}, {7, 1, 64},

@@ -159,6 +159,24 @@ TEST_P(CudaUnfoldingOfLevels, CudaAgreesWithCpu) {
   }
 }
 
+// Links and what stands behind them select; anchors are among the spans.
+TEST_P(CudaUnfoldingOfLevels, CudaAgreesWithCpuWithLinks) {
+  UNFOLD_NEEDS_GPU();
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const UnfoldingCase one =
+        make_unfolding_case(seed, GetParam(), 60 + static_cast<std::int64_t>(seed) * 2, 2, true);
+    const UnfoldingContext context = one.context();
+    expect_same(select_on(one, context, DType::float64, kGpu),
+                select_on(one, context, DType::float64, {}), seed);
+    const KeySpans spans = spans_of(one, context);
+    const AttentionResult host = run(one, context, spans, DType::float64, {});
+    const AttentionResult there = run(one, context, spans, DType::float64, kGpu);
+    ASSERT_LE(largest_error(there.out, host.out), 1e-11) << "seed " << seed;
+    ASSERT_LE(largest_error(there.dqkv, host.dqkv), 1e-10) << "seed " << seed;
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
 // The composed version over the spans; a query without any sees itself.
 DenseAttention run_dense(const UnfoldingCase& one, const ChunkTable& table, const KeySpans& spans,
                          DType precision) {
