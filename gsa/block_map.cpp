@@ -56,16 +56,15 @@ class RowRanges {
             std::span<const std::int32_t> queries, std::span<std::int32_t> order)
       : reach_(reach), row_(row), length_(static_cast<std::int32_t>(reach.length)), order_(order) {
     gather(groups);
-    find_latest_queries();
+    check_order();
     find_next_queries(queries);
   }
 
   // Appends the ranges of a tile whose queries stand in [first, last). Tiles must come in order.
   void append(std::int32_t first, std::int32_t last, std::vector<KeyRange>& ranges) {
     for (std::size_t g = 0; g + 1 < group_begin_.size(); ++g) {
-      std::int32_t& begin = cursor_begin_[g];
+      const std::int32_t begin = first_seen(g, first, last);
       std::int32_t& end = cursor_end_[g];
-      while (begin < group_begin_[g + 1] && latest(begin) <= first) ++begin;
       while (end < group_begin_[g + 1] && position(end) < last) ++end;
       KeyRange range{begin, std::max(begin, end)};
       // A key may outlive the tile and yet be seen by none of its queries: those of other classes.
@@ -79,8 +78,24 @@ class RowRanges {
   std::int32_t position(std::int32_t gathered) const {
     return order_[static_cast<std::size_t>(gathered)];
   }
-  std::int32_t latest(std::int32_t gathered) const {
-    return latest_[static_cast<std::size_t>(gathered)];
+
+  // The keys of a group before it are seen by no query in [first, last) and none of their classes
+  // behind. Class by class: with links, what one class still sees the others may have left long
+  // before.
+  std::int32_t first_seen(std::size_t group, std::int32_t first, std::int32_t last) {
+    std::int32_t begin = group_begin_[group + 1];
+    const auto classes = static_cast<std::size_t>(reach_.classes);
+    for (std::size_t c = 0; c < classes; ++c) {
+      const std::size_t stride = static_cast<std::size_t>(length_) + 1;
+      if (next_[c * stride + static_cast<std::size_t>(first)] >= last) continue;
+      std::int32_t& cursor = cursor_begin_[group * classes + c];
+      const auto ended = [&] {
+        return reach_.at(row_, static_cast<int>(c), position(cursor)) <= first;
+      };
+      while (cursor < group_begin_[group + 1] && ended()) ++cursor;
+      begin = std::min(begin, cursor);
+    }
+    return begin;
   }
 
   // Positions sorted by group, in order within a group.
@@ -88,18 +103,19 @@ class RowRanges {
     group_begin_.assign(static_cast<std::size_t>(groups.count) + 1, 0);
     for (const std::int32_t group : groups.of) ++group_begin_[static_cast<std::size_t>(group) + 1];
     for (std::size_t g = 1; g < group_begin_.size(); ++g) group_begin_[g] += group_begin_[g - 1];
-    cursor_begin_.assign(group_begin_.begin(), group_begin_.end() - 1);
-    cursor_end_ = cursor_begin_;
-    std::vector<std::int32_t> next = cursor_begin_;
+    cursor_end_.assign(group_begin_.begin(), group_begin_.end() - 1);
+    for (const std::int32_t begin : cursor_end_) {
+      cursor_begin_.insert(cursor_begin_.end(), static_cast<std::size_t>(reach_.classes), begin);
+    }
+    std::vector<std::int32_t> next = cursor_end_;
     for (std::int32_t t = 0; t < length_; ++t) {
       const auto group = static_cast<std::size_t>(groups.of[static_cast<std::size_t>(t)]);
       order_[static_cast<std::size_t>(next[group]++)] = t;
     }
   }
 
-  // The end of every gathered key over all classes; ranges rely on its never falling in a group.
-  void find_latest_queries() {
-    latest_.resize(order_.size());
+  // The end of the keys of a group, over all classes, never falls: else ranges would not be tight.
+  void check_order() const {
     for (std::size_t g = 0; g + 1 < group_begin_.size(); ++g) {
       std::int32_t before = 0;
       for (std::int32_t i = group_begin_[g]; i < group_begin_[g + 1]; ++i) {
@@ -110,7 +126,7 @@ class RowRanges {
         core::check(end >= before, "block_map",
                     "row {} position {}: reach falls from {} to {} within group {}", row_,
                     position(i), before, end, g);
-        latest_[static_cast<std::size_t>(i)] = before = end;
+        before = end;
       }
     }
   }
@@ -148,9 +164,8 @@ class RowRanges {
   std::int32_t length_;
   std::span<std::int32_t> order_;
   std::vector<std::int32_t> group_begin_;   // (groups + 1)
-  std::vector<std::int32_t> cursor_begin_;  // (groups) first key still seen by the current tile
+  std::vector<std::int32_t> cursor_begin_;  // (groups, classes) first key still seen by the class
   std::vector<std::int32_t> cursor_end_;    // (groups) first key behind the current tile
-  std::vector<std::int32_t> latest_;        // (length) in gathered order
   std::vector<std::int32_t> next_;          // (classes, length + 1)
 };
 
