@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/kernels/elementwise.h"
+#include "core/log.h"
 #include "data/data_source.h"
 #include "data/loader.h"
 #include "models/formats/checkpoint_folder.h"
