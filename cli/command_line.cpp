@@ -1,5 +1,6 @@
 #include "cli/command_line.h"
 
+#include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -7,6 +8,10 @@
 #include <optional>
 #include <utility>
 
+#include "cli/command.h"
+#include "cli/config/nearest.h"
+#include "cli/config/value.h"
+#include "cli/exit_code.h"
 #include "cli/number_text.h"
 
 namespace unfold::cli {
@@ -123,5 +128,56 @@ UNFOLD_OPTION_TYPE(std::optional<std::int64_t>);
 UNFOLD_OPTION_TYPE(std::vector<std::string>);
 UNFOLD_OPTION_TYPE(std::vector<std::int64_t>);
 #undef UNFOLD_OPTION_TYPE
+
+namespace {
+
+// The innermost command that was recognised.
+const CLI::App& innermost(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  return *at;
+}
+
+// What is wrong with the command line; CLI11 only says that a subcommand is missing.
+std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& at = innermost(app);
+  if (at.get_require_subcommand_min() == 0) return error.what();
+  const std::vector<std::string> rest = at.remaining();
+  if (rest.empty()) return "no command given";
+  const std::string& first = rest.front();
+  if (first.starts_with('-')) return fmt::format("unknown option {}", in_quotes(first));
+  std::vector<std::string> names;
+  for (const CLI::App* command : at.get_subcommands(nullptr)) names.push_back(command->get_name());
+  const std::string nearest = nearest_name(first, names);
+  const std::string hint = nearest.empty() ? "" : fmt::format(": did you mean '{}'?", nearest);
+  return fmt::format("unknown command {}{}", in_quotes(first), hint);
+}
+
+}  // namespace
+
+int run_program(const ProgramText& text, const std::function<void(Command)>& add_commands, int argc,
+                char** argv) {
+  CLI::App app{text.description, text.name};
+  app.get_formatter()->column_width(36);
+  app.set_version_flag("--version", text.version, "Print the version and exit");
+  app.require_subcommand(1);
+  add_commands(Command(&app));
+  app.footer(text.footer);  // after the commands, which would inherit it
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    print(app.help());
+  } catch (const CLI::CallForVersion&) {
+    print(app.version() + "\n");
+  } catch (const CLI::ParseError& error) {
+    std::string name;
+    for (const CLI::App* at = &innermost(app); at != nullptr; at = at->get_parent()) {
+      name = at->get_name() + (name.empty() ? "" : " ") + name;
+    }
+    print_error(fmt::format("[usage] {}: {} (see {} --help)", name, describe(app, error), name));
+    return kUserErrorCode;
+  }
+  return 0;
+}
 
 }  // namespace unfold::cli

@@ -1,6 +1,5 @@
-// The command line of one command: options, flags and subcommands, in the words of CLI11, which
-// does the work. CLI11 is headers only and takes seconds to compile, so main.cpp and
-// command_line.cpp alone include it; commands include this.
+// The command line: commands with their options and flags, in the words of CLI11, which does the
+// work. CLI11 is headers only and takes seconds to compile, so command_line.cpp alone includes it.
 //
 //     Command command = app.add_subcommand("report", "Write the report of a run");
 //     command.add_option("RUN", arguments->run, "folder of the run").required();
@@ -66,5 +65,19 @@ class Command {
  private:
   CLI::App* app_;
 };
+
+// What --help and --version of the whole program say.
+struct ProgramText {
+  std::string name;
+  std::string description;
+  std::string footer;
+  std::string version;
+};
+
+// Parses the command line and runs the callback of the command that it names. Returns the exit
+// code: 0, or kUserErrorCode after one line on standard error for a command line that is wrong.
+// What the callback throws passes through.
+int run_program(const ProgramText& text, const std::function<void(Command)>& add_commands, int argc,
+                char** argv);
 
 }  // namespace unfold::cli

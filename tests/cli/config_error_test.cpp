@@ -49,7 +49,7 @@ TEST(ConfigError, WrongTypeTellsExpectedAndFound) {
   EXPECT_EQ(error_of("gist: {chunks: [8, x]}\n"),
             "[config] demo.yaml:1: gist.chunks: expected an integer, found 'x'");
   EXPECT_EQ(error_of("gist: {chunks: \"8,4\"}\n"),
-            "[config] demo.yaml:1: gist.chunks: expected an integer, found '8,4'");
+            "[config] demo.yaml:1: gist.chunks: expected an integer, found the quoted text '8,4'");
   EXPECT_EQ(
       error_of("gist:\n  chunks: 8,4\n"),
       "[config] demo.yaml:2: gist.chunks: expected a list of integers, found '8,4': put a list "
