@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -58,8 +59,9 @@ Option& Option::excludes(const Option& other) {
 
 Option& Option::is_positive() {
   const auto error = [](const std::string& text) {
-    const bool below = text.starts_with('-') || text.find_first_not_of("0.") == std::string::npos;
-    return below ? fmt::format("expected a number above 0, found {}", text) : std::string();
+    return std::strtod(text.c_str(), nullptr) <= 0
+               ? fmt::format("expected a number above 0, found {}", text)
+               : std::string();
   };
   option_->check(CLI::Validator(error, "POSITIVE"));
   return *this;

@@ -50,7 +50,8 @@ void keep_other_rows(const std::filesystem::path& run, const Results& results) {
   if (!std::filesystem::exists(file, error)) return;
   const auto measured_again = [&](const ResultRow& old) {
     return std::any_of(results.rows.begin(), results.rows.end(), [&](const ResultRow& row) {
-      return row.task == old.task && row.method == old.method && row.metric == old.metric;
+      return row.task == old.task && row.method == old.method && row.ratio == old.ratio &&
+             row.metric == old.metric;
     });
   };
   try {

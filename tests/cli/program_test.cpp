@@ -6,6 +6,7 @@
 #include "cli/config/config.h"
 #include "cli/version.h"
 #include "tests/cli/run_program.h"
+#include "tests/cli/running_program.h"
 
 namespace unfold::cli {
 namespace {
@@ -105,6 +106,19 @@ TEST(Program, ConfigReference) {
   EXPECT_EQ(run_unfold("config reference").out, config_reference(ReferenceFormat::text));
   EXPECT_EQ(run_unfold("config reference --format markdown").out,
             config_reference(ReferenceFormat::markdown));
+}
+
+TEST(Program, DataThatASignalStopsLeavesNoFile) {
+  const TestFolder folder("stopped_data");
+  const std::string out = (folder.path() / "out.jsonl").string();
+  RunningProgram program(
+      {"data", "synthesize", "--task", "recall", "--count", "1000000000", "--out", out},
+      "/dev/null");
+  ASSERT_TRUE(program.wait_until(
+      [&] { return std::filesystem::exists(folder.path() / ".out.jsonl.tmp"); }));
+  program.signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 143);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(Program, FullStandardOutputIsAUserError) {

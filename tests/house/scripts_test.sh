@@ -90,6 +90,10 @@ FAIL_AT=train call "$copy/scripts/demo.sh"
 expect "demo: a failed step's exit code" status_is 2
 expect "demo: a failed step's name" says_like 'stopped at step [0-9]+ \(.+\): exit code 2$'
 expect "demo: nothing after a failed step" test -z "$(grep '^unfold eval' "$calls" || true)"
+call "$copy/scripts/demo.sh" --seed 7
+expect "demo: another seed" called '^unfold train .*run.seed=7'
+call "$copy/scripts/demo.sh" --seed x
+expect "demo: a seed is a number" status_is 2
 call "$copy/scripts/demo.sh" --fast
 expect "demo: unknown argument" status_is 2
 

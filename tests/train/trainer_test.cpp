@@ -34,6 +34,14 @@ class TrainerTest : public ::testing::Test {
     run_training(config_);
     return config_.run.dir;
   }
+  void overfit_one_row(std::int64_t steps) {
+    config_.train.overfit_one_batch = true;
+    config_.train.rows = 1;
+    config_.train.steps = steps;
+    config_.train.optimizer.lr = 2e-2;
+    config_.train.val_every = 0;
+    config_.checkpoint.every = 0;
+  }
   static void expect_same_run(const fs::path& left, const fs::path& right, std::int64_t step) {
     EXPECT_EQ(timeless_metrics(left), timeless_metrics(right));
     EXPECT_EQ(read_tree(models::checkpoint_path(left, step)),
@@ -73,12 +81,7 @@ TEST_F(TrainerTest, TwoRunsAreEqualAndAnotherSeedIsNot) {
 }
 
 TEST_F(TrainerTest, OverfitsOneBatch) {
-  config_.train.overfit_one_batch = true;
-  config_.train.rows = 1;
-  config_.train.steps = 300;
-  config_.train.optimizer.lr = 2e-2;
-  config_.train.val_every = 0;
-  config_.checkpoint.every = 0;
+  overfit_one_row(300);
   EXPECT_LT(run_training(config_).loss, 0.05);
   EXPECT_GT(metric(config_.run.dir, "loss").front(), 5);
 }
@@ -87,12 +90,7 @@ TEST_F(TrainerTest, OverfitsOneBatchOfRecords) {
   for (const Objective objective : {Objective::cpt, Objective::lm}) {
     testing::use_records(config_, folder_.path());
     config_.train.objective = objective;
-    config_.train.overfit_one_batch = true;
-    config_.train.rows = 1;
-    config_.train.steps = 150;
-    config_.train.optimizer.lr = 2e-2;
-    config_.train.val_every = 0;
-    config_.checkpoint.every = 0;
+    overfit_one_row(150);
     const fs::path finished = run(objective == Objective::lm ? "lm" : "cpt");
     EXPECT_GT(metric(finished, "loss").front(), 5);
     EXPECT_LT(metric(finished, "loss").back(), 0.05);
@@ -102,12 +100,7 @@ TEST_F(TrainerTest, OverfitsOneBatchOfRecords) {
 
 TEST_F(TrainerTest, OverfitsOneBatchOfRecordsWithLinks) {
   testing::use_links(config_, folder_.path());
-  config_.train.overfit_one_batch = true;
-  config_.train.rows = 1;
-  config_.train.steps = 150;
-  config_.train.optimizer.lr = 2e-2;
-  config_.train.val_every = 0;
-  config_.checkpoint.every = 0;
+  overfit_one_row(150);
   const fs::path finished = run("links");
   EXPECT_GT(metric(finished, "loss").front(), 5);
   EXPECT_LT(metric(finished, "loss").back(), 0.05);
