@@ -138,26 +138,32 @@ if [[ -z $sanitizer ]]; then
   sanitizer=$(dirname "${nvcc:-nvcc}")/compute-sanitizer
 fi
 if [[ -x $sanitizer ]]; then
-  # Single ops: core's kernels, every op of autograd, gsa's kernels, each against the CPU, and at
-  # least $benches seconds left behind them. Without the cache of blocks, so that memcheck sees
-  # accesses behind the end of a tensor. What takes long is patching every kernel that a process
-  # uses, so there are few processes.
+  # Single ops: core's kernels, every op of autograd, gsa's kernels in every dtype and on tensor
+  # cores, each against the CPU or the composed version, the first few cases of tests over many
+  # (tests/support/case_count.h), and at least $benches seconds left behind them. Without the cache
+  # of blocks, so that memcheck sees accesses behind the end of a tensor. What takes long is
+  # patching every kernel that a process uses, so there are few processes. racecheck: not the
+  # products that are cuBLASLt's alone, nor long rows, nor every number of levels.
   began=$SECONDS
   benches=70
   core_ops='CudaKernels.*:*DeviceParity.CudaAgrees*'
   autograd_ops='*OpCaseTest.CudaAgreesWithCpu*'
-  gsa_ops='*CudaAgreesWithCpu*'
-  export UNFOLD_CUDA_CACHE=0
+  gsa_ops='*CudaAgreesWithCpu*:*Cuda*.WideHeads*:*Cuda*.LowPrecision*:*Cuda*.RestrictedMaps*'
+  export UNFOLD_CUDA_CACHE=0 UNFOLD_TEST_CASES=3
   time_limit=$(allowed $((most_seconds - SECONDS - benches)))
-  for tool in memcheck racecheck; do
-    check=("$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20)
-    if [[ $tool == memcheck ]]; then check+=(--leak-check no); fi
-    shard_all "$tool" 2 "$time_limit" test_core "$core_ops" "${check[@]}" &
-    shard_all "$tool" 2 "$time_limit" test_autograd "$autograd_ops" "${check[@]}" &
-    shard_all "$tool" 5 "$time_limit" test_gsa "$gsa_ops" "${check[@]}" &
-  done
+  check=("$sanitizer" --error-exitcode 9 --print-limit 20)
+  memcheck=("${check[@]}" --tool memcheck --leak-check no)
+  racecheck=("${check[@]}" --tool racecheck)
+  shard_all memcheck 2 "$time_limit" test_core "$core_ops" "${memcheck[@]}" &
+  shard_all memcheck 1 "$time_limit" test_autograd "$autograd_ops" "${memcheck[@]}" &
+  shard_all memcheck 3 "$time_limit" test_gsa \
+    "$gsa_ops:*CudaTensorCores*:CudaAttention.RowsWithLinks" "${memcheck[@]}" &
+  shard_all racecheck 3 "$time_limit" test_core "$core_ops-*/matmul:*/linear" "${racecheck[@]}" &
+  shard_all racecheck 1 "$time_limit" test_autograd "$autograd_ops" "${racecheck[@]}" &
+  shard_all racecheck 6 "$time_limit" test_gsa "$gsa_ops-*AttentionOfLevels.*/0:*AttentionOfLevels.*/3" \
+    "${racecheck[@]}" &
   wait
-  unset UNFOLD_CUDA_CACHE
+  unset UNFOLD_CUDA_CACHE UNFOLD_TEST_CASES
   judge memcheck
   judge racecheck
   note ok "compute-sanitizer took $((SECONDS - began)) s"

@@ -1,6 +1,7 @@
 #include "cli/bench/training_step.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/memory.h"
 #include "core/random.h"
@@ -37,8 +38,9 @@ TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device devi
       optimizer_(decoder_, config.train.optimizer) {
   const std::int64_t rows = config.train.rows / plan_.micro_batches;
   for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
-    micro_.push_back(random_rows(config, loss_, rows, static_cast<std::uint64_t>(i)));
-    const train::StepTotals part = loss_.count(micro_.back());
+    data::Batch batch = random_rows(config, loss_, rows, static_cast<std::uint64_t>(i));
+    const train::StepTotals part = loss_.count(batch);
+    micro_.push_back(loss_.ready(std::move(batch), device));
     totals_.targets += part.targets;
     totals_.raw_tokens += part.raw_tokens;
     totals_.suffix_queries += part.suffix_queries;
@@ -50,7 +52,9 @@ void TrainingStep::take() {
   options.training = true;
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
-  for (const data::Batch& batch : micro_) loss_.accumulate(decoder_, batch, totals_, 0, options);
+  for (const train::ReadyBatch& batch : micro_) {
+    loss_.accumulate(decoder_, batch, totals_, 0, options);
+  }
   const double norm = optimizer_.gradient_norm();
   optimizer_.step(config_.train.optimizer.lr, 1.0 / std::max(1.0, norm));
 }

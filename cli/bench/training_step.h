@@ -40,7 +40,7 @@ class TrainingStep {
   train::TrainingLoss loss_;
   models::Decoder decoder_;
   train::AdamW optimizer_;
-  std::vector<data::Batch> micro_;
+  std::vector<train::ReadyBatch> micro_;
   train::StepTotals totals_;
 };
 

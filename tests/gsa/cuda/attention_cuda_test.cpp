@@ -8,6 +8,7 @@
 #include "gsa/links.h"
 #include "tests/gsa/attention_case.h"
 #include "tests/gsa/cuda/on_device.h"
+#include "tests/support/case_count.h"
 
 namespace unfold::gsa {
 namespace {
@@ -74,7 +75,7 @@ class CudaAttentionOfLevels : public testing::TestWithParam<int> {};
 
 TEST_P(CudaAttentionOfLevels, CudaAgreesWithCpu) {
   UNFOLD_NEEDS_GPU();
-  for (std::uint64_t seed = 0; seed < 42; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::case_count(42); ++seed) {
     const AttentionCase one = make_attention_case(
         seed, GetParam(), 45 + static_cast<std::int64_t>(seed) * 3, DType::float64);
     expect_equal_to_cpu(one, *map_of(one), "seed " + std::to_string(seed));
@@ -85,7 +86,7 @@ TEST_P(CudaAttentionOfLevels, LowPrecisionIsAsGoodAsTheComposedVersion) {
   UNFOLD_NEEDS_GPU();
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     LowPrecisionErrors errors;
-    for (std::uint64_t seed = 100; seed < 121; ++seed) {
+    for (std::uint64_t seed = 100; seed < 100 + test::case_count(21); ++seed) {
       errors.add(make_attention_case(seed, GetParam(), 70, dtype), dtype);
     }
     errors.expect_within_rule(dtype);
@@ -95,11 +96,11 @@ TEST_P(CudaAttentionOfLevels, LowPrecisionIsAsGoodAsTheComposedVersion) {
 // The widths of real models, in groups of 1, 2, 4 and 7 heads, and others near a tile's edge.
 TEST_P(CudaAttentionOfLevels, WideHeads) {
   UNFOLD_NEEDS_GPU();
-  constexpr AttentionShape kWide[] = {{2, 2, 64},  {4, 2, 64}, {4, 1, 128}, {7, 1, 64},
-                                      {7, 1, 128}, {2, 1, 96}, {1, 1, 65},  {2, 1, 256},
-                                      {2, 2, 128}, {3, 1, 80}, {2, 1, 200}, {18, 1, 16}};
+  constexpr AttentionShape kWide[] = {{4, 2, 64},  {4, 1, 128}, {2, 1, 96},  {2, 2, 64},
+                                      {7, 1, 64},  {7, 1, 128}, {1, 1, 65},  {2, 1, 256},
+                                      {2, 2, 128}, {3, 1, 80},  {2, 1, 200}, {18, 1, 16}};
   std::uint64_t seed = 300;
-  for (const AttentionShape& shape : kWide) {
+  for (const AttentionShape& shape : test::cases(kWide)) {
     const AttentionCase one = make_wide_case(seed, GetParam(), 150, shape, DType::float64);
     expect_equal_to_cpu(one, *map_of(one), "width " + std::to_string(shape.width));
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
@@ -117,7 +118,7 @@ TEST_P(CudaAttentionOfLevels, WideHeads) {
 // Only some queries attend: rows of the others are left alone.
 TEST_P(CudaAttentionOfLevels, RestrictedMaps) {
   UNFOLD_NEEDS_GPU();
-  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::case_count(12); ++seed) {
     const AttentionCase one = make_attention_case(seed, GetParam(), 90, DType::float64);
     core::Random random(seed, 5);
     std::vector<std::uint8_t> attends(static_cast<std::size_t>(one.layout.size()));
@@ -148,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, CudaAttentionOfLevels, testing::Values(0, 1, 2,
 TEST(CudaAttention, RowsWithLinks) {
   UNFOLD_NEEDS_GPU();
   for (const int levels : {1, 2, kMaxLinkedLevels}) {
-    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    for (std::uint64_t seed = 0; seed < test::case_count(20); ++seed) {
       const std::int64_t length = 60 + static_cast<std::int64_t>(seed) * 11;
       const AttentionCase one = make_attention_case(seed, levels, length, DType::float64, true);
       expect_equal_to_cpu(one, *map_of(one), "seed " + std::to_string(seed));
@@ -156,7 +157,7 @@ TEST(CudaAttention, RowsWithLinks) {
     for (const AttentionShape& shape : {AttentionShape{4, 2, 64}, AttentionShape{4, 1, 128}}) {
       for (const DType dtype : {DType::float32, DType::bfloat16}) {
         LowPrecisionErrors errors;
-        for (std::uint64_t seed = 50; seed < 54; ++seed) {
+        for (std::uint64_t seed = 50; seed < 50 + test::case_count(4); ++seed) {
           AttentionCase one = make_attention_case(seed, levels, 300, dtype, true);
           one.shape = shape;
           one.tile = 64;
@@ -217,11 +218,11 @@ double root_mean_square(const std::vector<double>& values) {
 TEST_P(CudaTensorCores, LongRowsAsTheGeneralKernels) {
   UNFOLD_NEEDS_GPU();
   // Groups of 1, 3, 4, 7 and 8: blocks of one and two warpgroups, the second with less to do.
-  constexpr AttentionShape kShapes[] = {{2, 2, 64}, {6, 2, 64},  {4, 1, 64},
-                                        {7, 1, 64}, {2, 2, 128}, {8, 1, 128}};
+  constexpr AttentionShape kShapes[] = {{6, 2, 64}, {8, 1, 128}, {4, 1, 64},
+                                        {2, 2, 64}, {7, 1, 64},  {2, 2, 128}};
   std::uint64_t seed = 500;
   for (const int levels : {1, 2}) {
-    for (const AttentionShape& shape : kShapes) {
+    for (const AttentionShape& shape : test::cases(kShapes)) {
       const RandomLayoutOptions options{.rows = 2,
                                         .length = 2500,
                                         .levels = levels,

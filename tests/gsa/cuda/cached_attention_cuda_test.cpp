@@ -6,6 +6,7 @@
 #include "gsa/kernels/decode.h"
 #include "tests/gsa/attention_case.h"
 #include "tests/gsa/cuda/on_device.h"
+#include "tests/support/case_count.h"
 
 namespace unfold::gsa {
 namespace {
@@ -99,32 +100,36 @@ class CudaCachedAttention : public testing::TestWithParam<std::string> {};
 
 TEST_P(CudaCachedAttention, CudaAgreesWithCpu) {
   UNFOLD_NEEDS_GPU();
-  constexpr AttentionShape kShapes[] = {{2, 2, 12}, {4, 2, 64}, {4, 1, 128}, {7, 1, 8}, {18, 1, 4}};
+  struct Heads {
+    AttentionShape shape;
+    int levels;
+  };
+  constexpr Heads kHeads[] = {{{4, 2, 64}, 1},  {{4, 1, 128}, 2}, {{2, 2, 12}, 1}, {{4, 2, 64}, 2},
+                              {{4, 1, 128}, 1}, {{2, 2, 12}, 2},  {{7, 1, 8}, 1},  {{7, 1, 8}, 2},
+                              {{18, 1, 4}, 1},  {{18, 1, 4}, 2}};
   std::uint64_t seed = 0;
-  for (const AttentionShape& shape : kShapes) {
-    for (const int levels : {1, 2}) {
-      CachedCase one{shape, {}, {}, ++seed};
-      one.gist.chunks =
-          levels == 1 ? std::vector<std::int64_t>{4} : std::vector<std::int64_t>{4, 3};
-      one.config.kind = *policy_from_name(GetParam());
-      one.config.ratio = 4;
-      one.config.selection.quarter_cap = false;
-      const CachedResult host = run(one, DType::float64, {});
-      const CachedResult there = run(one, DType::float64, kGpu);
-      EXPECT_LE(largest_error(there.out, host.out), 1e-10) << "seed " << seed;
-      EXPECT_EQ(there.keys, host.keys);
-      EXPECT_EQ(there.scored, host.scored);
-      EXPECT_EQ(there.units, host.units);
-      EXPECT_EQ(there.spans, host.spans) << "seed " << seed;
-      EXPECT_GT(there.units, 0);
-      // Equal inputs in every dtype; a policy that weighs in float32 may choose otherwise.
-      if (GetParam() == "h2o" || GetParam() == "snapkv") continue;
-      for (const DType dtype : {DType::float32, DType::bfloat16}) {
-        const CachedResult low = run(one, dtype, kGpu);
-        EXPECT_EQ(low.spans, host.spans) << "seed " << seed;
-        EXPECT_LE(largest_error(low.out, host.out), dtype == DType::float32 ? 1e-5 : 0.05)
-            << "seed " << seed;
-      }
+  for (const Heads& heads : test::cases(kHeads)) {
+    CachedCase one{heads.shape, {}, {}, ++seed};
+    one.gist.chunks =
+        heads.levels == 1 ? std::vector<std::int64_t>{4} : std::vector<std::int64_t>{4, 3};
+    one.config.kind = *policy_from_name(GetParam());
+    one.config.ratio = 4;
+    one.config.selection.quarter_cap = false;
+    const CachedResult host = run(one, DType::float64, {});
+    const CachedResult there = run(one, DType::float64, kGpu);
+    EXPECT_LE(largest_error(there.out, host.out), 1e-10) << "seed " << seed;
+    EXPECT_EQ(there.keys, host.keys);
+    EXPECT_EQ(there.scored, host.scored);
+    EXPECT_EQ(there.units, host.units);
+    EXPECT_EQ(there.spans, host.spans) << "seed " << seed;
+    EXPECT_GT(there.units, 0);
+    // Equal inputs in every dtype; a policy that weighs in float32 may choose otherwise.
+    if (GetParam() == "h2o" || GetParam() == "snapkv") continue;
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      const CachedResult low = run(one, dtype, kGpu);
+      EXPECT_EQ(low.spans, host.spans) << "seed " << seed;
+      EXPECT_LE(largest_error(low.out, host.out), dtype == DType::float32 ? 1e-5 : 0.05)
+          << "seed " << seed;
     }
   }
 }
