@@ -60,10 +60,16 @@ std::int64_t cross_entropy_rows(core::Device device, core::DType dtype, std::int
                                 std::int64_t count) {
   if (!core::like_gpu(device)) return kCrossEntropyRows;
   constexpr std::int64_t kBytes = std::int64_t{256} << 20;
+  // Every chunk reads and writes the head's gradient, 8 bytes for 2 operations a row: with fewer
+  // rows than this, that takes longer than the product does.
+  constexpr std::int64_t kEnough = 2048;
   constexpr std::int64_t kMultiple = 128;
   const auto up = [](std::int64_t value, std::int64_t by) { return (value + by - 1) / by; };
   const std::int64_t row_bytes = classes * static_cast<std::int64_t>(core::size_of(dtype));
-  const std::int64_t most = std::max<std::int64_t>(1, kBytes / row_bytes / kMultiple) * kMultiple;
+  const auto rows_in = [&](std::int64_t bytes) {
+    return std::max<std::int64_t>(1, bytes / row_bytes / kMultiple) * kMultiple;
+  };
+  const std::int64_t most = std::max(rows_in(kBytes), std::min(kEnough, rows_in(2 * kBytes)));
   const std::int64_t chunks = std::max<std::int64_t>(1, up(count, most));
   return std::max<std::int64_t>(1, up(up(count, chunks), kMultiple)) * kMultiple;
 }

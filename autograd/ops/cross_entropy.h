@@ -8,9 +8,9 @@ namespace unfold::autograd {
 
 // Rows of logits in memory at a time, on a CPU.
 inline constexpr std::int64_t kCrossEntropyRows = 256;
-// The same on any device, when `count` rows carry a loss. On a GPU, where small
-// products leave most of it idle, as many as take about 256 MiB, in chunks of equal multiples of
-// 128.
+// The same on any device, when `count` rows carry a loss. On a GPU, where small products leave most
+// of it idle, as many as take about 256 MiB, or, of a large vocabulary, up to 2048 that take 512
+// MiB, in chunks of equal multiples of 128.
 std::int64_t cross_entropy_rows(core::Device device, core::DType dtype, std::int64_t classes,
                                 std::int64_t count);
 

@@ -125,6 +125,9 @@ TEST(LinearCrossEntropy, RowsOfAChunk) {
   EXPECT_EQ(cross_entropy_rows(gpu, DType::float32, 49152, 1), 128);
   EXPECT_EQ(cross_entropy_rows(gpu, DType::float32, 49152, 0), 128);
   EXPECT_EQ(cross_entropy_rows(gpu, DType::float32, std::int64_t{1} << 30, 1000), 128);
+  // 1046 rows of 128256 would be too few: 2048 take 501 MiB. Of 152064 1765 take 512 MiB.
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::bfloat16, 128256, 16384), 2048);
+  EXPECT_EQ(cross_entropy_rows(gpu, DType::bfloat16, 152064, 16384), 1664);
   EXPECT_EQ(cross_entropy_rows(core::meta_for(gpu), DType::bfloat16, 49152, 30000), 2560);
   EXPECT_EQ(cross_entropy_rows(core::meta_for({}), DType::bfloat16, 49152, 30000),
             kCrossEntropyRows);
