@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
-#include "core/cpu/scalar.h"
+#include "core/kernels/float_types.h"
 #include "core/parallel.h"
 #include "core/random.h"
 
@@ -55,41 +56,49 @@ To convert(From value) {
   }
 }
 
-// Row-major walk over all but the last dimension, then a tight loop over the last.
+// One row: `count` elements of `in` and `out`, each so many of its own elements apart.
 template <typename From, typename To>
-void copy_strided(const Tensor& from, const Tensor& to) {
-  const From* source = from.data<From>();
-  To* target = to.data<To>();
-  const Shape& shape = from.shape();
+void convert_row(const void* in, std::int64_t in_step, void* out, std::int64_t out_step,
+                 std::int64_t count) {
+  const From* source = static_cast<const From*>(in);
+  To* target = static_cast<To*>(out);
+  if (in_step == 1 && out_step == 1) {
+    for (std::int64_t i = 0; i < count; ++i) target[i] = convert<From, To>(source[i]);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      target[i * out_step] = convert<From, To>(source[i * in_step]);
+    }
+  }
+}
+
+// Row-major walk over all but the last dimension, the rows by convert_row of the two dtypes. The
+// walk is compiled once, not for every pair of dtypes.
+void copy_strided(const Tensor& from, const Tensor& to, decltype(&convert_row<float, float>) row) {
+  const auto* source = static_cast<const char*>(from.raw());
+  auto* target = static_cast<char*>(to.raw());
   if (from.rank() == 0) {
-    target[0] = convert<From, To>(source[0]);
+    row(source, 1, target, 1, 1);
     return;
   }
+  const Shape& shape = from.shape();
   const std::int64_t width = shape.back();
-  const std::int64_t from_step = from.strides().back();
-  const std::int64_t to_step = to.strides().back();
   const std::int64_t rows = width == 0 ? 0 : from.size() / width;
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, width));
+  const auto from_bytes = static_cast<std::int64_t>(size_of(from.dtype()));
+  const auto to_bytes = static_cast<std::int64_t>(size_of(to.dtype()));
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      std::int64_t rest = row;
+    for (std::int64_t at = begin; at < end; ++at) {
+      std::int64_t rest = at;
       std::int64_t from_offset = 0;
       std::int64_t to_offset = 0;
       for (std::size_t d = shape.size() - 1; d-- > 0;) {
-        const std::int64_t at = rest % shape[d];
+        const std::int64_t index = rest % shape[d];
         rest /= shape[d];
-        from_offset += at * from.strides()[d];
-        to_offset += at * to.strides()[d];
+        from_offset += index * from.strides()[d];
+        to_offset += index * to.strides()[d];
       }
-      const From* in = source + from_offset;
-      To* out = target + to_offset;
-      if (from_step == 1 && to_step == 1) {
-        for (std::int64_t i = 0; i < width; ++i) out[i] = convert<From, To>(in[i]);
-      } else {
-        for (std::int64_t i = 0; i < width; ++i) {
-          out[i * to_step] = convert<From, To>(in[i * from_step]);
-        }
-      }
+      row(source + from_offset * from_bytes, from.strides().back(), target + to_offset * to_bytes,
+          to.strides().back(), width);
     }
   });
 }
@@ -133,7 +142,8 @@ void copy(const Tensor& from, const Tensor& to) {
   }
   on_any(from.dtype(), [&](auto from_tag) {
     on_any(to.dtype(), [&](auto to_tag) {
-      copy_strided<typename decltype(from_tag)::type, typename decltype(to_tag)::type>(from, to);
+      copy_strided(from, to,
+                   convert_row<typename decltype(from_tag)::type, typename decltype(to_tag)::type>);
     });
   });
 }

@@ -2,7 +2,7 @@
 #include <numeric>
 #include <vector>
 
-#include "core/cpu/scalar.h"
+#include "core/kernels/float_types.h"
 #include "core/kernels/nn.h"
 #include "core/parallel.h"
 

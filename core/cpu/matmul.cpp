@@ -91,11 +91,12 @@ class Reader {
 
 template <typename Left, typename Right, typename A>
 void multiply_views(const Left& left, const Right& right, A alpha, A beta, View<A> out) {
+  // Eigen's own assignment of a product clears and adds as well: one instance, not two.
   if (beta == A(0)) {
-    out.noalias() = alpha * (left * right);
-    return;
+    out.setZero();
+  } else if (beta != A(1)) {
+    out *= beta;
   }
-  if (beta != A(1)) out *= beta;
   out.noalias() += alpha * (left * right);
 }
 

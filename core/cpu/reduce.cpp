@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "core/cpu/scalar.h"
+#include "core/kernels/float_types.h"
 #include "core/parallel.h"
 
 namespace unfold::core::kernels::cpu {

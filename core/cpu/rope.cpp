@@ -1,4 +1,4 @@
-#include "core/cpu/scalar.h"
+#include "core/kernels/float_types.h"
 #include "core/kernels/nn.h"
 #include "core/parallel.h"
 

@@ -7,14 +7,14 @@
 #include <span>
 #include <vector>
 
-#include "core/cpu/scalar.h"
+#include "core/kernels/float_types.h"
 #include "gsa/selection.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
 
-using core::kernels::cpu::Accumulator;
-using core::kernels::cpu::on_float;
+using core::kernels::Accumulator;
+using core::kernels::on_float;
 
 template <typename T>
 class StepWork {
