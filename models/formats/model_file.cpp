@@ -63,7 +63,7 @@ std::string first_difference(const ModelDescription& stored, const ModelDescript
 }
 
 void write_model(const std::filesystem::path& file, const Decoder& decoder,
-                 const ModelDescription& description, const WeightSource& weights) {
+                 const ModelDescription& description, const ParameterValues& weights) {
   const hdf5::Context context = {"model", file.string(),
                                  "free some space or choose another folder"};
   hdf5::Handle handle = hdf5::create_file(context);

@@ -21,11 +21,11 @@ struct ModelDescription {
 };
 
 // Gives the values to store for a parameter, e.g. an optimizer's float32 master.
-using WeightSource = std::function<core::Tensor(const Parameter&)>;
+using ParameterValues = std::function<core::Tensor(const Parameter&)>;
 
 // Writes, flushes and fsyncs the file. weights: empty stores the parameters themselves.
 void write_model(const std::filesystem::path& file, const Decoder& decoder,
-                 const ModelDescription& description, const WeightSource& weights = {});
+                 const ModelDescription& description, const ParameterValues& weights = {});
 
 // The description alone. Throws core::UserError for a missing, damaged or foreign file.
 ModelDescription read_model_description(const std::filesystem::path& file);
