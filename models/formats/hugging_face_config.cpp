@@ -127,9 +127,9 @@ void refuse_sliding_window(const Members& config, Family family, std::int64_t la
                     type.dump());
     }
   }
-  core::require(!used, kTag,
-                "{}: sliding_window is {} of {} positions: a sliding window is not supported",
-                config.file(), config.get("sliding_window")->dump(), positions);
+  if (!used) return;
+  core::fail(kTag, "{}: sliding_window is {} of {} positions: a sliding window is not supported",
+             config.file(), config.get("sliding_window")->dump(), positions);
 }
 
 // As transformers: mscale and mscale_all_dim, where both are there and not 0, replace the rule.

@@ -106,7 +106,9 @@ def main():
         if small is not None:  # the numbers of the file, computed with in float32
             model = model.to(small)
         model.save_pretrained(FOLDER / name, max_shard_size="10KB" if small else "5GB")
-        model = model.float()
+        if small is not None:  # not model.float(), which keeps rotary frequencies rounded
+            model = AutoModelForCausalLM.from_pretrained(
+                FOLDER / name, dtype=torch.float32, attn_implementation="eager").eval()
         (FOLDER / name / "generation_config.json").unlink(missing_ok=True)
         if name == "llama_old_spelling":
             file = FOLDER / name / "config.json"
