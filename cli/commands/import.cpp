@@ -49,13 +49,14 @@ std::string table_of(const models::WeightSource& source) {
   return text;
 }
 
-// The gists of the run: those of an export of ours, where chunks must agree in number, else new.
+// The gists of the run: those of an export of ours that has some, where chunks must agree in
+// number, else new ones.
 gsa::GistConfig gists_of(const models::WeightSource& source, const ImportArguments& arguments) {
   gsa::GistConfig gist;
   if (!arguments.chunks.empty()) gist.chunks = arguments.chunks;
   if (arguments.no_gists) gist.chunks.clear();
   const auto* folder = dynamic_cast<const models::HuggingFaceFolder*>(&source);
-  if (folder == nullptr || !folder->exported()) return gist;
+  if (folder == nullptr || !folder->exported() || folder->exported()->gist.rows() == 0) return gist;
   gsa::GistConfig known = folder->exported()->gist;
   const bool asked = arguments.no_gists || !arguments.chunks.empty();
   core::require(!asked || gist.levels() == known.levels(), "import",

@@ -63,7 +63,8 @@ class ImportCommand : public testing::Test {
 TEST_F(ImportCommand, ListShowsTensors) {
   const std::string out = call(fmt::format("import --list '{}'", golden("llama_bfloat16"))).out;
   EXPECT_NE(out.find("Hugging Face folder, 21 tensors in 2 files, BF16"), std::string::npos) << out;
-  EXPECT_NE(out.find("model.layers.1.self_attn.q_proj.weight  (16, 16)  BF16"), std::string::npos)
+  EXPECT_NE(out.find("model.layers.1.self_attn.q_proj.weight          (16, 16)  BF16"),
+            std::string::npos)
       << out;
 }
 
