@@ -14,6 +14,8 @@ void add_all_commands(Command app) {
   add_generate_command(app);
   add_report_command(app);
   add_data_command(app);
+  add_import_command(app);
+  add_export_command(app);
   add_inspect_command(app);
   add_plan_command(app);
   add_bench_command(app);

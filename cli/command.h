@@ -28,7 +28,9 @@ void add_eval_command(Command app);      // eval
 void add_generate_command(Command app);  // generate
 void add_report_command(Command app);    // report RUN
 void add_data_command(Command app);      // data train-tokenizer, tokenize, synthesize
-void add_inspect_command(Command app);   // inspect visibility, insertion, selection, rows
+void add_import_command(Command app);    // import SRC
+void add_export_command(Command app);    // export RUN
+void add_inspect_command(Command app);   // inspect visibility, insertion, selection, rows, logits
 void add_plan_command(Command app);      // plan CONFIG
 void add_bench_command(Command app);     // bench cpu, selection, train, attention, decode, gpu
 void add_config_command(Command app);    // config show, config reference

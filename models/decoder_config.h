@@ -17,6 +17,7 @@ struct RopeConfig {
   double high_frequency_factor = 4.0;    // llama3
   double beta_fast = 32.0;               // yarn
   double beta_slow = 1.0;                // yarn
+  double attention_factor = 0;           // yarn: scale of queries and keys; 0: 0.1 ln(factor) + 1
   std::int64_t original_context = 8192;  // llama3, yarn, dynamic
   bool operator==(const RopeConfig&) const = default;
 };
@@ -42,6 +43,9 @@ struct DecoderConfig {
   // 0: an embedding is no product). A small model that must copy tokens learns it much sooner with
   // 1: a token then outweighs what the first layers add to it.
   double embedding_std = 0;
+  // Positions the model was made for; 0: unknown. Told to whoever opens an export; nothing here
+  // computes with it.
+  std::int64_t max_positions = 0;
 
   std::int64_t head_width() const { return head_dim > 0 ? head_dim : width / heads; }
   bool operator==(const DecoderConfig&) const = default;

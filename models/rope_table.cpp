@@ -84,9 +84,11 @@ core::Tensor rope_table(const RopeConfig& config, std::int64_t head_width, std::
                         core::DType dtype, core::Device device) {
   const std::vector<double> frequencies = rope_frequencies(config, head_width, positions);
   // YaRN also sharpens attention by scaling queries and keys, which is done here, on both.
-  const double magnitude = config.scaling == RopeScaling::yarn && config.factor > 1.0
-                               ? 0.1 * std::log(config.factor) + 1.0
-                               : 1.0;
+  double magnitude = 1.0;
+  if (config.scaling == RopeScaling::yarn) {
+    if (config.factor > 1.0) magnitude = 0.1 * std::log(config.factor) + 1.0;
+    if (config.attention_factor > 0) magnitude = config.attention_factor;
+  }
   const std::size_t half = frequencies.size();
   std::vector<double> angles(static_cast<std::size_t>(positions * head_width));
   for (std::int64_t position = 0; position < positions; ++position) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/commands/inspect_logits.h"
 #include "cli/commands/inspect_rows.h"
 #include "cli/commands/inspect_selection.h"
 #include "core/error.h"
@@ -167,6 +168,7 @@ void add_inspect_command(Command app) {
   add_insertion(inspect);
   add_inspect_selection(inspect);
   add_inspect_rows(inspect);
+  add_inspect_logits(inspect);
 }
 
 }  // namespace unfold::cli

@@ -71,6 +71,8 @@ void add_model(Schema& schema) {
   model.add(
       "embedding_std", &DecoderConfig::embedding_std, between(0, 10),
       "standard deviation of the initial input embedding; 0: init_std, or 0.02 where that is 0");
+  model.add("max_positions", &DecoderConfig::max_positions, between(0, 1e9),
+            "positions an imported model was made for, told again by export; 0: unknown");
 
   Section rope(
       schema, "model.rope", "rotary position embedding",
@@ -92,6 +94,8 @@ void add_model(Schema& schema) {
            "yarn: rotations over the original context above which a dimension is kept");
   rope.add("beta_slow", &RopeConfig::beta_slow, above(0),
            "yarn: rotations over the original context below which it is stretched fully");
+  rope.add("attention_factor", &RopeConfig::attention_factor, between(0, 1e3),
+           "yarn: scale of rotated queries and keys; 0: 0.1 ln(factor) + 1");
   rope.add("original_context", &RopeConfig::original_context, between(1, 1e9),
            "dynamic, yarn, llama3: tokens of context before stretching");
 }

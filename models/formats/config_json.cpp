@@ -109,12 +109,14 @@ std::string to_json(const DecoderConfig& config) {
               {"rope_high_frequency_factor", config.rope.high_frequency_factor},
               {"rope_beta_fast", config.rope.beta_fast},
               {"rope_beta_slow", config.rope.beta_slow},
+              {"rope_attention_factor", config.rope.attention_factor},
               {"rope_original_context", config.rope.original_context},
               {"qkv_bias", config.qkv_bias},
               {"tied_embeddings", config.tied_embeddings},
               {"dropout", config.dropout},
               {"init_std", config.init_std},
-              {"embedding_std", config.embedding_std}}
+              {"embedding_std", config.embedding_std},
+              {"max_positions", config.max_positions}}
       .dump();
 }
 
@@ -137,12 +139,17 @@ DecoderConfig decoder_from_json(std::string_view text, const std::string& where)
   config.rope.high_frequency_factor = fields.number("rope_high_frequency_factor");
   config.rope.beta_fast = fields.number("rope_beta_fast");
   config.rope.beta_slow = fields.number("rope_beta_slow");
+  // Older files have neither this nor max_positions.
+  if (fields.has("rope_attention_factor")) {
+    config.rope.attention_factor = fields.number("rope_attention_factor");
+  }
   config.rope.original_context = fields.integer("rope_original_context", 1);
   config.qkv_bias = fields.boolean("qkv_bias");
   config.tied_embeddings = fields.boolean("tied_embeddings");
   config.dropout = fields.number("dropout");
   config.init_std = fields.number("init_std");
   config.embedding_std = fields.number("embedding_std");
+  if (fields.has("max_positions")) config.max_positions = fields.integer("max_positions", 0);
   core::require(config.heads % config.kv_heads == 0, "model",
                 "{}: {} heads are not a multiple of {} key heads", where, config.heads,
                 config.kv_heads);

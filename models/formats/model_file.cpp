@@ -48,6 +48,7 @@ std::string first_difference(const ModelDescription& stored, const ModelDescript
   left.dropout = wanted.decoder.dropout;
   left.init_std = wanted.decoder.init_std;
   left.embedding_std = wanted.decoder.embedding_std;
+  left.max_positions = wanted.decoder.max_positions;
   std::string text = difference(to_json(left), to_json(wanted.decoder), "model");
   if (text.empty() && stored.gist.levels() != wanted.gist.levels()) {
     text = fmt::format("gist.chunks has {} levels there, {} here", stored.gist.levels(),
@@ -62,8 +63,8 @@ std::string first_difference(const ModelDescription& stored, const ModelDescript
   return text;
 }
 
-void write_model(const std::filesystem::path& file, const Decoder& decoder,
-                 const ModelDescription& description, const WeightSource& weights) {
+void write_model(const std::filesystem::path& file, const ModelDescription& description,
+                 const std::function<Tensor(const ParameterSpec&)>& value) {
   const hdf5::Context context = {"model", file.string(),
                                  "free some space or choose another folder"};
   hdf5::Handle handle = hdf5::create_file(context);
@@ -71,13 +72,33 @@ void write_model(const std::filesystem::path& file, const Decoder& decoder,
   hdf5::write_attribute(handle.get(), "decoder", to_json(description.decoder), context);
   hdf5::write_attribute(handle.get(), "gist", to_json(description.gist), context);
   hdf5::write_attribute(handle.get(), "tokenizer", description.tokenizer_fingerprint, context);
-  for (const Parameter& parameter : decoder.parameters()) {
-    if (!parameter.spec.tied_to.empty()) continue;
-    const Tensor value = weights ? weights(parameter) : parameter.variable.value();
-    hdf5::write_tensor(handle.get(), "weights/" + parameter.spec.name,
-                       value.to(core::accumulator_of(value.dtype())), context);
+  for (const ParameterSpec& spec : parameter_table(description.decoder, description.gist.rows())) {
+    if (!spec.tied_to.empty()) continue;
+    hdf5::write_tensor(handle.get(), "weights/" + spec.name, value(spec), context);
   }
   hdf5::finish_file(std::move(handle), context);
+}
+
+void write_model(const std::filesystem::path& file, const Decoder& decoder,
+                 const ModelDescription& description, const ParameterValues& weights) {
+  write_model(file, description, [&](const ParameterSpec& spec) {
+    const Parameter& parameter = decoder.parameter(spec.name);
+    const Tensor value = weights ? weights(parameter) : parameter.variable.value();
+    return value.to(core::accumulator_of(value.dtype()));
+  });
+}
+
+void for_each_weight(const std::filesystem::path& file,
+                     const std::function<void(const ParameterSpec&, const Tensor&)>& take) {
+  const hdf5::Context context = context_of(file);
+  const hdf5::Handle handle = hdf5::open_file(context);
+  const ModelDescription stored = read_description(handle.get(), context);
+  for (const ParameterSpec& spec : parameter_table(stored.decoder, stored.gist.rows())) {
+    if (!spec.tied_to.empty()) continue;
+    const Tensor value = Tensor::empty(spec.shape, core::DType::float32);
+    hdf5::read_tensor(handle.get(), "weights/" + spec.name, value, context);
+    take(spec, value);
+  }
 }
 
 ModelDescription read_model_description(const std::filesystem::path& file) {

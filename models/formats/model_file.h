@@ -1,7 +1,7 @@
 // model.h5: the weights of a decoder with all that is needed to build it again.
 //
-// Datasets weights/NAME (models/parameter_table.h) in float32 (float64 for float64 models), each with
-// a checksum; attributes: format, decoder (JSON), gist (JSON), tokenizer (fingerprint).
+// Datasets weights/NAME (models/parameter_table.h) in float32 (float64 for float64 models), each
+// with a checksum; attributes: format, decoder (JSON), gist (JSON), tokenizer (fingerprint).
 #pragma once
 
 #include <filesystem>
@@ -21,11 +21,20 @@ struct ModelDescription {
 };
 
 // Gives the values to store for a parameter, e.g. an optimizer's float32 master.
-using WeightSource = std::function<core::Tensor(const Parameter&)>;
+using ParameterValues = std::function<core::Tensor(const Parameter&)>;
 
 // Writes, flushes and fsyncs the file. weights: empty stores the parameters themselves.
 void write_model(const std::filesystem::path& file, const Decoder& decoder,
-                 const ModelDescription& description, const WeightSource& weights = {});
+                 const ModelDescription& description, const ParameterValues& weights = {});
+
+// The same without a decoder: `value` gives the tensor of one parameter after the other, float32 or
+// float64, and only one is in memory at a time. Tied parameters are not asked for.
+void write_model(const std::filesystem::path& file, const ModelDescription& description,
+                 const std::function<core::Tensor(const ParameterSpec&)>& value);
+
+// Gives the tensors of a file in float32, one after the other; tied ones are left out.
+void for_each_weight(const std::filesystem::path& file,
+                     const std::function<void(const ParameterSpec&, const core::Tensor&)>& take);
 
 // The description alone. Throws core::UserError for a missing, damaged or foreign file.
 ModelDescription read_model_description(const std::filesystem::path& file);

@@ -1,0 +1,23 @@
+#include "models/formats/weight_source.h"
+
+#include "core/error.h"
+#include "models/formats/hugging_face_folder.h"
+
+namespace unfold::models {
+
+// The one place that tells sources apart. A kind that is a file is known by its first bytes or its
+// name; its lines go in front of the last.
+std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& source) {
+  std::error_code ignored;
+  core::require(std::filesystem::exists(source, ignored), "import",
+                "{}: no such file or folder: check the path", source.string());
+  if (std::filesystem::is_directory(source, ignored)) {
+    return std::make_unique<HuggingFaceFolder>(source);
+  }
+  core::fail("import",
+             "{}: not a model that can be read: name a folder with config.json and "
+             "model.safetensors",
+             source.string());
+}
+
+}  // namespace unfold::models
