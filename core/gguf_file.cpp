@@ -333,6 +333,12 @@ const GgufTensor* GgufFile::find(std::string_view tensor) const {
   return found == tensor_index_.end() ? nullptr : &tensors_[found->second];
 }
 
+void GgufFile::release(const GgufTensor& tensor) const {
+  if (!mapped_) return;
+  const auto begin = static_cast<std::size_t>(tensor.bytes.data() - bytes_.data());
+  mapped_->release(begin, tensor.bytes.size());
+}
+
 const GgufFile::Value* GgufFile::find_value(std::string_view key) const {
   const auto found = metadata_.find(key);
   return found == metadata_.end() ? nullptr : &found->second;

@@ -65,6 +65,9 @@ class GgufFile {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }  // in file order
   const GgufTensor* find(std::string_view tensor) const;               // nullptr: none
 
+  // Lets go of the memory that shows a tensor of a mapped file; it can be read again. A hint.
+  void release(const GgufTensor& tensor) const;
+
   // Metadata. Nothing when there is no such key; a core::UserError that names the key when its
   // value is of another kind. integer: of any width and sign that fits; number: any integer or
   // floating value, a float32 as the shortest decimal that means it (1e-5, not 9.9999997e-6).
