@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -110,6 +111,13 @@ const GgufBlock& gguf_block(GgufType type) {
   const GgufBlock* block = find_block(static_cast<std::uint32_t>(type));
   check(block != nullptr, "gguf", "type {}", static_cast<std::uint32_t>(type));
   return *block;
+}
+
+bool is_gguf_file(const std::filesystem::path& file) {
+  if (file.extension() == ".gguf") return true;
+  std::array<char, 4> magic{};
+  std::ifstream(file, std::ios::binary).read(magic.data(), magic.size());
+  return std::string_view(magic.data(), magic.size()) == "GGUF";
 }
 
 // Reads forward; everything is checked against the end of the file, and `place` says what for.

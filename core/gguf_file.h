@@ -53,6 +53,10 @@ struct GgufTensor {
   std::span<const std::byte> bytes;  // whole blocks, rows one behind the other
 };
 
+// True for a file that begins with "GGUF", or whose name ends in .gguf (and which reads, or fails,
+// as one).
+bool is_gguf_file(const std::filesystem::path& file);
+
 class GgufFile {
  public:
   explicit GgufFile(const std::filesystem::path& file);

@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/gguf_file.h"
 #include "data/tokenizer/bpe_tokenizer.h"
 #include "data/tokenizer/byte_tokenizer.h"
 #include "data/tokenizer/gguf_vocabulary.h"
@@ -35,9 +36,10 @@ fs::path find_file(const std::string& name) {
 }
 
 TokenizerSpec read_spec(const fs::path& file) {
-  const std::string extension = file.extension().string();
-  if (extension == ".gguf") return tokenizer_from_tables(read_gguf_vocabulary(file), file.string());
-  if (extension == ".bin") {
+  if (core::is_gguf_file(file)) {
+    return tokenizer_from_tables(read_gguf_vocabulary(file), file.string());
+  }
+  if (file.extension() == ".bin") {
     return tokenizer_from_tables(read_llama2c_vocabulary(file), file.string());
   }
   return read_tokenizer_json(file);

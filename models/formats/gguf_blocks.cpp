@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "models/formats/half.h"
 #include "models/formats/rotary_order.h"
 
 namespace unfold::models {
@@ -18,17 +19,6 @@ using Bytes = const std::uint8_t*;
 
 constexpr int kBlock = 32;        // values of a simple block
 constexpr int kSuperBlock = 256;  // values of a _K block
-
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t{half & 0x8000U} << 16;
-  const std::uint32_t rest = half & 0x7FFFU;
-  if (rest >= 0x7C00U) {  // infinity, NaN
-    return std::bit_cast<float>(sign | 0x7F800000U | (rest & 0x3FFU) << 13);
-  }
-  // Shifted into place the exponent is 112 too small; the product also mends subnormals, exactly.
-  const float magnitude = std::bit_cast<float>(rest << 13) * 0x1p112F;
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
-}
 
 std::uint16_t load16(Bytes at) {
   std::uint16_t bits;

@@ -127,6 +127,7 @@ DecoderConfig gguf_decoder_config(const core::GgufFile& file) {
   config.kv_heads = keys.integer("attention.head_count_kv", config.heads);
   config.ffn = keys.integer("feed_forward_length");
   config.norm_eps = keys.positive("attention.layer_norm_rms_epsilon");
+  if (file.has(keys.key("context_length"))) config.max_positions = keys.integer("context_length");
   const std::int64_t default_width = config.width / config.heads;
   const std::int64_t head_width = keys.integer("attention.key_length", default_width);
   config.head_dim = head_width == default_width ? 0 : head_width;

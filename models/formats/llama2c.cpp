@@ -78,7 +78,7 @@ class Llama2cWeights : public WeightSource {
     config_.kv_heads = header[4];
     config_.vocab_size = header[5] < 0 ? -std::int64_t{header[5]} : header[5];
     config_.tied_embeddings = header[5] > 0;
-    context_ = header[6];
+    config_.max_positions = header[6];
     require(config_.width % config_.heads == 0 && config_.width / config_.heads % 2 == 0,
             "{} heads in a width of {}: not a llama2.c checkpoint", config_.heads, config_.width);
     require(config_.heads % config_.kv_heads == 0,
@@ -103,7 +103,7 @@ class Llama2cWeights : public WeightSource {
     add_layers("mlp.down_proj.weight", {width, config_.ffn});
     add_layers("mlp.up_proj.weight", {config_.ffn, width});
     add("model.norm.weight", {width});
-    skip(context_ * config_.head_width());  // cosines, then sines: half a head each
+    skip(config_.max_positions * config_.head_width());  // cosines, then sines: half a head each
     if (!config_.tied_embeddings) add("lm_head.weight", {config_.vocab_size, width});
     require(at_ == file_.bytes().size(),
             "has {} bytes, the header says {}: not a llama2.c "
@@ -133,7 +133,6 @@ class Llama2cWeights : public WeightSource {
 
   core::MappedFile file_;
   DecoderConfig config_;
-  std::int64_t context_ = 0;
   std::size_t at_ = kHeader;
   std::vector<SourceTensor> listed_;
   std::unordered_map<std::string, Place> places_;

@@ -42,6 +42,7 @@ class GgufWeightsTest : public testing::Test {
     };
     file.text("general.architecture", options.architecture);
     integer("embedding_length", 8);
+    integer("context_length", 128);
     integer("block_count", 1);
     integer("attention.head_count", 2);
     integer("attention.head_count_kv", 1);
@@ -109,6 +110,7 @@ TEST_F(GgufWeightsTest, LlamaComesOutUnderTheNamesAndInTheOrderOfHuggingFace) {
   wanted.heads = 2;
   wanted.kv_heads = 1;
   wanted.ffn = 6;
+  wanted.max_positions = 128;
   wanted.norm_eps = 1e-6;
   wanted.rope.theta = 500000;
   wanted.tied_embeddings = true;

@@ -54,6 +54,7 @@ TEST_F(Llama2cTest, TensorsComeOutUnderTheNamesAndInTheOrderOfHuggingFace) {
   wanted.heads = 2;
   wanted.kv_heads = 1;
   wanted.ffn = 6;
+  wanted.max_positions = 3;
   EXPECT_TRUE(source->config() == wanted);
   EXPECT_EQ(source->describe(), "llama2.c checkpoint, 20 tensors, F32");
   const auto first = [&](const std::string& name) {
