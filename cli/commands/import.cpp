@@ -121,12 +121,13 @@ void run_import(const ImportArguments& arguments) {
 
 void add_import_command(Command app) {
   Command command =
-      app.add_subcommand("import", "Make a run of a Hugging Face model, with gist rows added");
+      app.add_subcommand("import", "Make a run of another's model, with gist rows added");
   command.group(kDataGroup);
   const auto arguments = std::make_shared<ImportArguments>();
   command
       .add_option("SRC", arguments->source,
-                  "folder with config.json, .safetensors and tokenizer.json")
+                  "folder with config.json, .safetensors and tokenizer.json; GGUF file; "
+                  "llama2.c checkpoint with tokN.bin beside it")
       .required();
   command.add_option("--out", arguments->out, "folder of the run to make").type_name("RUN");
   command.add_flag("--list", arguments->list, "print tensors, shapes and types; make nothing");

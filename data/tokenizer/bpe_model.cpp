@@ -101,11 +101,21 @@ void BpeModel::encode_word(std::string_view word, BpeScratch& scratch,
                   "the vocabulary has no token for byte 0x{:02X}: use another tokenizer", byte);
     scratch.symbols.push_back(byte_tokens_[byte]);
   }
-  if (word.size() <= kShortWord) {
+  merge(scratch, ids);
+}
+
+void BpeModel::merge(BpeScratch& scratch, std::vector<TokenId>& ids) const {
+  if (scratch.symbols.size() <= kShortWord) {
     merge_short(scratch, ids);
   } else {
     merge_long(scratch, ids);
   }
+}
+
+std::optional<TokenId> BpeModel::find_token(std::string_view bytes) const {
+  const auto found = ids_.find(bytes);
+  if (found == ids_.end()) return std::nullopt;
+  return found->second;
 }
 
 void BpeModel::merge_short(BpeScratch& scratch, std::vector<TokenId>& ids) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +49,12 @@ class BpeModel {
   // Appends the tokens of one word. Ties go to the leftmost pair. Long words take O(n log n).
   // Throws core::UserError for a byte without a token.
   void encode_word(std::string_view word, BpeScratch& scratch, std::vector<TokenId>& ids) const;
+
+  // The same in two steps, for words that do not begin as bytes: the caller fills scratch.symbols
+  // (fewer than 2^32 - 1 of them), and they are merged.
+  void merge(BpeScratch& scratch, std::vector<TokenId>& ids) const;
+  // The token of these bytes that takes part in merging.
+  std::optional<TokenId> find_token(std::string_view bytes) const;
 
   const std::vector<std::string>& tokens() const { return tokens_; }
   const std::vector<BpeMerge>& merges() const { return merges_; }

@@ -140,7 +140,8 @@ TokenizerSpec BpeTokenizer::spec() const {
           pre_tokenizer_.stages(),
           nfc_,
           eos_,
-          bos_};
+          bos_,
+          std::nullopt};
 }
 
 void BpeTokenizer::save(const std::filesystem::path& file) const {

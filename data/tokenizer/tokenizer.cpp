@@ -3,10 +3,15 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/gguf_file.h"
 #include "data/tokenizer/bpe_tokenizer.h"
 #include "data/tokenizer/byte_tokenizer.h"
+#include "data/tokenizer/gguf_vocabulary.h"
+#include "data/tokenizer/llama2c_vocabulary.h"
+#include "data/tokenizer/sentencepiece_tokenizer.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "data/tokenizer/tokenizer_spec.h"
+#include "data/tokenizer/vocabulary_tables.h"
 #include "gsa/insertion.h"
 
 namespace unfold::data {
@@ -30,6 +35,16 @@ fs::path find_file(const std::string& name) {
   return name;
 }
 
+TokenizerSpec read_spec(const fs::path& file) {
+  if (core::is_gguf_file(file)) {
+    return tokenizer_from_tables(read_gguf_vocabulary(file), file.string());
+  }
+  if (file.extension() == ".bin") {
+    return tokenizer_from_tables(read_llama2c_vocabulary(file), file.string());
+  }
+  return read_tokenizer_json(file);
+}
+
 }  // namespace
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool with_special) const {
@@ -40,14 +55,19 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool with_special) c
   return text;
 }
 
+std::shared_ptr<const Tokenizer> make_tokenizer(TokenizerSpec spec) {
+  if (spec.sentencepiece) return std::make_shared<SentencePieceTokenizer>(std::move(spec));
+  return std::make_shared<BpeTokenizer>(std::move(spec));
+}
+
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& name) {
   if (name == "byte") return std::make_shared<ByteTokenizer>();
   const fs::path file = find_file(name);
-  TokenizerSpec spec = read_tokenizer_json(file);
+  TokenizerSpec spec = read_spec(file);
   // A saved byte tokenizer comes back as one.
   if (spec == byte_spec()) return std::make_shared<ByteTokenizer>();
   try {
-    return std::make_shared<BpeTokenizer>(std::move(spec));
+    return make_tokenizer(std::move(spec));
   } catch (const core::UserError& error) {
     // Drop the tag of the inner message: this one speaks for both.
     std::string_view message = error.what();

@@ -1,5 +1,5 @@
-// Tokenizer: text <-> token ids. Two kinds so far: plain bytes, and byte-level BPE
-// (tokenizer.json).
+// Tokenizer: text <-> token ids. Three kinds: plain bytes, byte-level BPE and SentencePiece BPE
+// (both from tokenizer.json or GGUF).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // "byte" or "bpe".
+  // "byte", "bpe" or "sentencepiece".
   virtual std::string_view kind() const = 0;
   // Number of ids, special tokens included. Gist rows are appended by the model behind these.
   virtual std::int64_t vocab_size() const = 0;
@@ -42,12 +42,14 @@ class Tokenizer {
   // when it cannot be written (the folder must exist).
   virtual void save(const std::filesystem::path& file) const = 0;
 
-  // Concatenated bytes; special tokens are left out unless asked for.
-  std::string decode(std::span<const TokenId> ids, bool with_special = false) const;
+  // Concatenated bytes; special tokens are left out unless asked for. A SentencePiece tokenizer
+  // that puts a space before the text when encoding takes one off the front again.
+  virtual std::string decode(std::span<const TokenId> ids, bool with_special = false) const;
 };
 
-// name: "byte" (embedded), a tokenizer.json, or a folder that holds one.
-// Throws core::UserError with file and reason for anything that is not a tokenizer we can read.
+// name: "byte" (embedded), a tokenizer.json, a folder that holds one, a GGUF file, or a tokenizer
+// of llama2.c (.bin). Throws core::UserError with file and reason for anything that is not a
+// tokenizer we can read.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& name);
 
 // For each id, 1 when its decoded text starts a word (METHOD.md section 3), else 0.

@@ -1,6 +1,7 @@
 // tokenizer.json, the Hugging Face file of a tokenizer: read into a spec, written from one.
 //
-// Read: model BPE on the byte alphabet (merges as "a b" or ["a", "b"]; ignore_merges),
+// SentencePiece BPE (byte_fallback) is in data/tokenizer/sentencepiece_json.h. Else,
+// read: model BPE on the byte alphabet (merges as "a b" or ["a", "b"]; ignore_merges),
 // added_tokens, pre_tokenizer ByteLevel, Split, Digits and Sequences of them, normalizer NFC or
 // none, decoder ByteLevel. Ids cover 0 .. N-1 without holes. The post_processor, truncation and
 // padding play no part: encode() adds no special tokens. Anything else is an error that names the

@@ -11,6 +11,7 @@
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/json_file.h"
 #include "data/tokenizer/pipeline_json.h"
+#include "data/tokenizer/sentencepiece_json.h"
 #include "data/tokenizer/tokenizer_json.h"
 
 namespace unfold::data {
@@ -68,8 +69,10 @@ void read_added_tokens(const JsonView& list, const JsonView& vocab, TokenizerSpe
   spec.tokens.resize(count);
 }
 
-// Fills spec.tokens; returns the ids by vocabulary key, as merges spell them.
-IdByKey read_vocab(const JsonView& vocab, const JsonView& added, TokenizerSpec& spec) {
+// Fills spec.tokens; returns the ids by vocabulary key, as merges spell them. byte_level: keys are
+// bytes in the byte alphabet; SentencePiece keeps them as they are.
+IdByKey read_vocab(const JsonView& vocab, const JsonView& added, bool byte_level,
+                   TokenizerSpec& spec) {
   spec.tokens.resize(vocab.size());
   read_added_tokens(added, vocab, spec);
   const std::size_t count = spec.tokens.size();
@@ -91,7 +94,7 @@ IdByKey read_vocab(const JsonView& vocab, const JsonView& added, TokenizerSpec& 
       if (spec.tokens[slot] != key) entry.fail(fmt::format("id {} is given twice", id));
     } else {
       if (taken[slot]) entry.fail(fmt::format("id {} is given twice", id));
-      std::optional<std::string> bytes = from_byte_alphabet(key);
+      std::optional<std::string> bytes = byte_level ? from_byte_alphabet(key) : key;
       if (!bytes || bytes->empty())
         entry.fail("not a byte-level token: this is another kind of BPE");
       taken[slot] = true;
@@ -122,7 +125,8 @@ BpeMerge read_merge(const JsonView& merge, const IdByKey& ids) {
           id_of(merge, ids, merge.element(1).as_string())};
 }
 
-void read_model(const JsonView& model, const JsonView& added, TokenizerSpec& spec) {
+void read_model(const JsonView& model, const JsonView& added, bool byte_level,
+                TokenizerSpec& spec) {
   model.expect_object();
   const JsonView type = model.member("type");
   if (!type.is_null() && type.as_string() != "BPE") {
@@ -134,11 +138,9 @@ void read_model(const JsonView& model, const JsonView& added, TokenizerSpec& spe
   }
   const JsonView dropout = model.member("dropout");
   if (!dropout.is_null() && dropout.value() != 0) dropout.fail("not supported: must be null");
-  const JsonView fallback = model.member("byte_fallback");
-  if (fallback.as_bool(false)) fallback.fail("not supported: must be false");
   spec.ignore_merges = model.member("ignore_merges").as_bool(false);
 
-  const IdByKey ids = read_vocab(model.member("vocab").expect_object(), added, spec);
+  const IdByKey ids = read_vocab(model.member("vocab").expect_object(), added, byte_level, spec);
   const JsonView merges = model.member("merges").expect_array();
   spec.merges.reserve(merges.size());
   for (std::size_t i = 0; i < merges.size(); ++i) {
@@ -214,10 +216,15 @@ TokenizerSpec read_tokenizer_json(const fs::path& file) {
   const JsonView view(root, file.string() + ": ");
   const JsonView added = view.member("added_tokens");
   TokenizerSpec spec;
-  read_model(view.member("model"), added, spec);
-  spec.nfc = read_normalizer(view.member("normalizer"));
-  spec.pre_tokenizer = read_pre_tokenizer(view.member("pre_tokenizer"));
-  check_decoder(view.member("decoder"));
+  const bool sentencepiece = is_sentencepiece(view);
+  read_model(view.member("model"), added, !sentencepiece, spec);
+  if (sentencepiece) {
+    spec.sentencepiece = read_sentencepiece(view, spec);
+  } else {
+    spec.nfc = read_normalizer(view.member("normalizer"));
+    spec.pre_tokenizer = read_pre_tokenizer(view.member("pre_tokenizer"));
+    check_decoder(view.member("decoder"));
+  }
   read_document_tokens(file, added, spec);
   return spec;
 }

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/pipeline_json.h"
+#include "data/tokenizer/sentencepiece_json.h"
 #include "data/tokenizer/tokenizer_json.h"
 
 namespace unfold::data {
@@ -34,7 +35,9 @@ ordered_json write_added_tokens(const TokenizerSpec& spec) {
 ordered_json write_model(const TokenizerSpec& spec) {
   std::vector<std::string> keys;
   keys.reserve(spec.tokens.size());
-  for (const std::string& token : spec.tokens) keys.push_back(to_byte_alphabet(token));
+  for (const std::string& token : spec.tokens) {
+    keys.push_back(spec.sentencepiece ? token : to_byte_alphabet(token));
+  }
   for (const AddedToken& token : spec.added) keys[static_cast<std::size_t>(token.id)] = token.text;
   // An ordered_json object looks for the key on every insertion: fill its list of members instead.
   ordered_json::object_t vocab;
@@ -62,7 +65,7 @@ ordered_json write_model(const TokenizerSpec& spec) {
 }  // namespace
 
 void write_tokenizer_json(const TokenizerSpec& spec, const fs::path& file) {
-  const ordered_json root =
+  ordered_json root =
       ordered_json::object({{"version", "1.0"},
                             {"truncation", nullptr},
                             {"padding", nullptr},
@@ -72,6 +75,7 @@ void write_tokenizer_json(const TokenizerSpec& spec, const fs::path& file) {
                             {"post_processor", nullptr},
                             {"decoder", write_decoder()},
                             {"model", write_model(spec)}});
+  if (spec.sentencepiece) write_sentencepiece(spec, root);
   const fs::path beside = file.string() + ".part";
   std::error_code error;
   {

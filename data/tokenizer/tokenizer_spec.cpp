@@ -44,6 +44,12 @@ std::string fingerprint_of(const TokenizerSpec& spec) {
   put_number("nfc", spec.nfc);
   put_number("eos", spec.eos);
   put_number("bos", spec.bos.value_or(-1));
+  if (spec.sentencepiece) {  // nothing otherwise: files hold fingerprints from before
+    put_number("prefix", static_cast<int>(spec.sentencepiece->prefix));
+    put_number("strip_space", spec.sentencepiece->strip_space);
+    put_number("unknown", spec.sentencepiece->unknown.value_or(-1));
+    put_number("fuse_unknown", spec.sentencepiece->fuse_unknown);
+  }
   return hash.hex_digest();
 }
 

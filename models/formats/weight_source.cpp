@@ -1,7 +1,10 @@
 #include "models/formats/weight_source.h"
 
 #include "core/error.h"
+#include "core/gguf_file.h"
+#include "models/formats/gguf_weights.h"
 #include "models/formats/hugging_face_folder.h"
+#include "models/formats/llama2c.h"
 
 namespace unfold::models {
 
@@ -14,9 +17,11 @@ std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& source) 
   if (std::filesystem::is_directory(source, ignored)) {
     return std::make_unique<HuggingFaceFolder>(source);
   }
+  if (core::is_gguf_file(source)) return open_gguf_weights(source);
+  if (source.extension() == ".bin") return open_llama2c_weights(source);
   core::fail("import",
              "{}: not a model that can be read: name a folder with config.json and "
-             "model.safetensors",
+             "model.safetensors, a GGUF file, or a checkpoint of llama2.c (.bin)",
              source.string());
 }
 

@@ -63,5 +63,12 @@ if(UNFOLD_SANITIZE)
   target_link_options(unfold_options INTERFACE -fsanitize=${UNFOLD_SANITIZE})
 endif()
 
+if(UNFOLD_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "UNFOLD_FUZZ needs clang: set CMAKE_CXX_COMPILER, or use scripts/fuzz.sh")
+  endif()
+  target_compile_options(unfold_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 include(UnfoldCuda)
 message(STATUS "Unfold ${PROJECT_VERSION}: CUDA ${UNFOLD_WITH_CUDA}, build type ${CMAKE_BUILD_TYPE}")
