@@ -17,8 +17,8 @@ struct RopeConfig {
   double high_frequency_factor = 4.0;    // llama3
   double beta_fast = 32.0;               // yarn
   double beta_slow = 1.0;                // yarn
-  double attention_factor = 0;           // yarn: scale of queries and keys; 0: 0.1 ln(factor) + 1
   std::int64_t original_context = 8192;  // llama3, yarn, dynamic
+  double attention_factor = 0;           // yarn: scale of queries and keys; 0: 0.1 ln(factor) + 1
   bool operator==(const RopeConfig&) const = default;
 };
 

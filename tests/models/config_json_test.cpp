@@ -22,12 +22,13 @@ DecoderConfig unusual_decoder() {
   config.head_dim = 20;
   config.ffn = 77;
   config.norm_eps = 1.0 / 3.0;
-  config.rope = {12345.678, RopeScaling::yarn, 4.5, 1.5, 3.5, 30.1, 1.1, 32768};
+  config.rope = {12345.678, RopeScaling::yarn, 4.5, 1.5, 3.5, 30.1, 1.1, 32768, 0.7};
   config.qkv_bias = true;
   config.tied_embeddings = false;
   config.dropout = 0.1;
   config.init_std = 0;
   config.embedding_std = 1.5;
+  config.max_positions = 4321;
   return config;
 }
 
@@ -73,6 +74,10 @@ TEST(ConfigJson, EveryFieldMustBeThereAndOfItsType) {
       bad.erase(field);
       if (field == "links") {  // not in older files
         EXPECT_EQ(gist_from_json(bad.dump(), "FILE").links, 0);
+      } else if (field == "max_positions") {  // nor these two
+        EXPECT_EQ(decoder_from_json(bad.dump(), "FILE").max_positions, 0);
+      } else if (field == "rope_attention_factor") {
+        EXPECT_EQ(decoder_from_json(bad.dump(), "FILE").rope.attention_factor, 0);
       } else {
         expect_refused(bad, field, decoder);
       }

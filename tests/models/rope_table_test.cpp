@@ -102,6 +102,9 @@ TEST(RopeTable, YarnBlendsByTurnsAndScalesTheTable) {
   const double magnitude = 0.1 * std::log(4.0) + 1;
   EXPECT_NEAR(table[64], magnitude * std::cos(expected[0]), 1e-12);
   EXPECT_NEAR(table[64 + 32 + 5], magnitude * std::sin(expected[5]), 1e-12);
+  RopeConfig told = config;
+  told.attention_factor = 0.75;
+  EXPECT_NEAR(rope_table(told, 64, 1, core::DType::float64).to_vector<double>()[0], 0.75, 1e-12);
 }
 
 TEST(RopeTable, RowsAreCosinesThenSines) {
