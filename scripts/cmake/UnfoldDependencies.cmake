@@ -8,6 +8,9 @@ find_package(yaml-cpp REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
+# Conversions of paths and ranges, which nothing here asks for: a quarter of the header's time.
+target_compile_definitions(nlohmann_json::nlohmann_json INTERFACE
+  JSON_HAS_FILESYSTEM=0 JSON_HAS_EXPERIMENTAL_FILESYSTEM=0 JSON_HAS_RANGES=0)
 find_package(CLI11 REQUIRED)
 find_package(PCRE2 REQUIRED)
 find_package(utf8proc REQUIRED)
