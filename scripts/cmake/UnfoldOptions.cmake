@@ -68,6 +68,10 @@ if(UNFOLD_FUZZ)
     message(FATAL_ERROR "UNFOLD_FUZZ needs clang: set CMAKE_CXX_COMPILER, or use scripts/fuzz.sh")
   endif()
   target_compile_options(unfold_options INTERFACE -fsanitize=fuzzer-no-link)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 16)
+    target_compile_options(unfold_options INTERFACE
+      "SHELL:-include ${PROJECT_SOURCE_DIR}/tests/fuzz/source_location.h")
+  endif()
 endif()
 
 include(UnfoldCuda)
