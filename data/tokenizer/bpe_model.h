@@ -37,10 +37,11 @@ struct BpeScratch {
 
 class BpeModel {
  public:
-  // tokens: bytes by id; is_added marks ids that take no part in merging (special and other added
-  // tokens). ignore_merges: a word that is a token is taken whole, whatever the merges say.
-  // Throws core::UserError: a merge of unknown ids, one that is listed twice, one whose result is
-  // not in the vocabulary, two ids for the same bytes.
+  // tokens: bytes by id; is_added marks special and other added tokens, which take part in merging
+  // only where a merge makes one or a byte has no other token. ignore_merges: a word that is a
+  // token is taken whole, whatever the merges say. Throws core::UserError: a merge of unknown ids,
+  // one that is listed twice, one whose result is not in the vocabulary, two ids for the same
+  // bytes.
   BpeModel(std::vector<std::string> tokens, const std::vector<bool>& is_added,
            std::vector<BpeMerge> merges, bool ignore_merges);
   BpeModel(BpeModel&&) = default;
