@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "data/tokenizer/characters.h"
 
 namespace unfold::data {
 
@@ -53,8 +52,7 @@ void PreTokenizer::split_from(std::size_t cut, std::string_view text, RegexScrat
     return;
   }
   if (cuts_[cut].add_prefix_space) {
-    const bool has_space = leading_space(text.substr(0, character_at(text, 0).size)) > 0;
-    if (has_space) return split_from(cut + 1, text, scratch, sink);
+    if (text.front() == ' ') return split_from(cut + 1, text, scratch, sink);
     std::string longer(1, ' ');
     longer.append(text);
     return split_from(cut + 1, longer, scratch, sink);

@@ -35,7 +35,7 @@ struct PreTokenizerStage {
   };
   Kind kind = Kind::bytes_only;
   std::string pattern;  // of the three splits, as written in the file
-  // ByteLevel: a piece of text that does not begin with white space gets a space in front.
+  // ByteLevel: a piece of text that does not begin with a space gets a space in front.
   bool add_prefix_space = false;
 
   bool operator==(const PreTokenizerStage&) const = default;

@@ -248,6 +248,7 @@ def main():
     parser.add_argument("--gguf", default="")
     parser.add_argument("--megabytes", type=float, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--types", default="gpt2,llama3,qwen2,smollm2,odd")
     parser.add_argument("--work", default="tokenizer-parity")
     parser.add_argument("files", nargs="*", help="more tokenizer.json files")
     arguments = parser.parse_args()
@@ -260,7 +261,7 @@ def main():
     (work / "mixed.txt").write_bytes(data)
     text = data.decode(errors="replace")
     sample = [text[i:i + 10_000] for i in range(0, min(len(text), 3_000_000), 10_000)]
-    cases = [(kind, train(kind, sample)) for kind in ("gpt2", "llama3", "qwen2", "smollm2", "odd")]
+    cases = [(kind, train(kind, sample)) for kind in filter(None, arguments.types.split(","))]
     if arguments.gguf:
         cases.append(("gguf", from_gguf(arguments.gguf)))
     cases += [(pathlib.Path(f).parent.name or f, Tokenizer.from_file(f)) for f in arguments.files]
