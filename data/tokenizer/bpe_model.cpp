@@ -111,10 +111,8 @@ void BpeModel::encode_word(std::string_view word, BpeScratch& scratch,
   }
   scratch.symbols.clear();
   for (const char c : word) {
-    const auto byte = static_cast<unsigned char>(c);
-    core::require(byte_tokens_[byte] >= 0, kTag,
-                  "the vocabulary has no token for byte 0x{:02X}: use another tokenizer", byte);
-    scratch.symbols.push_back(byte_tokens_[byte]);
+    const TokenId token = byte_tokens_[static_cast<unsigned char>(c)];
+    if (token >= 0) scratch.symbols.push_back(token);
   }
   merge(scratch, ids);
 }

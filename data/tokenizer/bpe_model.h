@@ -48,7 +48,8 @@ class BpeModel {
   BpeModel(const BpeModel&) = delete;  // ids_ looks into tokens_
 
   // Appends the tokens of one word. Ties go to the leftmost pair. Long words take O(n log n).
-  // Throws core::UserError for a byte without a token.
+  // A byte without a token is left out, as the Python library does: SmolLM2 has none for 0xF1,
+  // which begins no character in use.
   void encode_word(std::string_view word, BpeScratch& scratch, std::vector<TokenId>& ids) const;
 
   // The same in two steps, for words that do not begin as bytes: the caller fills scratch.symbols

@@ -132,7 +132,7 @@ def mixed_text(rng, megabytes, books, names):
     return bytes(text)
 
 
-def train(kind, sample):
+def train(kind, sample, vocabulary=6000):
     tokenizer = Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=kind == "odd", use_regex=True)
     plain_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -151,7 +151,7 @@ def train(kind, sample):
     tokenizer.decoder = decoders.ByteLevel()
     names = {"llama3": ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"]}.get(
         kind, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
-    trainer = trainers.BpeTrainer(vocab_size=6000, special_tokens=names, show_progress=False,
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=names, show_progress=False,
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     tokenizer.train_from_iterator(sample, trainer)
     if kind == "odd":
