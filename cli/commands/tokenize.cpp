@@ -1,9 +1,5 @@
 // unfold tokenize and detokenize: text to ids and back, for people and for comparing tokenizers.
-#include <fmt/core.h>
-#include <fmt/format.h>
-
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -14,6 +10,7 @@
 #include "cli/command.h"
 #include "core/error.h"
 #include "data/text.h"
+#include "data/tokenizer/id_text.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace unfold::cli {
@@ -56,32 +53,13 @@ void run_tokenize(const TokenizeArguments& arguments) {
     ids.insert(ids.begin(), frame.before.begin(), frame.before.end());
     ids.insert(ids.end(), frame.behind.begin(), frame.behind.end());
   }
-  print(fmt::format("{}\n", fmt::join(ids, " ")));
-}
-
-std::vector<data::TokenId> parse_ids(std::string_view text, std::int64_t vocab_size) {
-  constexpr std::string_view kSpace = " \t\r\n\v\f";
-  std::vector<data::TokenId> ids;
-  std::size_t at = text.find_first_not_of(kSpace);
-  while (at != std::string_view::npos) {
-    const std::size_t end = std::min(text.find_first_of(kSpace, at), text.size());
-    const std::string_view word = text.substr(at, end - at);
-    data::TokenId id = -1;
-    const auto [rest, status] = std::from_chars(word.data(), word.data() + word.size(), id);
-    core::require(
-        status == std::errc() && rest == word.data() + word.size() && id >= 0 && id < vocab_size,
-        "detokenize", "standard input: '{}' at byte {}: expected an id from 0 to {}",
-        data::replace_invalid_utf8(word.substr(0, 40)), at, vocab_size - 1);
-    ids.push_back(id);
-    at = text.find_first_not_of(kSpace, end);
-  }
-  return ids;
+  print(data::write_ids(ids) + "\n");
 }
 
 void run_detokenize(const TokenizeArguments& arguments) {
   const auto tokenizer = open_tokenizer(arguments.tokenizer);
   const std::vector<data::TokenId> ids =
-      parse_ids(read_standard_input("detokenize"), tokenizer->vocab_size());
+      data::parse_ids(read_standard_input("detokenize"), tokenizer->vocab_size(), "standard input");
   print(tokenizer->decode(ids, !arguments.skip_special));
 }
 
