@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes data/tokenizer/unicode_ranges.inc: the classes of characters that the Python `tokenizers`
+"""Writes data/tokenizer/unicode_ranges.h: the classes of characters that the Python `tokenizers`
 library splits text by, asked of the library itself, so that both split alike whatever Unicode
 version the system's libraries have.
 
-    python3 scripts/unicode_ranges.py > data/tokenizer/unicode_ranges.inc
+    python3 scripts/unicode_ranges.py > data/tokenizer/unicode_ranges.h
 """
 import tokenizers
 from tokenizers import Regex, pre_tokenizers
@@ -38,7 +38,7 @@ def ranges(code_points):
 
 def write(name, comment, code_points):
     print(f"// {comment}")
-    print(f"constexpr CharacterRange {name}[] = {{")
+    print(f"inline constexpr CharacterRange {name}[] = {{")
     line = "   "
     for first, last in ranges(code_points):
         entry = f" {{0x{first:X}, 0x{last:X}}},"
@@ -50,10 +50,24 @@ def write(name, comment, code_points):
     print("};")
 
 
-print(f"// Written by scripts/unicode_ranges.py from tokenizers {tokenizers.__version__}.")
+print(f"""// Ranges of the classes of characters in data/tokenizer/characters.h.
+// Written by scripts/unicode_ranges.py from tokenizers {tokenizers.__version__}; do not edit.
+// clang-format off
+#pragma once
+
+#include <cstdint>
+
+namespace unfold::data {{
+
+struct CharacterRange {{
+  std::uint32_t first;
+  std::uint32_t last;
+}};
+""")
 numbers = matched_by(r"\p{N}")
 write("kLetters", r"\p{L}", matched_by(r"\p{L}"))
 write("kNumbers", r"\p{N}", numbers)
 write("kMoreDigits", r"What Digits takes for one beyond \p{N}: it follows a newer Unicode.",
       taken_for_digits() - numbers)
 write("kSpaces", r"\s", matched_by(r"\s"))
+print("\n}  // namespace unfold::data")

@@ -4,15 +4,10 @@
 
 #include <vector>
 
+#include "data/tokenizer/unicode_ranges.h"
+
 namespace unfold::data {
 namespace {
-
-struct CharacterRange {
-  std::uint32_t first;
-  std::uint32_t last;
-};
-
-#include "data/tokenizer/unicode_ranges.inc"
 
 template <std::size_t N>
 void mark(std::vector<std::uint8_t>& classes, const CharacterRange (&ranges)[N],

@@ -175,5 +175,5 @@ golden = [{"name": name, "template": template, "bos": bos, "eos": eos,
                      for messages in CONVERSATIONS for prompt in (False, True)]}
           for name, template, bos, eos in TEMPLATES]
 target = pathlib.Path(__file__).with_name("chat_templates.json")
-target.write_text(json.dumps(golden, indent=1) + "\n")
+target.write_text(json.dumps(golden) + "\n")
 print(target, target.stat().st_size, "bytes")
