@@ -17,6 +17,8 @@ void add_all_commands(Command app) {
   add_import_command(app);
   add_export_command(app);
   add_inspect_command(app);
+  add_tokenize_command(app);
+  add_detokenize_command(app);
   add_plan_command(app);
   add_bench_command(app);
   add_config_command(app);

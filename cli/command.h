@@ -23,17 +23,19 @@ inline constexpr const char* kRunGroup = "Train and evaluate";
 inline constexpr const char* kDataGroup = "Prepare";
 inline constexpr const char* kLookGroup = "Look inside";
 
-void add_train_command(Command app);     // train
-void add_eval_command(Command app);      // eval
-void add_generate_command(Command app);  // generate
-void add_report_command(Command app);    // report RUN
-void add_data_command(Command app);      // data train-tokenizer, tokenize, synthesize
-void add_import_command(Command app);    // import SRC
-void add_export_command(Command app);    // export RUN
-void add_inspect_command(Command app);   // inspect visibility, insertion, selection, rows, logits
-void add_plan_command(Command app);      // plan CONFIG
-void add_bench_command(Command app);     // bench cpu, selection, train, attention, decode, gpu
-void add_config_command(Command app);    // config show, config reference
+void add_train_command(Command app);       // train
+void add_eval_command(Command app);        // eval
+void add_generate_command(Command app);    // generate
+void add_report_command(Command app);      // report RUN
+void add_data_command(Command app);        // data train-tokenizer, tokenize, synthesize
+void add_import_command(Command app);      // import SRC
+void add_export_command(Command app);      // export RUN
+void add_inspect_command(Command app);     // inspect visibility, insertion, selection, rows, logits
+void add_tokenize_command(Command app);    // tokenize < text
+void add_detokenize_command(Command app);  // detokenize < ids
+void add_plan_command(Command app);        // plan CONFIG
+void add_bench_command(Command app);       // bench cpu, selection, train, attention, decode, gpu
+void add_config_command(Command app);      // config show, config reference
 
 // All of the above, in the order --help lists them.
 void add_all_commands(Command app);

@@ -1,5 +1,7 @@
 #include "models/generate.h"
 
+#include <algorithm>
+
 #include "models/stop_strings.h"
 
 namespace unfold::models {
@@ -39,7 +41,9 @@ std::vector<Generated> generate(Engine& engine, std::span<const Prompt> prompts,
       Generated& result = results[static_cast<std::size_t>(one.prompt)];
       const std::int32_t token =
           sample(std::span(logits).subspan(i * classes, classes), options.sampling, one.random);
-      bool ended = token == options.eos;
+      bool ended = token == options.eos ||
+                   std::find(options.more_eos.begin(), options.more_eos.end(), token) !=
+                       options.more_eos.end();
       if (ended) {
         result.finish = FinishReason::eos;
       } else {

@@ -16,7 +16,8 @@ namespace unfold::models {
 struct GenerateOptions {
   std::int64_t max_tokens = 128;
   std::int32_t eos = -1;  // generation stops behind this token (it is not returned); -1: never
-  SamplingOptions sampling = {};  // prompt i draws from stream i of the seed
+  std::vector<std::int32_t> more_eos = {};  // tokens that end it just so, as that of a chat's turn
+  SamplingOptions sampling = {};            // prompt i draws from stream i of the seed
   // Generation stops behind the token whose text completes one of these, wherever in the generated
   // text it begins. text_of gives the text of a token, in bytes; needed with stop strings.
   std::vector<std::string> stop = {};

@@ -15,6 +15,7 @@
 #include "cli/text_input.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "data/chat_template.h"
 #include "eval/loaded_run.h"
 #include "eval/method.h"
 #include "eval/prompt.h"
@@ -36,6 +37,8 @@ struct GenerateArguments {
   std::string context_file;
   std::string method;
   std::string checkpoint = "last";
+  bool chat = false;
+  std::string system;
   double ratio = 0;
   bool streaming = false;
   std::vector<std::string> stop;
@@ -81,6 +84,46 @@ eval::Method choose_method(const GenerateArguments& arguments, const Config& con
                 "--streaming chunks text with gists, and method {} reads none: choose gsa",
                 method.name);
   return method;
+}
+
+// The pieces of a prompt: what stands before the context, the context, and what is asked.
+struct PromptTokens {
+  std::vector<data::TokenId> before;
+  std::vector<data::TokenId> context;
+  std::vector<data::TokenId> suffix;
+  std::vector<data::TokenId> ends;  // tokens that end the answer
+};
+
+// The text of a chat: the turns of system and user, and the beginning of the assistant's. A context
+// stands at the beginning of the user's turn.
+PromptTokens chat_tokens(const GenerateArguments& arguments, const std::string& context,
+                         const eval::LoadedRun& run) {
+  const data::Tokenizer& tokenizer = *run.tokenizer;
+  const std::optional<data::ChatTemplate> chat = data::load_chat_template(run.folder, tokenizer);
+  core::require(chat.has_value(), "generate",
+                "{}: no chat template: put the model's into chat_template.txt there, or leave "
+                "--chat out",
+                run.folder.string());
+  std::vector<data::ChatMessage> messages;
+  if (!arguments.system.empty()) messages.push_back({"system", arguments.system});
+  messages.push_back({"user", context + arguments.prompt});
+  const std::string text = chat->render(messages, true);
+  PromptTokens tokens;
+  const std::vector<data::TokenId> end = tokenizer.encode(chat->end_of_turn());
+  if (end.size() == 1) tokens.ends = end;
+  // Templates may trim what the user says; a context found whole is the user's, the last there is.
+  const std::size_t at = context.empty() ? std::string::npos : text.rfind(context);
+  if (at == std::string::npos) {
+    core::require(context.empty(), "generate",
+                  "the chat template changes the context at its ends: give a text without white "
+                  "space there");
+    tokens.suffix = tokenizer.encode(text);
+    return tokens;
+  }
+  tokens.before = tokenizer.encode(text.substr(0, at));
+  tokens.context = tokenizer.encode(context);
+  tokens.suffix = tokenizer.encode(text.substr(at + context.size()));
+  return tokens;
 }
 
 models::EngineOptions engine_options(const GenerateArguments& arguments,
@@ -140,6 +183,9 @@ void run_generate(const GenerateArguments& arguments) {
   core::require(!arguments.prompt.empty() || !arguments.context_file.empty(), "generate",
                 "nothing to continue: give --prompt TEXT, --context FILE, or both");
   check_utf8("generate", arguments.prompt, "--prompt");
+  check_utf8("generate", arguments.system, "--system");
+  core::require(arguments.chat || arguments.system.empty(), "generate",
+                "--system is the first message of a chat: give --chat too");
   std::string context;
   if (!arguments.context_file.empty()) {
     context = read_utf8_file("generate", arguments.context_file, "leave --context out");
@@ -150,12 +196,21 @@ void run_generate(const GenerateArguments& arguments) {
                                        core::usable_device(config.run.device));
   const eval::Method method = choose_method(arguments, config, run);
   const gsa::GistConfig& gist = run.description.gist;
-  const models::Prompt prompt = eval::PromptBuilder(run, gist).build(
-      method, run.tokenizer->encode(context), run.tokenizer->encode(arguments.prompt));
+  PromptTokens tokens;
+  if (arguments.chat) {
+    tokens = chat_tokens(arguments, context, run);
+  } else {
+    tokens.context = run.tokenizer->encode(context);
+    tokens.suffix = run.tokenizer->encode(arguments.prompt);
+  }
+  const std::span<const data::TokenId> segment = tokens.context;
+  const models::Prompt prompt = eval::PromptBuilder(run, gist).build(method, std::span(&segment, 1),
+                                                                     tokens.suffix, tokens.before);
 
   models::GenerateOptions options;
   options.max_tokens = arguments.max_tokens;
   options.eos = run.tokenizer->eos();
+  options.more_eos = tokens.ends;
   options.sampling = arguments.sampling;
   options.sampling.seed = static_cast<std::uint64_t>(arguments.seed);
   options.stop = arguments.stop;
@@ -211,6 +266,13 @@ void add_generate_command(Command app) {
       .add_option("--ratio", arguments->ratio,
                   "methods that choose read 1 / ratio of the context; 0: the ratio of the gists")
       .capture_default_str();
+  command.add_flag("--chat", arguments->chat,
+                   "the prompt is a user's message: put it into the run's chat template and stop "
+                   "at the end of the answer");
+  command
+      .add_option("--system", arguments->system,
+                  "system message of the chat, instead of the template's own")
+      .type_name("TEXT");
   command.add_flag("--streaming", arguments->streaming,
                    "put gists into generated text too, so that it stays cheap to attend to");
   command.add_option("--stop", arguments->stop, "end before this text; may be repeated")

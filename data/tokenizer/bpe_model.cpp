@@ -44,6 +44,16 @@ BpeModel::BpeModel(std::vector<std::string> tokens, const std::vector<bool>& is_
       byte_tokens_[static_cast<unsigned char>(bytes[0])] = static_cast<TokenId>(id);
     }
   }
+  // Added tokens that are ordinary ones too: a word added to a vocabulary that had it.
+  std::unordered_map<std::string_view, TokenId> added;
+  for (std::size_t id = 0; id < tokens_.size(); ++id) {
+    if (is_added[id]) added.emplace(tokens_[id], static_cast<TokenId>(id));
+  }
+  for (int byte = '!'; byte <= '~'; ++byte) {  // those that stand for themselves in the alphabet
+    TokenId& token = byte_tokens_[static_cast<std::size_t>(byte)];
+    const auto same = added.find(std::string(1, static_cast<char>(byte)));
+    if (token < 0 && same != added.end()) token = same->second;
+  }
   // At most half full, so that a miss ends soon.
   const std::size_t slots = std::bit_ceil(std::max<std::size_t>(merges_.size() * 2, 16));
   slots_.assign(slots, Slot{kNoPair, 0, 0});
@@ -55,7 +65,12 @@ BpeModel::BpeModel(std::vector<std::string> tokens, const std::vector<bool>& is_
                   "merge {} refers to an unknown token", rank);
     const std::string both =
         tokens_[static_cast<std::size_t>(left)] + tokens_[static_cast<std::size_t>(right)];
-    const auto merged = ids_.find(both);
+    auto merged = ids_.find(both);
+    if (merged == ids_.end()) {
+      if (const auto same = added.find(both); same != added.end()) {
+        merged = ids_.emplace(same->first, same->second).first;
+      }
+    }
     core::require(merged != ids_.end(), kTag,
                   "merge {} makes a token that is not in the vocabulary", rank);
     core::require(find(left, right) == nullptr, kTag, "merge {} is listed twice", rank);
@@ -96,10 +111,8 @@ void BpeModel::encode_word(std::string_view word, BpeScratch& scratch,
   }
   scratch.symbols.clear();
   for (const char c : word) {
-    const auto byte = static_cast<unsigned char>(c);
-    core::require(byte_tokens_[byte] >= 0, kTag,
-                  "the vocabulary has no token for byte 0x{:02X}: use another tokenizer", byte);
-    scratch.symbols.push_back(byte_tokens_[byte]);
+    const TokenId token = byte_tokens_[static_cast<unsigned char>(c)];
+    if (token >= 0) scratch.symbols.push_back(token);
   }
   merge(scratch, ids);
 }

@@ -37,17 +37,19 @@ struct BpeScratch {
 
 class BpeModel {
  public:
-  // tokens: bytes by id; is_added marks ids that take no part in merging (special and other added
-  // tokens). ignore_merges: a word that is a token is taken whole, whatever the merges say.
-  // Throws core::UserError: a merge of unknown ids, one that is listed twice, one whose result is
-  // not in the vocabulary, two ids for the same bytes.
+  // tokens: bytes by id; is_added marks special and other added tokens, which take part in merging
+  // only where a merge makes one or a byte has no other token. ignore_merges: a word that is a
+  // token is taken whole, whatever the merges say. Throws core::UserError: a merge of unknown ids,
+  // one that is listed twice, one whose result is not in the vocabulary, two ids for the same
+  // bytes.
   BpeModel(std::vector<std::string> tokens, const std::vector<bool>& is_added,
            std::vector<BpeMerge> merges, bool ignore_merges);
   BpeModel(BpeModel&&) = default;
   BpeModel(const BpeModel&) = delete;  // ids_ looks into tokens_
 
   // Appends the tokens of one word. Ties go to the leftmost pair. Long words take O(n log n).
-  // Throws core::UserError for a byte without a token.
+  // A byte without a token is left out, as the Python library does: SmolLM2 has none for 0xF1,
+  // which begins no character in use.
   void encode_word(std::string_view word, BpeScratch& scratch, std::vector<TokenId>& ids) const;
 
   // The same in two steps, for words that do not begin as bytes: the caller fills scratch.symbols

@@ -17,6 +17,17 @@ std::vector<bool> mark_added(const TokenizerSpec& spec) {
   return marks;
 }
 
+// The added tokens that are looked for before normalisation, or those behind it.
+std::vector<AddedToken> tokens_of(const TokenizerSpec& spec, bool normalized) {
+  std::vector<AddedToken> tokens;
+  for (const AddedToken& token : spec.added) {
+    if (token.normalized != normalized) continue;
+    tokens.push_back(token);
+    if (normalized && spec.nfc) tokens.back().text = to_nfc(token.text);
+  }
+  return tokens;
+}
+
 }  // namespace
 
 struct BpeTokenizer::Workspace {
@@ -55,16 +66,21 @@ class BpeTokenizer::Lease {
 
 BpeTokenizer::BpeTokenizer(TokenizerSpec spec)
     : added_(spec.added),
-      finder_(spec.added),
+      raw_finder_(tokens_of(spec, false)),
+      normalized_finder_(tokens_of(spec, true)),
       pre_tokenizer_(spec.pre_tokenizer),
       model_(spec.tokens, mark_added(spec), spec.merges, spec.ignore_merges),
       nfc_(spec.nfc),
       eos_(spec.eos),
       bos_(spec.bos),
+      frame_(spec.frame),
       special_(spec.tokens.size()),
       fingerprint_(fingerprint_of(spec)) {
   const auto known = [&](TokenId id) { return id >= 0 && id < vocab_size(); };
   core::check(known(eos_) && (!bos_ || known(*bos_)), "tokenizer", "eos or bos out of range");
+  for (const std::vector<TokenId>& side : {frame_.before, frame_.behind}) {
+    for (const TokenId id : side) core::check(known(id), "tokenizer", "frame id {}", id);
+  }
   for (const AddedToken& token : added_) {
     special_[static_cast<std::size_t>(token.id)] = token.special;
   }
@@ -77,6 +93,14 @@ std::int64_t BpeTokenizer::vocab_size() const {
 }
 
 std::vector<TokenId> BpeTokenizer::encode(std::string_view text) const {
+  return encode(text, false);
+}
+
+std::vector<TokenId> BpeTokenizer::encode_plain(std::string_view text) const {
+  return encode(text, true);
+}
+
+std::vector<TokenId> BpeTokenizer::encode(std::string_view text, bool skip_special) const {
   const std::size_t bad = find_invalid_utf8(text);
   core::require(bad == std::string_view::npos, "tokenizer",
                 "the text is not valid UTF-8 at byte {}: convert it to UTF-8", bad);
@@ -84,24 +108,23 @@ std::vector<TokenId> BpeTokenizer::encode(std::string_view text) const {
   ids.reserve(text.size() / 3);
   Lease lease(*this);
   Workspace& workspace = lease.workspace();
-  std::size_t done = 0;
-  while (const auto hit = finder_.find(text, done)) {
-    encode_plain(text.substr(done, hit->begin - done), workspace, ids);
-    ids.push_back(hit->id);
-    done = hit->begin + hit->size;
+  for (const AddedPiece& raw : raw_finder_.split(text, skip_special)) {
+    if (raw.id >= 0) {
+      ids.push_back(raw.id);
+      continue;
+    }
+    const bool changes = nfc_ && !is_ascii(raw.text);
+    const std::string composed = changes ? to_nfc(raw.text) : std::string();
+    for (const AddedPiece& piece :
+         normalized_finder_.split(changes ? composed : raw.text, skip_special)) {
+      if (piece.id >= 0) {
+        ids.push_back(piece.id);
+      } else {
+        encode_words(piece.text, workspace, ids);
+      }
+    }
   }
-  encode_plain(text.substr(done), workspace, ids);
   return ids;
-}
-
-void BpeTokenizer::encode_plain(std::string_view text, Workspace& workspace,
-                                std::vector<TokenId>& ids) const {
-  if (nfc_ && !is_ascii(text)) {
-    const std::string composed = to_nfc(text);
-    encode_words(composed, workspace, ids);
-  } else {
-    encode_words(text, workspace, ids);
-  }
 }
 
 void BpeTokenizer::encode_words(std::string_view text, Workspace& workspace,
@@ -141,7 +164,8 @@ TokenizerSpec BpeTokenizer::spec() const {
           nfc_,
           eos_,
           bos_,
-          std::nullopt};
+          std::nullopt,
+          frame_};
 }
 
 void BpeTokenizer::save(const std::filesystem::path& file) const {

@@ -25,6 +25,8 @@ class BpeTokenizer : public Tokenizer {
   std::int64_t vocab_size() const override;
   // Throws core::UserError when the text is not valid UTF-8.
   std::vector<TokenId> encode(std::string_view text) const override;
+  std::vector<TokenId> encode_plain(std::string_view text) const override;
+  SpecialFrame frame() const override { return frame_; }
   std::string_view token_bytes(TokenId id) const override;
   bool is_special(TokenId id) const override;
   TokenId eos() const override { return eos_; }
@@ -37,16 +39,18 @@ class BpeTokenizer : public Tokenizer {
   class Lease;
 
   TokenizerSpec spec() const;
-  void encode_plain(std::string_view text, Workspace& workspace, std::vector<TokenId>& ids) const;
+  std::vector<TokenId> encode(std::string_view text, bool skip_special) const;
   void encode_words(std::string_view text, Workspace& workspace, std::vector<TokenId>& ids) const;
 
   std::vector<AddedToken> added_;
-  AddedTokenFinder finder_;
+  AddedTokenFinder raw_finder_;         // of added tokens found before normalisation
+  AddedTokenFinder normalized_finder_;  // and behind it
   PreTokenizer pre_tokenizer_;
   BpeModel model_;
   bool nfc_;
   TokenId eos_;
   std::optional<TokenId> bos_;
+  SpecialFrame frame_;
   std::vector<bool> special_;  // by id
   std::string fingerprint_;
 

@@ -31,6 +31,11 @@ std::vector<TokenId> ByteTokenizer::encode(std::string_view text) const {
   return ids;
 }
 
+std::vector<TokenId> ByteTokenizer::encode_plain(std::string_view text) const {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  return {bytes, bytes + text.size()};
+}
+
 std::string_view ByteTokenizer::token_bytes(TokenId id) const {
   core::check(id >= 0 && id < vocab_size(), "tokenizer", "token id {} of {}", id, vocab_size());
   return tokens_[static_cast<std::size_t>(id)];

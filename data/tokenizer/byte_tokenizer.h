@@ -17,6 +17,7 @@ class ByteTokenizer : public Tokenizer {
   std::string_view kind() const override { return "byte"; }
   std::int64_t vocab_size() const override;
   std::vector<TokenId> encode(std::string_view text) const override;
+  std::vector<TokenId> encode_plain(std::string_view text) const override;
   std::string_view token_bytes(TokenId id) const override;
   bool is_special(TokenId id) const override;
   TokenId eos() const override { return kEos; }

@@ -27,7 +27,13 @@ nlohmann::json read_json_object(const std::filesystem::path& file) {
                 "{}: {} bytes is too large for a tokenizer: check the path", file.string(), size);
   nlohmann::json value;
   try {
-    value = nlohmann::json::parse(in);
+    // From memory: the parser takes a stream character by character.
+    std::string text(static_cast<std::size_t>(size), '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    // By pointers, which no other file does: else the linker may take the parser of a file that is
+    // built without optimisation.
+    value = nlohmann::json::parse(text.data(), text.data() + text.size());
   } catch (const nlohmann::json::parse_error& mistake) {
     core::fail(kTag, "{}: not valid JSON at byte {}: the file is damaged, fetch it again",
                file.string(), mistake.byte);

@@ -50,11 +50,9 @@ void read_stages(const JsonView& component, std::vector<PreTokenizerStage>& stag
     const bool single = component.member("individual_digits").as_bool(false);
     stages.push_back({single ? Kind::single_digits : Kind::digits, ""});
   } else if (type == "ByteLevel") {
-    if (component.member("add_prefix_space").as_bool(true)) {
-      component.fail("ByteLevel with add_prefix_space is not supported: it must be false");
-    }
     const bool cuts = component.member("use_regex").as_bool(true);
-    stages.push_back({cuts ? Kind::byte_level : Kind::bytes_only, ""});
+    stages.push_back({cuts ? Kind::byte_level : Kind::bytes_only, "",
+                      component.member("add_prefix_space").as_bool(true)});
   } else {
     component.fail(fmt::format(
         "pre-tokenizer {} is not supported: ByteLevel, Split, Digits and Sequence are", type));
@@ -68,9 +66,9 @@ ordered_json write_stage(const PreTokenizerStage& stage) {
                                  {"behavior", behavior},
                                  {"invert", invert}});
   };
-  const auto byte_level = [](bool use_regex) {
+  const auto byte_level = [&](bool use_regex) {
     return ordered_json::object({{"type", "ByteLevel"},
-                                 {"add_prefix_space", false},
+                                 {"add_prefix_space", stage.add_prefix_space},
                                  {"trim_offsets", true},
                                  {"use_regex", use_regex}});
   };

@@ -1,7 +1,9 @@
 // Pre-tokenization: cuts text into words before BPE, which merges inside a word only.
 //
 // The stages are those of tokenizer.json pre-tokenizers; each one cuts the words of the one before.
-// All of them keep every byte, save a split that is told to drop what lies between its matches.
+// All of them keep every byte, save a split that is told to drop what lies between its matches and
+// a ByteLevel that is told to add a space. The usual patterns are scanned by hand
+// (data/tokenizer/word_scanner.h), the others run in PCRE2.
 #pragma once
 
 #include <functional>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "data/tokenizer/regex.h"
+#include "data/tokenizer/word_scanner.h"
 
 namespace unfold::data {
 
@@ -32,6 +35,8 @@ struct PreTokenizerStage {
   };
   Kind kind = Kind::bytes_only;
   std::string pattern;  // of the three splits, as written in the file
+  // ByteLevel: a piece of text that does not begin with a space gets a space in front.
+  bool add_prefix_space = false;
 
   bool operator==(const PreTokenizerStage&) const = default;
 };
@@ -51,9 +56,12 @@ class PreTokenizer {
 
  private:
   struct Cut {
-    Regex regex;
-    bool keep_gaps;
+    std::optional<Regex> regex = {};
+    bool keep_gaps = true;
+    WordScanner scan = nullptr;     // instead of the regex
+    bool add_prefix_space = false;  // instead of either
   };
+  static Cut cut_of(std::string_view pattern, bool keep_gaps);
   void split_from(std::size_t cut, std::string_view text, RegexScratch& scratch,
                   const Sink& sink) const;
 

@@ -15,6 +15,14 @@ namespace unfold::data {
 
 using TokenId = std::int32_t;
 
+// Special tokens that a tokenizer puts around a whole text for its model, such as
+// <|begin_of_text|>.
+struct SpecialFrame {
+  std::vector<TokenId> before;
+  std::vector<TokenId> behind;
+  bool operator==(const SpecialFrame&) const = default;
+};
+
 // Immutable: every method may be called from several threads at once. Ids given to token_bytes(),
 // is_special() and decode() must be below vocab_size() (anything else is a bug: InternalError).
 class Tokenizer {
@@ -29,6 +37,11 @@ class Tokenizer {
   // is encoded as that token. The text is valid UTF-8 (data/text.h checks it at the door); BPE
   // throws core::UserError when it is not, the byte tokenizer takes any bytes.
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
+  // The same, but text that spells a special token is text like any other: for what a user typed.
+  // A tokenizer that knows no special text has nothing to override.
+  virtual std::vector<TokenId> encode_plain(std::string_view text) const { return encode(text); }
+  // What the tokenizer's file says to put around a text; encode() leaves it to the caller.
+  virtual SpecialFrame frame() const { return {}; }
   // Bytes of one id: exact, may be an incomplete UTF-8 sequence. Special tokens give their name.
   virtual std::string_view token_bytes(TokenId id) const = 0;
   virtual bool is_special(TokenId id) const = 0;

@@ -3,9 +3,10 @@
 // SentencePiece BPE (byte_fallback) is in data/tokenizer/sentencepiece_json.h. Else,
 // read: model BPE on the byte alphabet (merges as "a b" or ["a", "b"]; ignore_merges),
 // added_tokens, pre_tokenizer ByteLevel, Split, Digits and Sequences of them, normalizer NFC or
-// none, decoder ByteLevel. Ids cover 0 .. N-1 without holes. The post_processor, truncation and
-// padding play no part: encode() adds no special tokens. Anything else is an error that names the
-// component, since skipping it would give other tokens than the model was trained on.
+// none, decoder ByteLevel, post_processor ByteLevel, TemplateProcessing, and those of BERT and
+// RoBERTa (special tokens around a text: Tokenizer::frame()). Ids cover 0 .. N-1 without holes.
+// Truncation and padding play no part. Anything else is an error that names the component, since
+// skipping it would give other tokens than the model was trained on.
 //
 // The end-of-document token is the added token with "role": "eos" (a member of ours that other
 // readers skip), else "eos_token" of a tokenizer_config.json beside a file named tokenizer.json,

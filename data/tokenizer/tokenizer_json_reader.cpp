@@ -11,6 +11,7 @@
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/json_file.h"
 #include "data/tokenizer/pipeline_json.h"
+#include "data/tokenizer/post_processor_json.h"
 #include "data/tokenizer/sentencepiece_json.h"
 #include "data/tokenizer/tokenizer_json.h"
 
@@ -48,14 +49,14 @@ void read_added_tokens(const JsonView& list, const JsonView& vocab, TokenizerSpe
   const std::size_t count = vocab.size() + extra;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const JsonView entry = list.element(i);
-    for (const char* option : {"lstrip", "rstrip", "single_word"}) {
-      const JsonView value = entry.member(option);
-      if (value.as_bool(false)) value.fail("true is not supported");
-    }
     AddedToken token;
     token.id = read_id(entry.member("id"), count);
     token.text = entry.member("content").as_string();
     token.special = entry.member("special").as_bool(true);
+    token.lstrip = entry.member("lstrip").as_bool(false);
+    token.rstrip = entry.member("rstrip").as_bool(false);
+    token.single_word = entry.member("single_word").as_bool(false);
+    token.normalized = entry.member("normalized").as_bool(false);
     if (const JsonView same = vocab.member(token.text); !same.is_null()) {
       if (read_id(same, count) != token.id) {
         entry.fail(fmt::format("'{}' has id {} here and another one in the vocabulary", token.text,
@@ -225,6 +226,7 @@ TokenizerSpec read_tokenizer_json(const fs::path& file) {
     spec.pre_tokenizer = read_pre_tokenizer(view.member("pre_tokenizer"));
     check_decoder(view.member("decoder"));
   }
+  spec.frame = read_post_processor(view.member("post_processor"), spec.tokens.size());
   read_document_tokens(file, added, spec);
   return spec;
 }

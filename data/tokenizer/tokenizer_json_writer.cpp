@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/pipeline_json.h"
+#include "data/tokenizer/post_processor_json.h"
 #include "data/tokenizer/sentencepiece_json.h"
 #include "data/tokenizer/tokenizer_json.h"
 
@@ -19,10 +20,10 @@ ordered_json write_added_tokens(const TokenizerSpec& spec) {
   for (const AddedToken& token : spec.added) {
     ordered_json entry = ordered_json::object({{"id", token.id},
                                                {"content", token.text},
-                                               {"single_word", false},
-                                               {"lstrip", false},
-                                               {"rstrip", false},
-                                               {"normalized", false},
+                                               {"single_word", token.single_word},
+                                               {"lstrip", token.lstrip},
+                                               {"rstrip", token.rstrip},
+                                               {"normalized", token.normalized},
                                                {"special", token.special}});
     const bool eos = token.id == spec.eos;
     const bool bos = spec.bos && token.id == *spec.bos;
@@ -72,7 +73,7 @@ void write_tokenizer_json(const TokenizerSpec& spec, const fs::path& file) {
                             {"added_tokens", write_added_tokens(spec)},
                             {"normalizer", write_normalizer(spec.nfc)},
                             {"pre_tokenizer", write_pre_tokenizer(spec.pre_tokenizer)},
-                            {"post_processor", nullptr},
+                            {"post_processor", write_post_processor(spec)},
                             {"decoder", write_decoder()},
                             {"model", write_model(spec)}});
   if (spec.sentencepiece) write_sentencepiece(spec, root);

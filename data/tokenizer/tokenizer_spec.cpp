@@ -36,10 +36,16 @@ std::string fingerprint_of(const TokenizerSpec& spec) {
   for (const AddedToken& token : spec.added) {
     put_number(token.special ? "special" : "added", token.id);
     put("text", token.text);
+    // Only what is set, so that the fingerprints of tokenizers without these stay what they were.
+    if (token.lstrip) put_number("lstrip", 1);
+    if (token.rstrip) put_number("rstrip", 1);
+    if (token.single_word) put_number("single_word", 1);
+    if (token.normalized && spec.nfc) put_number("normalized", 1);
   }
   for (const PreTokenizerStage& stage : spec.pre_tokenizer) {
     put_number("stage", static_cast<int>(stage.kind));
     put("pattern", stage.pattern);
+    if (stage.add_prefix_space) put_number("add_prefix_space", 1);
   }
   put_number("nfc", spec.nfc);
   put_number("eos", spec.eos);

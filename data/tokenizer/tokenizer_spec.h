@@ -47,6 +47,7 @@ struct TokenizerSpec {
   TokenId eos = -1;
   std::optional<TokenId> bos;
   std::optional<SentencePieceSpec> sentencepiece;  // pre_tokenizer is empty and nfc false then
+  SpecialFrame frame = {};  // what the file's post-processor puts around a text
 
   bool operator==(const TokenizerSpec&) const = default;
 };

@@ -83,6 +83,40 @@ TEST(Generate, StopsBeforeAStopText) {
   EXPECT_NE(long_text.err.find("then 60 tokens"), std::string::npos) << long_text.err;
 }
 
+TEST(Generate, AChatIsThePromptThatItsTemplateWrites) {
+  const TrainedRun trained("generate_chat");
+  const std::string run = fmt::format("generate '{}' --max-tokens 8 ", trained.run());
+  const std::string chatml =
+      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+      "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}{{ "
+      "'<|im_start|>assistant\\n' }}{% endif %}";
+  EXPECT_NE(
+      generate_error(fmt::format("'{}' --prompt x --chat", trained.run())).find("no chat template"),
+      std::string::npos);
+  trained.folder().write("run/chat_template.txt", chatml);
+  const ProgramResult chat = run_unfold(run + "--chat --system 'Be brief.' --prompt 'Who?'");
+  EXPECT_EQ(chat.code, 0) << chat.err;
+  const ProgramResult written = run_unfold(
+      run +
+      "--prompt \"$(printf '<|im_start|>system\\nBe brief.<|im_end|>\\n<|im_start|>user\\nWho?"
+      "<|im_end|>\\n<|im_start|>assistant\\n.')\"");
+  EXPECT_EQ(written.code, 0) << written.err;
+  // The shell takes line ends off, so a full stop stands at the end: one position more.
+  EXPECT_NE(chat.err.find("prompt of 93 positions"), std::string::npos) << chat.err;
+  EXPECT_NE(written.err.find("prompt of 94 positions"), std::string::npos) << written.err;
+
+  const std::string context = trained.folder().write("context.txt", std::string(64, 'y') + "\n");
+  const std::string asked = fmt::format("--chat --context '{}' --prompt 'Who?' ", context);
+  const ProgramResult gists = run_unfold(run + asked + "--method gist_only");
+  EXPECT_EQ(gists.code, 0) << gists.err;
+  EXPECT_NE(generate_error(fmt::format("'{}' --prompt x --system y", trained.run())).find("--chat"),
+            std::string::npos);
+  trained.folder().write("run/chat_template.txt", "{{ messages }}");
+  EXPECT_NE(generate_error(fmt::format("'{}' --prompt x --chat", trained.run()))
+                .find("an unknown chat template"),
+            std::string::npos);
+}
+
 TEST(Generate, AModelOfPlainAttentionTakesNoGists) {
   const TrainedRun trained("generate_plain",
                            "--set train.objective=lm --set 'gist.chunks=[]' --set "

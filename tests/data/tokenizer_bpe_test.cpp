@@ -161,8 +161,8 @@ TEST(BpeModel, InconsistentPartsAreUserErrors) {
   const BpeModel model(tokens, none, {{0, 1}}, false);
   BpeScratch scratch;
   std::vector<TokenId> ids;
-  EXPECT_NE(user_error([&] { model.encode_word("abz", scratch, ids); }).find("byte 0x7A"),
-            std::string::npos);
+  model.encode_word("zazbz", scratch, ids);  // bytes without a token are left out, before merging
+  EXPECT_EQ(ids, std::vector<TokenId>{2});
 }
 
 TEST(AddedTokenFinder, LeftmostThenLongest) {

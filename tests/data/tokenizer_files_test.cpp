@@ -278,7 +278,7 @@ TEST_F(TokenizerFilesTest, HostileAddedTokens) {
   EXPECT_HAS(with({{"id", 259}, {"content", ""}}), "empty");
   EXPECT_HAS(with({{"id", 259}}), "added_tokens[1].content: expected a string");
   EXPECT_HAS(with({{"id", 257}, {"content", "abc"}}), "another one in the vocabulary");
-  EXPECT_HAS(with({{"id", 259}, {"content", "<x>"}, {"lstrip", true}}), "lstrip");
+  EXPECT_HAS(with({{"id", 259}, {"content", "<x>"}, {"lstrip", 1}}), "expected true or false");
   EXPECT_HAS(with({{"id", 259}, {"content", "<x>"}, {"special", 1}}), "expected true or false");
   EXPECT_HAS(with("<x>"), "added_tokens[1]: expected an object");
   EXPECT_HAS(with({{"id", 259}, {"content", "<x>"}, {"role", "eos"}}), "second token");
@@ -307,7 +307,10 @@ TEST_F(TokenizerFilesTest, ComponentsWeDoNotRunAreNamed) {
   EXPECT_HAS(with("/pre_tokenizer/pretokenizers/0/behavior", "MergedWithNext"), "MergedWithNext");
   EXPECT_HAS(with("/pre_tokenizer/pretokenizers/0/pattern", {{"Regex", "(a"}}), "pattern: ");
   EXPECT_HAS(with("/pre_tokenizer/pretokenizers/0/pattern", json::object()), "pattern.Regex");
-  EXPECT_HAS(with("/pre_tokenizer/pretokenizers/1/add_prefix_space", true), "add_prefix_space");
+  EXPECT_HAS(with("/pre_tokenizer/pretokenizers/1/add_prefix_space", 5), "add_prefix_space");
+  EXPECT_HAS(with("/post_processor", {{"type", "Wild"}}), "post-processor Wild is not supported");
+  EXPECT_HAS(with("/post_processor", {{"type", "RobertaProcessing"}, {"cls", {"<s>", 999}}}),
+             "id 999 is not in the vocabulary");
   EXPECT_HAS(with("/pre_tokenizer/pretokenizers/1", {{"type", "Digits"}}), "ByteLevel must stand");
   EXPECT_HAS(with("/pre_tokenizer/pretokenizers/0",
                   {{"type", "Sequence"}, {"pretokenizers", json::array()}}),
