@@ -68,6 +68,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(TokenizerSpec spec)
       options_(spec.sentencepiece.value_or(SentencePieceSpec{})),
       eos_(spec.eos),
       bos_(spec.bos),
+      frame_(spec.frame),
       special_(spec.tokens.size()),
       fingerprint_(fingerprint_of(spec)) {
   const std::size_t count = spec.tokens.size();
@@ -103,19 +104,28 @@ SentencePieceTokenizer::SentencePieceTokenizer(TokenizerSpec spec)
 }
 
 std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text) const {
+  return encode(text, false);
+}
+
+std::vector<TokenId> SentencePieceTokenizer::encode_plain(std::string_view text) const {
+  return encode(text, true);
+}
+
+std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text,
+                                                    bool skip_special) const {
   const std::size_t bad = find_invalid_utf8(text);
   core::require(bad == std::string_view::npos, kTag,
                 "the text is not valid UTF-8 at byte {}: convert it to UTF-8", bad);
   std::vector<TokenId> ids;
   ids.reserve(text.size() / 3);
   const WorkspacePool<Workspace>::Lease lease(pool_);
-  std::size_t done = 0;
-  while (const auto hit = finder_.find(text, done)) {
-    encode_stretch(text.substr(done, hit->begin - done), done == 0, *lease, ids);
-    ids.push_back(hit->id);
-    done = hit->begin + hit->size;
+  for (const AddedPiece& piece : finder_.split(text, skip_special)) {
+    if (piece.id >= 0) {
+      ids.push_back(piece.id);
+    } else {
+      encode_stretch(piece.text, piece.text.data() == text.data(), *lease, ids);
+    }
   }
-  encode_stretch(text.substr(done), done == 0, *lease, ids);
   return ids;
 }
 
@@ -214,6 +224,7 @@ void SentencePieceTokenizer::save(const std::filesystem::path& file) const {
   spec.added = added_;
   spec.eos = eos_;
   spec.bos = bos_;
+  spec.frame = frame_;
   spec.sentencepiece = options_;
   write_tokenizer_json(spec, file);
 }

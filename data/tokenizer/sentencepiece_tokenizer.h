@@ -33,6 +33,8 @@ class SentencePieceTokenizer : public Tokenizer {
   // Throws core::UserError when the text is not valid UTF-8, or has a character without a token in
   // a vocabulary that has neither its bytes nor an unknown token.
   std::vector<TokenId> encode(std::string_view text) const override;
+  std::vector<TokenId> encode_plain(std::string_view text) const override;
+  SpecialFrame frame() const override { return frame_; }
   std::string_view token_bytes(TokenId id) const override;
   bool is_special(TokenId id) const override;
   TokenId eos() const override { return eos_; }
@@ -48,6 +50,7 @@ class SentencePieceTokenizer : public Tokenizer {
     std::string text;
   };
 
+  std::vector<TokenId> encode(std::string_view text, bool skip_special) const;
   void encode_stretch(std::string_view text, bool first, Workspace& workspace,
                       std::vector<TokenId>& ids) const;
   void encode_word(std::string_view word, Workspace& workspace, std::vector<TokenId>& ids) const;
@@ -59,6 +62,7 @@ class SentencePieceTokenizer : public Tokenizer {
   SentencePieceSpec options_;
   TokenId eos_;
   std::optional<TokenId> bos_;
+  SpecialFrame frame_;
   std::vector<std::string> bytes_;         // by id, decoded
   std::vector<bool> special_;              // by id
   std::array<TokenId, 256> byte_tokens_;   // "<0x00>" .. "<0xFF>"; -1: none

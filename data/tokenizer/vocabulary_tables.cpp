@@ -18,14 +18,6 @@ using Kind = PreTokenizerStage::Kind;
 
 constexpr std::size_t kMostTokens = std::size_t{1} << 30;
 
-// English contractions in any case, words with one sign before them, short runs of digits, runs of
-// signs with the line ends behind them, and white space. Llama 3 takes up to three digits, Qwen2
-// one.
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
 class Maker {
  public:
   Maker(const VocabularyTables& tables, const std::string& origin)
@@ -92,6 +84,7 @@ class Maker {
     };
     spec_.eos = *tables_.eos;
     spec_.bos = tables_.bos;
+    if (tables_.add_bos && tables_.bos) spec_.frame.before = {*tables_.bos};
     for (std::size_t id = 0; id < count; ++id) {
       const std::string& text = tables_.tokens[id];
       require(!text.empty(), "token {} is empty", id);

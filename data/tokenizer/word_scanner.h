@@ -7,7 +7,8 @@
 namespace unfold::data {
 
 // The split of Llama 3 (numbers in groups of three) and of Qwen2 (digits one by one), as their
-// tokenizer.json files spell them.
+// tokenizer.json files spell them: English contractions in any case, words with one sign before
+// them, numbers, runs of signs with the line ends behind them, and white space.
 inline constexpr std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
