@@ -47,8 +47,8 @@ TEST_F(ImportGguf, MakesARunWithTokenizerAndChatTemplate) {
 TEST_F(ImportGguf, ListsWhatIsInTheFile) {
   const ProgramResult list = call(fmt::format("import --list '{}'", corpus("llama.gguf")));
   EXPECT_NE(list.out.find("GGUF file, 12 tensors, mostly F32"), std::string::npos) << list.out;
-  EXPECT_NE(list.out.find("blk.0.ffn_down.weight  (8, 32)"), std::string::npos) << list.out;
-  EXPECT_NE(list.out.find("Q4_0"), std::string::npos) << list.out;
+  EXPECT_NE(list.out.find("blk.0.ffn_down.weight     (8, 32)   Q4_0"), std::string::npos)
+      << list.out;
 }
 
 TEST_F(ImportGguf, ACheckpointOfLlama2cTakesTheTokenizerBesideIt) {
