@@ -76,9 +76,16 @@ class ChatTemplate {
   Instruct instruct_;
 };
 
+struct ChatTemplateText {
+  std::string jinja;
+  std::filesystem::path file;  // that it was read from
+};
+
 // The template of a run or model folder: chat_template.txt, chat_template.jinja, or chat_template
-// in tokenizer_config.json; nothing when there is none. Throws core::UserError for files that
-// cannot be read and templates that are not known.
+// in tokenizer_config.json (of a list of named ones, the default); nothing when there is none.
+// Throws core::UserError for files that cannot be read.
+std::optional<ChatTemplateText> find_chat_template(const std::filesystem::path& folder);
+// The same, ready to render. Throws core::UserError also for a template that is not known.
 std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder,
                                                const Tokenizer& tokenizer);
 

@@ -32,13 +32,10 @@ std::optional<std::string> configured_template(const JsonView& value) {
 
 }  // namespace
 
-std::optional<ChatTemplate> load_chat_template(const fs::path& folder, const Tokenizer& tokenizer) {
-  const std::string bos =
-      tokenizer.bos() ? std::string(tokenizer.token_bytes(*tokenizer.bos())) : "";
-  const std::string eos(tokenizer.token_bytes(tokenizer.eos()));
+std::optional<ChatTemplateText> find_chat_template(const fs::path& folder) {
   for (const char* name : {"chat_template.txt", "chat_template.jinja"}) {
     const fs::path file = folder / name;
-    if (is_file(file)) return ChatTemplate(core::read_text_file(file), bos, eos, file.string());
+    if (is_file(file)) return ChatTemplateText{core::read_text_file(file), file};
   }
   const fs::path file = folder / "tokenizer_config.json";
   if (!is_file(file)) return std::nullopt;
@@ -46,7 +43,16 @@ std::optional<ChatTemplate> load_chat_template(const fs::path& folder, const Tok
   const JsonView view(config, file.string() + ": ");
   const auto jinja = configured_template(view.member("chat_template"));
   if (!jinja) return std::nullopt;
-  return ChatTemplate(*jinja, bos, eos, file.string());
+  return ChatTemplateText{*jinja, file};
+}
+
+std::optional<ChatTemplate> load_chat_template(const fs::path& folder, const Tokenizer& tokenizer) {
+  const std::optional<ChatTemplateText> found = find_chat_template(folder);
+  if (!found) return std::nullopt;
+  const std::string bos =
+      tokenizer.bos() ? std::string(tokenizer.token_bytes(*tokenizer.bos())) : "";
+  const std::string eos(tokenizer.token_bytes(tokenizer.eos()));
+  return ChatTemplate(found->jinja, bos, eos, found->file.string());
 }
 
 }  // namespace unfold::data

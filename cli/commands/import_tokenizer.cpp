@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/gguf_file.h"
+#include "data/chat_template.h"
 #include "data/tokenizer/gguf_vocabulary.h"
 #include "data/tokenizer/hugging_face_json.h"
 #include "data/tokenizer/json_file.h"
@@ -16,30 +17,6 @@ namespace unfold::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-// chat_template.jinja, or the member of tokenizer_config.json: a text, or a list of named ones.
-std::string chat_template_of(const fs::path& folder) {
-  std::error_code ignored;
-  constexpr std::uint64_t kLargest = std::uint64_t{1} << 20;
-  if (fs::exists(folder / "chat_template.jinja", ignored)) {
-    return core::read_text_file(folder / "chat_template.jinja", kLargest);
-  }
-  const fs::path file = folder / "tokenizer_config.json";
-  if (!fs::exists(file, ignored)) return "";
-  const Json config = data::read_json_object(file);
-  const auto found = config.find("chat_template");
-  if (found == config.end()) return "";
-  if (found->is_string()) return found->get<std::string>();
-  if (found->is_array()) {
-    for (const Json& named : *found) {
-      const bool good = named.is_object() && named.contains("name") && named.contains("template") &&
-                        named["template"].is_string();
-      if (good && named["name"] == "default") return named["template"].get<std::string>();
-    }
-  }
-  return "";
-}
 
 void import_hugging_face_tokenizer(const fs::path& folder, const models::HuggingFaceFolder& weights,
                                    const fs::path& run) {
@@ -51,8 +28,8 @@ void import_hugging_face_tokenizer(const fs::path& folder, const models::Hugging
                 file.string());
   data::copy_tokenizer_json(file, run / "tokenizer.json",
                             weights.exported() ? weights.exported()->tokenizer_size : 0);
-  if (const std::string chat = chat_template_of(folder); !chat.empty()) {
-    core::write_file_atomically(run / "chat_template.txt", chat);
+  if (const auto chat = data::find_chat_template(folder)) {
+    core::write_file_atomically(run / "chat_template.txt", chat->jinja);
   }
   if (fs::exists(folder / "generation_config.json", ignored)) {
     core::write_file_atomically(

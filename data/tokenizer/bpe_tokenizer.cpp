@@ -36,34 +36,6 @@ struct BpeTokenizer::Workspace {
   WordCache cache;
 };
 
-// A workspace on loan; goes back to the pool, with its warm cache, when encode() ends.
-class BpeTokenizer::Lease {
- public:
-  explicit Lease(const BpeTokenizer& owner) : owner_(owner) {
-    const std::lock_guard lock(owner_.pool_mutex_);
-    if (!owner_.pool_.empty()) {
-      workspace_ = std::move(owner_.pool_.back());
-      owner_.pool_.pop_back();
-    }
-  }
-  ~Lease() {
-    if (!workspace_) return;
-    const std::lock_guard lock(owner_.pool_mutex_);
-    owner_.pool_.push_back(std::move(workspace_));
-  }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-
-  Workspace& workspace() {
-    if (!workspace_) workspace_ = std::make_unique<Workspace>();
-    return *workspace_;
-  }
-
- private:
-  const BpeTokenizer& owner_;
-  std::unique_ptr<Workspace> workspace_;
-};
-
 BpeTokenizer::BpeTokenizer(TokenizerSpec spec)
     : added_(spec.added),
       raw_finder_(tokens_of(spec, false)),
@@ -106,8 +78,7 @@ std::vector<TokenId> BpeTokenizer::encode(std::string_view text, bool skip_speci
                 "the text is not valid UTF-8 at byte {}: convert it to UTF-8", bad);
   std::vector<TokenId> ids;
   ids.reserve(text.size() / 3);
-  Lease lease(*this);
-  Workspace& workspace = lease.workspace();
+  const WorkspacePool<Workspace>::Lease lease(pool_);
   for (const AddedPiece& raw : raw_finder_.split(text, skip_special)) {
     if (raw.id >= 0) {
       ids.push_back(raw.id);
@@ -120,7 +91,7 @@ std::vector<TokenId> BpeTokenizer::encode(std::string_view text, bool skip_speci
       if (piece.id >= 0) {
         ids.push_back(piece.id);
       } else {
-        encode_words(piece.text, workspace, ids);
+        encode_words(piece.text, *lease, ids);
       }
     }
   }

@@ -1,8 +1,6 @@
 // Byte-level BPE tokenizer: added tokens, normalisation, splitting into words, merging.
 #pragma once
 
-#include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,6 +9,7 @@
 #include "data/tokenizer/pre_tokenizer.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/tokenizer_spec.h"
+#include "data/tokenizer/workspace_pool.h"
 
 namespace unfold::data {
 
@@ -36,7 +35,6 @@ class BpeTokenizer : public Tokenizer {
 
  private:
   struct Workspace;
-  class Lease;
 
   TokenizerSpec spec() const;
   std::vector<TokenId> encode(std::string_view text, bool skip_special) const;
@@ -54,8 +52,7 @@ class BpeTokenizer : public Tokenizer {
   std::vector<bool> special_;  // by id
   std::string fingerprint_;
 
-  mutable std::mutex pool_mutex_;
-  mutable std::vector<std::unique_ptr<Workspace>> pool_;
+  mutable WorkspacePool<Workspace> pool_;
 };
 
 }  // namespace unfold::data
