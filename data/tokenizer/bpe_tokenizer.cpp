@@ -11,12 +11,6 @@
 namespace unfold::data {
 namespace {
 
-std::vector<bool> mark_added(const TokenizerSpec& spec) {
-  std::vector<bool> marks(spec.tokens.size());
-  for (const AddedToken& token : spec.added) marks.at(static_cast<std::size_t>(token.id)) = true;
-  return marks;
-}
-
 // The added tokens that are looked for before normalisation, or those behind it.
 std::vector<AddedToken> tokens_of(const TokenizerSpec& spec, bool normalized) {
   std::vector<AddedToken> tokens;

@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::string_view kTag = "tokenizer";
 
-std::vector<bool> mark_added(const TokenizerSpec& spec) {
-  std::vector<bool> marks(spec.tokens.size());
-  for (const AddedToken& token : spec.added) marks.at(static_cast<std::size_t>(token.id)) = true;
-  return marks;
-}
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;

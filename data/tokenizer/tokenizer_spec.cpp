@@ -16,6 +16,12 @@ TokenizerSpec byte_spec() {
   return spec;
 }
 
+std::vector<bool> mark_added(const TokenizerSpec& spec) {
+  std::vector<bool> marks(spec.tokens.size());
+  for (const AddedToken& token : spec.added) marks.at(static_cast<std::size_t>(token.id)) = true;
+  return marks;
+}
+
 std::string fingerprint_of(const TokenizerSpec& spec) {
   Sha256 hash;
   const auto put = [&](std::string_view name, std::string_view value) {

@@ -59,6 +59,9 @@ TokenizerSpec byte_spec();
 // (BpeModel, PreTokenizer, SentencePieceTokenizer).
 std::shared_ptr<const Tokenizer> make_tokenizer(TokenizerSpec spec);
 
+// By id: whether the token is an added one.
+std::vector<bool> mark_added(const TokenizerSpec& spec);
+
 // SHA-256 over all fields, each with its length, as 64 hex digits.
 std::string fingerprint_of(const TokenizerSpec& spec);
 
