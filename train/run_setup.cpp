@@ -15,6 +15,13 @@ namespace unfold::train {
 namespace fs = std::filesystem;
 using core::Tensor;
 
+namespace {
+
+// What an imported run has beside its weights: how to chat with it, and when it ends a turn.
+constexpr const char* kHeirlooms[] = {"chat_template.txt", "generation_config.json"};
+
+}  // namespace
+
 void require_free_run_folder(const TrainerConfig& config) {
   const fs::path run = config.run.dir;
   std::error_code ignored;
@@ -36,11 +43,18 @@ NewRunFolder::NewRunFolder(const TrainerConfig& config, const data::Tokenizer& t
   try {
     core::create_folder(run_);
     if (tokenizer.kind() != "byte") tokenizer.save(run_ / "tokenizer.json");
+    for (const char* name : kHeirlooms) inherit(config.train.init_from, name);
     core::write_file_atomically(run_ / "config.yaml", config.resolved_yaml);
   } catch (...) {
     remove();
     throw;
   }
+}
+
+void NewRunFolder::inherit(const fs::path& from, const char* name) const {
+  std::error_code ignored;
+  if (from.empty() || !fs::is_regular_file(from / name, ignored)) return;
+  core::write_file_atomically(run_ / name, core::read_text_file(from / name));
 }
 
 NewRunFolder::~NewRunFolder() {

@@ -21,6 +21,7 @@ void require_free_run_folder(const TrainerConfig& config);
 void require_run_folder(const TrainerConfig& config);
 
 // The folder of a new run with its tokenizer.json and config.yaml, the latter last: it marks a run.
+// From the run of train.init_from it takes chat template and generation config, if it has them.
 // Unless keep() is called, the destructor removes what the constructor made, so that a start that
 // fails leaves no traces.
 class NewRunFolder {
@@ -34,6 +35,7 @@ class NewRunFolder {
   void keep() { keep_ = true; }
 
  private:
+  void inherit(const std::filesystem::path& from, const char* name) const;
   void remove() const;
 
   std::filesystem::path run_;

@@ -139,6 +139,23 @@ TEST(RunSetup, TheVocabularyIsTheTokenizersUnlessLarger) {
   EXPECT_NE(error.find("model.vocab_size"), std::string::npos) << error;
 }
 
+TEST(RunSetup, ARunTakesOverTheChatTemplateOfTheOneItStartsFrom) {
+  const test::TempFolder folder;
+  const data::ByteTokenizer tokenizer;
+  TrainerConfig config;
+  config.resolved_yaml = "run: {}\n";
+  config.run.dir = (folder / "run").string();
+  config.train.init_from = (folder / "imported").string();
+  fs::create_directories(folder / "imported");
+  core::write_file_atomically(folder / "imported" / "chat_template.txt", "{{ messages }}");
+  {
+    const NewRunFolder made(config, tokenizer);
+    EXPECT_EQ(testing::read_file(folder / "run" / "chat_template.txt"), "{{ messages }}");
+    EXPECT_FALSE(fs::exists(folder / "run" / "generation_config.json"));
+  }
+  EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
 TEST(RunSetup, ANewRunFolderIsRemovedUnlessKept) {
   const test::TempFolder folder;
   const data::ByteTokenizer tokenizer;
