@@ -1,7 +1,6 @@
 #include "cli/command_line.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -14,6 +13,7 @@
 #include "cli/config/value.h"
 #include "cli/exit_code.h"
 #include "cli/number_text.h"
+#include "core/text_format.h"
 
 namespace unfold::cli {
 
@@ -112,7 +112,7 @@ Option Command::add_flag(const std::string& name, bool& value, const std::string
 Option Command::add_choice(const std::string& name, std::string& value,
                            const std::vector<std::string>& choices, const std::string& help) {
   return add_option(name, value, help)
-      .type_name(fmt::format("{}", fmt::join(choices, "|")))
+      .type_name(core::join(choices, "|"))
       .is_one_of(choices, HelpLists::no)
       .capture_default_str();
 }

@@ -1,11 +1,12 @@
 #include "core/tensor.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "core/kernels/elementwise.h"
+#include "core/text_format.h"
 
 namespace unfold::core {
 namespace {
@@ -23,7 +24,7 @@ std::vector<std::int64_t> row_major_strides(const Shape& shape) {
 }  // namespace
 
 std::string to_string(const Shape& shape) {
-  return fmt::format("({})", fmt::join(shape, ", "));
+  return fmt::format("({})", core::join(shape, ", "));
 }
 
 std::int64_t element_count(const Shape& shape) {

@@ -1,13 +1,15 @@
 #include "eval/loaded_run.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/error.h"
+#include "core/text_format.h"
 #include "models/formats/checkpoint_folder.h"
 
 namespace unfold::eval {
@@ -22,7 +24,7 @@ std::string list_steps(const std::vector<std::int64_t>& steps) {
   constexpr std::size_t kMost = 8;
   const auto first = steps.end() - static_cast<std::ptrdiff_t>(std::min(steps.size(), kMost));
   return fmt::format("{}{}", first == steps.begin() ? "" : "..., ",
-                     fmt::join(first, steps.end(), ", "));
+                     core::join(std::span(first, steps.end()), ", "));
 }
 
 std::int64_t step_from(std::string_view which) {

@@ -1,8 +1,9 @@
 #include "eval/method.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include "core/error.h"
+#include "core/text_format.h"
 #include "gsa/block_map.h"
 #include "models/score.h"
 
@@ -37,7 +38,7 @@ Method method_from_name(std::string_view name, double ratio,
   const std::optional<gsa::PolicyKind> kind = gsa::policy_from_name(name);
   if (!kind) {
     core::fail("eval", "unknown method '{}': choose one of {}", name,
-               fmt::join(method_names(), ", "));
+               core::join(method_names(), ", "));
   }
   Method method;
   method.name = name;

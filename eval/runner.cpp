@@ -1,6 +1,6 @@
 #include "eval/runner.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/text_format.h"
 #include "models/parameter_table.h"
 
 namespace unfold::eval {
@@ -21,7 +22,7 @@ namespace {
 void check_names(const char* key, const std::vector<std::string>& names,
                  const std::vector<std::string>& known) {
   core::require(!names.empty(), "eval", "{} is empty: list some of {}", key,
-                fmt::join(known, ", "));
+                core::join(known, ", "));
   for (auto name = names.begin(); name != names.end(); ++name) {
     core::require(std::find(names.begin(), name, *name) == name, "eval", "{} lists {} twice", key,
                   *name);
@@ -98,12 +99,12 @@ Results evaluate(LoadedRun& run, const EvalSettings& settings, const Provenance&
     if (skipped.empty()) continue;
     core::log::warning(
         "task {} is not measured under {}: it scores whole rows, where nothing is picked", name,
-        fmt::join(skipped, ", "));
+        core::join(skipped, ", "));
   }
   core::require(!pairs.empty(), "eval",
                 "none of the tasks {} can be measured under {}: add a task with answers, such as "
                 "recall, or a method such as full",
-                fmt::join(settings.eval.tasks, ", "), fmt::join(settings.eval.methods, ", "));
+                core::join(settings.eval.tasks, ", "), core::join(settings.eval.methods, ", "));
 
   Results results;
   results.config_yaml = provenance.config_yaml;

@@ -1,7 +1,6 @@
 #include "cli/bench/attention_bench.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string>
@@ -11,6 +10,7 @@
 #include "cli/bench/model.h"
 #include "cli/bench/timing.h"
 #include "core/parallel.h"
+#include "core/text_format.h"
 #include "gsa/block_map.h"
 #include "gsa/kernels/attention.h"
 #include "train/plan.h"
@@ -69,7 +69,7 @@ std::vector<Cell> measure(const Case& what, double seconds, std::vector<double>&
   // Multiply-adds of the two and five products over the pairs that are seen.
   const double work = 2e-9 * pairs * static_cast<double>(shape.heads * shape.width);
   return {what.chunks.empty() ? std::string("causal")
-                              : fmt::format("gist {}", fmt::join(what.chunks, "x")),
+                              : fmt::format("gist {}", core::join(what.chunks, "x")),
           static_cast<double>(what.rows),
           static_cast<double>(what.length),
           pairs / static_cast<double>(tokens),

@@ -1,6 +1,6 @@
 #include "cli/bench/selection_bench.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <limits>
@@ -10,6 +10,7 @@
 #include "cli/bench/timing.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/text_format.h"
 #include "gsa/cached_attention.h"
 #include "gsa/insertion.h"
 
@@ -167,7 +168,7 @@ Section selection_section(const SelectionBenchOptions& options,
   section.key = "selection";
   section.title = fmt::format(
       "gists scored by a query head in a decode step, chunks {}, at most {} picks a level",
-      fmt::join(options.chunks, ","), options.budget);
+      core::join(options.chunks, ","), options.budget);
   section.columns = {{"context", "context"}};
   for (std::size_t level = 0; level < options.chunks.size(); ++level) {
     section.columns.push_back({fmt::format("gists_{}", level), fmt::format("gists {}", level)});

@@ -1,7 +1,7 @@
 // unfold bench cpu: how fast the kernels and the training step are on this machine;
 // unfold bench selection: what selecting costs as the context grows;
 // the benches of one device, the GPU above all: cli/commands/bench_device.cpp.
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <memory>
@@ -21,6 +21,7 @@
 #include "cli/commands/bench_device.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text_format.h"
 
 namespace unfold::cli {
 namespace {
@@ -119,14 +120,14 @@ void add_selection_bench(Command bench) {
       .delimiter(',')
       .one_value()
       .type_name("N,...")
-      .default_str(fmt::format("{}", fmt::join(options->contexts, ",")));
+      .default_str(core::join(options->contexts, ","));
   command
       .add_option("--chunks", options->chunks,
                   "raw tokens a chunk, then gists a higher gist, one entry a level")
       .delimiter(',')
       .one_value()
       .type_name("C[,M...]")
-      .default_str(fmt::format("{}", fmt::join(options->chunks, ",")));
+      .default_str(core::join(options->chunks, ","));
   command.add_option("--budget", options->budget, "gists a query head picks a level, at most")
       .type_name("K")
       .capture_default_str();

@@ -1,6 +1,6 @@
 #include "cli/commands/bench_device.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <memory>
 #include <string>
@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/trainer_config.h"
 #include "core/error.h"
+#include "core/text_format.h"
 
 namespace unfold::cli {
 namespace {
@@ -34,7 +35,7 @@ template <typename T>
 void add_list(Command command, const std::string& name, std::vector<T>& list, const char* type,
               const std::string& help) {
   Option option = command.add_option(name, list, help).delimiter(',').one_value().type_name(type);
-  if (!list.empty()) option.default_str(fmt::format("{}", fmt::join(list, ",")));
+  if (!list.empty()) option.default_str(core::join(list, ","));
 }
 
 void add_train_bench(Command bench) {

@@ -2,7 +2,6 @@
 #include "cli/commands/inspect_rows.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/trainer_config.h"
 #include "core/error.h"
+#include "core/text_format.h"
 #include "data/tokenizer/tokenizer.h"
 #include "train/run_setup.h"
 #include "train/training_loss.h"
@@ -30,7 +30,7 @@ std::string row_line(const data::Batch& batch, std::int64_t step, std::int64_t r
   const gsa::Layout& layout = batch.layout;
   const auto part = [&](const auto& all) {
     const auto length = static_cast<std::size_t>(layout.length);
-    return fmt::join(std::span(all).subspan(static_cast<std::size_t>(row) * length, length), ",");
+    return core::join(std::span(all).subspan(static_cast<std::size_t>(row) * length, length), ",");
   };
   // 0 a document without links, 1 system prompt, 2 document, 3 link, 4 suffix.
   std::string parts;

@@ -1,11 +1,11 @@
 #include "cli/config/range.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "cli/config/nearest.h"
+#include "core/text_format.h"
 
 namespace unfold::cli {
 namespace {
@@ -48,7 +48,7 @@ void check_choices(const std::string& value, std::span<const std::string> names,
   const std::string nearest = nearest_name(value, names);
   const std::string hint = nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest);
   fail_at(where, fmt::format("unknown choice {}: {}choices: {}", in_quotes(value), hint,
-                             fmt::join(names, ", ")));
+                             core::join(names, ", ")));
 }
 
 void check_choices(const std::vector<std::string>& values, std::span<const std::string> names,

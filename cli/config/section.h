@@ -7,7 +7,6 @@
 #pragma once
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -19,6 +18,7 @@
 
 #include "cli/config/range.h"
 #include "cli/config/schema.h"
+#include "core/text_format.h"
 
 namespace unfold::cli {
 
@@ -64,7 +64,7 @@ class Section {
   template <typename Struct, typename T>
   void add(std::string_view name, T Struct::*member, std::vector<std::string> names,
            std::string help) {
-    std::string range = fmt::format("{}", fmt::join(names, ", "));
+    std::string range = core::join(names, ", ");
     add_checked(name, member, std::move(range), std::move(help),
                 [names = std::move(names)](const T& value, const Where& where) {
                   check_choices(value, names, where);
@@ -80,7 +80,7 @@ class Section {
     Entry entry;
     entry.key = name_ + "." + std::string(name);
     entry.type = "choice";
-    entry.range = fmt::format("{}", fmt::join(names, ", "));
+    entry.range = core::join(names, ", ");
     entry.help = std::move(help);
     entry.set = [access = access_, member, choices, names](Config& config, const Value& value,
                                                            const Where& where) {

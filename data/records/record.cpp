@@ -1,6 +1,6 @@
 #include "data/records/record.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/text_format.h"
 
 namespace unfold::data {
 namespace {
@@ -78,7 +79,7 @@ class RecordParser {
     for (const auto& member : value.items()) {
       require(std::find(known.begin(), known.end(), member.key()) != known.end(),
               "{} has an unknown member \"{}\": known are {}", what, member.key().substr(0, 40),
-              fmt::join(known, ", "));
+              core::join(known, ", "));
     }
   }
 

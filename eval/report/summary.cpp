@@ -1,7 +1,6 @@
 #include "eval/report/summary.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -138,7 +137,7 @@ std::string chunk_phrase(const ConfigFacts& facts) {
     return fmt::format(", one gist token for {} tokens of text", facts.chunks->front());
   }
   return fmt::format(", {} gist levels ({}), nominal ratio {}", facts.chunks->size(),
-                     fmt::join(*facts.chunks, " x "), format_ratio(ratio));
+                     core::join(*facts.chunks, " x "), format_ratio(ratio));
 }
 
 std::string training_sentence(const RunRecord& record) {

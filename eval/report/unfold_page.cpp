@@ -1,10 +1,10 @@
 #include "eval/report/unfold_page.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <cstddef>
 
+#include "core/text_format.h"
 #include "eval/report/html.h"
 #include "eval/report/page_style.h"
 
@@ -106,7 +106,7 @@ void write_document(const UnfoldTrace& trace, HtmlWriter& html) {
         steps[j].empty()
             ? fmt::format("chunk {}: never unfolded", j)
             : fmt::format("chunk {}: unfolded for {} of {} tokens ({})", j, steps[j].size(),
-                          trace.steps.size(), fmt::join(steps[j], ", "));
+                          trace.steps.size(), core::join(steps[j], ", "));
     html.element(
         "span", trace.chunks[j],
         {{"class", "chunk"},
@@ -129,7 +129,7 @@ void write_table(const UnfoldTrace& trace, HtmlWriter& html) {
     html.open("tr").element("td", fmt::format("{}", i + 1), {{"class", "num soft"}});
     html.open("td").element("code", shown(step)).close();
     html.element("td", fmt::format("{}", step.keys), {{"class", "num"}});
-    html.element("td", fmt::format("{}", fmt::join(step.chunks, " ")), {{"class", "list"}});
+    html.element("td", core::join(step.chunks, " "), {{"class", "list"}});
     html.close();
   }
   html.close().close().close();
@@ -138,7 +138,7 @@ void write_table(const UnfoldTrace& trace, HtmlWriter& html) {
 void write_script(const UnfoldTrace& trace, HtmlWriter& html) {
   std::string picks;
   for (const UnfoldStep& step : trace.steps) {
-    picks += fmt::format("{}[{}]", picks.empty() ? "" : ",", fmt::join(step.chunks, ","));
+    picks += fmt::format("{}[{}]", picks.empty() ? "" : ",", core::join(step.chunks, ","));
   }
   html.open("script").raw(fmt::format("\nconst picks = [{}];", picks)).raw(kScript).close();
 }

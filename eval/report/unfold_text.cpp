@@ -1,9 +1,10 @@
 #include "eval/report/unfold_text.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+
+#include "core/text_format.h"
 
 namespace unfold::eval {
 namespace {
@@ -45,7 +46,7 @@ std::string unfold_text(const UnfoldTrace& trace) {
   for (std::size_t i = 0; i < trace.steps.size(); ++i) {
     const UnfoldStep& step = trace.steps[i];
     text += fmt::format("{:>5}  {:<{}}  {:>9}  {}\n", i + 1, token_cell(step), width, step.keys,
-                        fmt::join(step.chunks, " "));
+                        core::join(step.chunks, " "));
   }
   text += "\nchunk  unfolded  text\n";
   const std::vector<std::int64_t> times = trace.times_unfolded();

@@ -1,8 +1,9 @@
 #include "eval/tasks/task.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include "core/error.h"
+#include "core/text_format.h"
 #include "eval/tasks/answers.h"
 #include "eval/tasks/perplexity.h"
 #include "eval/tasks/recall.h"
@@ -51,7 +52,7 @@ std::unique_ptr<Task> make_task(std::string_view name, const LoadedRun& run,
   for (const TaskEntry& entry : tasks()) {
     if (entry.name == name) return entry.make(run, settings);
   }
-  core::fail("eval", "unknown task '{}': choose one of {}", name, fmt::join(task_names(), ", "));
+  core::fail("eval", "unknown task '{}': choose one of {}", name, core::join(task_names(), ", "));
 }
 
 }  // namespace unfold::eval

@@ -1,10 +1,11 @@
 #include "models/formats/hugging_face_folder.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <set>
 
 #include "core/file.h"
+#include "core/text_format.h"
 
 namespace unfold::models {
 
@@ -38,7 +39,7 @@ std::string HuggingFaceFolder::describe() const {
   std::set<std::string> types;
   for (const SourceTensor& tensor : tensors_) types.insert(tensor.type);
   return fmt::format("Hugging Face folder, {} tensors in {} file{}, {}", tensors_.size(),
-                     files_.size(), files_.size() == 1 ? "" : "s", fmt::join(types, " and "));
+                     files_.size(), files_.size() == 1 ? "" : "s", core::join(types, " and "));
 }
 
 }  // namespace unfold::models
