@@ -1,5 +1,6 @@
 #include "core/comm/agreement.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "core/checksum.h"
@@ -48,6 +49,7 @@ std::string difference_of(const std::vector<Agreed>& all, const std::vector<std:
 
 std::string line_at(std::string_view text, std::size_t at) {
   constexpr std::size_t kMost = 100;
+  if (at > text.size()) return "";
   std::size_t begin = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
   begin = begin == std::string_view::npos ? 0 : begin + 1;
   std::string_view line = text.substr(begin, text.find('\n', at) - begin);
@@ -60,8 +62,12 @@ std::string line_at(std::string_view text, std::size_t at) {
 std::string first_difference(const std::string& left, const std::string& right) {
   std::size_t at = 0;
   while (at < left.size() && at < right.size() && left[at] == right[at]) ++at;
-  return fmt::format("'{}' and '{}'", line_at(left, std::min(at, left.size())),
-                     line_at(right, std::min(at, right.size())));
+  // Where one text ends and the other has further lines, those differ, not the last common one.
+  const std::string& longer = left.size() > right.size() ? left : right;
+  const bool ends = at == std::min(left.size(), right.size());
+  if (ends && at < longer.size() && longer[at] == '\n') ++at;
+  return fmt::format("'{}' and '{}'", line_at(left, at),
+                     line_at(right, at));
 }
 
 void require_agreement(Communicator& world, const std::vector<Agreed>& all) {

@@ -114,6 +114,7 @@ void Monitor::accept_all() {
       Peer& peer = peers_[static_cast<std::size_t>(hello.number)];
       peer.name = hello.text.substr(token_.size() + 1);
       peer.wire = std::exchange(wire, Wire());
+      peer.wire.send({FrameKind::hello, 0, options_.name});
     }
   }
   listener_.reset();
@@ -257,6 +258,7 @@ void Monitor::hear(int rank, const std::vector<Frame>& frames, double time) {
         stop(frame.text, frame.number, true);
         break;
       case FrameKind::hello:
+        peer.name = frame.text;
         break;
     }
   }
