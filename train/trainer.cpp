@@ -331,7 +331,7 @@ StepRecord Trainer::take_step() {
   const double loss = loss_.loss(terms, step.totals, decoder_.config());
   const double loss_here = loss_.loss(part, step.totals, decoder_.config());
   if (!std::isfinite(loss)) stop_unfinite("the loss", loss, !std::isfinite(loss_here));
-  if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm, !std::isfinite(norm_here));
+  if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm, false);
   const double clip = config_.train.optimizer.clip;
   const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
   const double lr = config_.train.optimizer.lr *

@@ -60,7 +60,7 @@ Monitor::Monitor(MonitorOptions options)
 }
 
 Monitor::~Monitor() {
-  leaving_ = true;
+  ending_ = true;
   if (thread_.joinable()) thread_.join();
 }
 
@@ -173,7 +173,7 @@ std::string Monitor::name_of(int rank) const {
 void Monitor::run() {
   double next_beat = 0;
   double leave_by = 0;
-  for (;;) {
+  while (!ending_) {
     const double time = now();
     if (time >= next_beat) {
       beat(time);
@@ -251,11 +251,11 @@ void Monitor::hear(int rank, const std::vector<Frame>& frames, double time) {
         judge_->forget(rank);
         break;
       case FrameKind::failed:
-        stop(fmt::format("{} failed: {}", name_of(rank), frame.text), frame.number, false);
+        stop(fmt::format("{} failed: {}", name_of(rank), frame.text), frame.number, Told::here);
         break;
       case FrameKind::stop:
         peer.wire.send({FrameKind::bye, options_.rank, ""});
-        stop(frame.text, frame.number, true);
+        stop(frame.text, frame.number, Told::elsewhere);
         break;
       case FrameKind::hello:
         peer.name = frame.text;
@@ -271,7 +271,7 @@ void Monitor::lost(int rank) {
   peer.gone = true;
   judge_->forget(rank);
   stop(fmt::format("{} ended without a word: it was killed or crashed", name_of(rank)),
-       kRankLostCode, false);
+       kRankLostCode, Told::here);
 }
 
 void Monitor::judge(double time) {
@@ -286,7 +286,7 @@ void Monitor::judge(double time) {
   if (failure) {
     // Rank 0 tells the others, and people itself; others tell rank 0, whose word comes back.
     if (options_.rank == 0 || !peers_[0].wire.open()) {
-      stop(fmt::format("{} failed: {}", name_of(options_.rank), failure->why), failure->code, true);
+      stop(fmt::format("{} failed: {}", name_of(options_.rank), failure->why), failure->code, Told::not_yet);
     } else {
       peers_[0].wire.send({FrameKind::failed, failure->code, failure->why});
     }
@@ -294,7 +294,7 @@ void Monitor::judge(double time) {
   }
   if (!sick.empty()) {
     if (options_.rank == 0 || !peers_[0].wire.open()) {
-      stop(fmt::format("{}: {}", name_of(options_.rank), sick), kRankLostCode, false);
+      stop(fmt::format("{}: {}", name_of(options_.rank), sick), kRankLostCode, Told::here);
     } else {
       peers_[0].wire.send({FrameKind::failed, kRankLostCode, sick});
     }
@@ -304,29 +304,29 @@ void Monitor::judge(double time) {
     auto verdict = judge_->silent(time, options_.silence);
     if (!verdict) verdict = judge_->hanging(time);
     if (verdict) {
-      stop(fmt::format("{} {}", name_of(verdict->rank), verdict->why), kRankLostCode, false);
+      stop(fmt::format("{} {}", name_of(verdict->rank), verdict->why), kRankLostCode, Told::here);
     }
     return;
   }
   // The others know of rank 0 alone; only their own words would make them stall.
   const auto verdict = judge_->silent(time, options_.silence);
   if (verdict && verdict->rank == 0) {
-    stop(fmt::format("{} {}", name_of(0), verdict->why), kRankLostCode, false);
+    stop(fmt::format("{} {}", name_of(0), verdict->why), kRankLostCode, Told::here);
   }
 }
 
-void Monitor::stop(const std::string& why, int code, bool said) {
+void Monitor::stop(const std::string& why, int code, Told told) {
   if (stopped()) return;
   if (options_.rank == 0) {
     for (Peer& peer : peers_) {
       if (peer.wire.open()) peer.wire.send({FrameKind::stop, code, why});
     }
   }
-  if (!said) options_.say(fmt::format("[ranks] {}: all ranks stop", why));
+  if (told == Told::here) options_.say(fmt::format("[ranks] {}: all ranks stop", why));
   {
     const std::lock_guard lock(mutex_);
     stopped_at_ = now();
-    end_ = End{why, code, true};
+    end_ = End{why, code, told != Told::not_yet};
   }
   stopped_.store(true, std::memory_order_release);
   changed_.notify_all();

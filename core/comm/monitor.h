@@ -71,11 +71,12 @@ class Monitor {
   struct End {
     std::string why;
     int code = 0;
-    bool said = false;  // a line was written, here or at rank 0
+    bool said = false;  // people have been told
   };
   bool stopped() const { return stopped_.load(std::memory_order_acquire); }
   End end() const;
-  // This rank cannot go on. Returns when all know, or after a few seconds.
+  // This rank cannot go on. Returns when all know, or after a few seconds; unless people were told,
+  // it is for this rank to do.
   End fail(const std::string& why, int code);
 
   // The end of a run that ended well: every rank calls it, when nobody needs anybody any more.
@@ -96,8 +97,10 @@ class Monitor {
   void hear(int rank, const std::vector<Frame>& frames, double now);
   void lost(int rank);
   void judge(double now);
-  // Ends the run: rank 0 tells the others. said: whether somebody has told people.
-  void stop(const std::string& why, int code, bool said);
+  // Ends the run: rank 0 tells the others. Who tells people: this watch, another rank, or this rank,
+  // whose failure it is, later.
+  enum class Told { here, elsewhere, not_yet };
+  void stop(const std::string& why, int code, Told told);
   std::string name_of(int rank) const;
   double now() const;
 
@@ -111,7 +114,8 @@ class Monitor {
   std::atomic<int> waiting_{0};
   std::atomic<const char*> busy_{nullptr};
   std::atomic<bool> stopped_{false};
-  std::atomic<bool> leaving_{false};
+  std::atomic<bool> leaving_{false};  // with a goodbye
+  std::atomic<bool> ending_{false};   // without
   mutable std::mutex mutex_;  // of everything below
   std::condition_variable changed_;
   std::optional<End> end_;

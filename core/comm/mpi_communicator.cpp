@@ -166,8 +166,7 @@ void MpiCommunicator::check() {
 void MpiCommunicator::fail(std::string_view why, int exit_code) {
   if (!monitor_) return;
   const Monitor::End end = monitor_->fail(std::string(why), exit_code);
-  const bool own = is_root() && end.why.ends_with(why);
-  if (end.said && !own) throw RankLost(end.why, end.code);
+  if (end.said) throw RankLost(end.why, end.code);
 }
 
 void MpiCommunicator::finish() {
