@@ -8,7 +8,7 @@
 namespace unfold::core::cuda {
 namespace {
 
-cudaStream_t native(void* stream) {
+cudaStream_t stream_of(void* stream) {
   return static_cast<cudaStream_t>(stream);
 }
 
@@ -27,12 +27,12 @@ SideStream::SideStream(int device) : device_(device) {
 }
 
 SideStream::~SideStream() {
-  if (stream_ != nullptr) cudaStreamDestroy(native(stream_));
+  if (stream_ != nullptr) cudaStreamDestroy(stream_of(stream_));
 }
 
 void SideStream::wait_for(void* mark) {
   use(device_);
-  check_status(cudaStreamWaitEvent(native(stream_), static_cast<cudaEvent_t>(mark), 0),
+  check_status(cudaStreamWaitEvent(stream_of(stream_), static_cast<cudaEvent_t>(mark), 0),
                "ordering streams");
 }
 
@@ -40,7 +40,7 @@ void* SideStream::mark() {
   use(device_);
   cudaEvent_t event = nullptr;
   check_status(cudaEventCreate(&event), "making an event");
-  const cudaError_t status = cudaEventRecord(event, native(stream_));
+  const cudaError_t status = cudaEventRecord(event, stream_of(stream_));
   if (status != cudaSuccess) cudaEventDestroy(event);
   check_status(status, "marking the time");
   return event;
@@ -48,26 +48,26 @@ void* SideStream::mark() {
 
 void SideStream::synchronize() {
   use(device_);
-  check_status(cudaStreamSynchronize(native(stream_)), "waiting for the GPU");
+  check_status(cudaStreamSynchronize(stream_of(stream_)), "waiting for the GPU");
 }
 
 void SideStream::copy_to_host(void* to, const void* from, std::size_t bytes) {
   use(device_);
-  check_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, native(stream_)),
+  check_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(stream_)),
                "copying from the GPU");
   synchronize();
 }
 
 void SideStream::copy_to_device(void* to, const void* from, std::size_t bytes) {
   use(device_);
-  check_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, native(stream_)),
+  check_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(stream_)),
                "copying to the GPU");
   synchronize();
 }
 
 void SideStream::copy_on_device(void* to, const void* from, std::size_t bytes) {
   use(device_);
-  check_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, native(stream_)),
+  check_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(stream_)),
                "copying on the GPU");
   synchronize();
 }
