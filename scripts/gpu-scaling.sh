@@ -110,13 +110,15 @@ value() { # NAME FILE
 }
 positions=
 measure() {
-  local shape=$1 rows=$2 ranks=$3 zero1=$4 name status=0 run=()
+  local shape=$1 rows=$2 ranks=$3 zero1=$4 name status=0 run=() launch
   name=$shape-$ranks-$zero1
   positions=
   run=("$unfold" bench train "configs/bench-$shape.yaml" --format json --steps 12
     --set "train.rows=$((rows * ranks))" --set "train.zero1=$zero1")
+  launch=(env) # one GPU: the program by itself
+  if ((ranks > 1)); then launch=(mpirun -n "$ranks"); fi
   OMP_NUM_THREADS=$((cores / ranks > 0 ? cores / ranks : 1)) timeout -k 10 "$(allowed 100)" \
-    mpirun -n "$ranks" "${run[@]}" > "$folder/$name.json" 2> "$folder/$name.log" || status=$?
+    "${launch[@]}" "${run[@]}" > "$folder/$name.json" 2> "$folder/$name.log" || status=$?
   if ((status != 0)); then
     note FAIL "bench $name: exit code $status: $(grep -vE '^-*$|mpirun' "$folder/$name.log" | tail -n 1)"
     return

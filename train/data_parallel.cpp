@@ -106,16 +106,19 @@ void DataParallel::finish() {
   active_ = false;
 }
 
-void DataParallel::spread_parameters() {
-  if (!optimizer_.sharding().on) return;
+void DataParallel::step(double lr, double gradient_scale) {
+  if (!optimizer_.sharding().on) return optimizer_.step(lr, gradient_scale);
   core::Communicator::Ticket last = 0;
+  optimizer_.begin_step();
   for (const std::vector<std::size_t>& bucket : buckets_) {
+    optimizer_.update(bucket, lr, gradient_scale);
     std::vector<Tensor> parameters;
     for (const std::size_t i : bucket) {
       parameters.push_back(optimizer_.states()[i].parameter.value());
     }
     last = world_.start_all_gather(parameters);
   }
+  optimizer_.clear_gradients();
   world_.wait(last);
 }
 

@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/optimizer.h"
@@ -75,9 +76,16 @@ double AdamW::gradient_norm() const {
 }
 
 void AdamW::step(double lr, double gradient_scale) {
-  ++steps_done_;
+  std::vector<std::size_t> all(states_.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  begin_step();
+  update(all, lr, gradient_scale);
+  clear_gradients();
+}
+
+void AdamW::update(const std::vector<std::size_t>& states, double lr, double gradient_scale) {
   std::vector<core::kernels::AdamWUpdate> updates;
-  for (std::size_t i = 0; i < states_.size(); ++i) {
+  for (const std::size_t i : states) {
     const State& state = states_[i];
     if (state.share.size() == 0) continue;
     const core::kernels::AdamWStep step = {
@@ -95,7 +103,6 @@ void AdamW::step(double lr, double gradient_scale) {
         {state.master, gradient_of(state), state.m, state.v, state.part(), step});
   }
   if (!updates.empty()) core::kernels::adamw_all(updates);
-  clear_gradients();
 }
 
 void AdamW::clear_gradients() {

@@ -54,6 +54,10 @@ class AdamW {
   core::Tensor squared_gradient_norm() const;
   // One update with gradients multiplied by gradient_scale; gradients are cleared.
   void step(double lr, double gradient_scale);
+  // The same in parts, each of some states: begin_step(), then update() until all have had theirs,
+  // then clear_gradients().
+  void begin_step() { ++steps_done_; }
+  void update(const std::vector<std::size_t>& states, double lr, double gradient_scale);
   // Throws the gradients away.
   void clear_gradients();
 

@@ -99,8 +99,8 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   }
   if (parallel) parallel->finish();
   optimizer.gradient_norm();
-  optimizer.step(config.train.optimizer.lr, 1.0);
-  if (parallel) parallel->spread_parameters();
+  parallel ? parallel->step(config.train.optimizer.lr, 1.0)
+           : optimizer.step(config.train.optimizer.lr, 1.0);
   const core::MemoryStats stats = core::memory_stats(meta);
   return {stats.use_peak, stats.at_peak, stats.peak};
 }

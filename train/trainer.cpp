@@ -337,8 +337,7 @@ StepRecord Trainer::take_step() {
   const double lr = config_.train.optimizer.lr *
                     schedule_factor(config_.train.schedule, state_.step, config_.train.steps);
   saver_->before_update();
-  optimizer_.step(lr, scale);
-  if (parallel_) parallel_->spread_parameters();
+  parallel_ ? parallel_->step(lr, scale) : optimizer_.step(lr, scale);
   ++state_.step;
   state_.tokens += static_cast<std::int64_t>(step.totals.targets);
   state_.loader = step.after;

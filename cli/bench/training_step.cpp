@@ -77,8 +77,9 @@ void TrainingStep::take() {
   const bool counts = config_.train.zero1 || world_.is_root();
   double squared = counts ? optimizer_.squared_gradient_norm().item() : 0;
   world_.all_reduce_sum(std::span<double>(&squared, 1));
-  optimizer_.step(config_.train.optimizer.lr, 1.0 / std::max(1.0, std::sqrt(squared)));
-  if (parallel_) parallel_->spread_parameters();
+  const double scale = 1.0 / std::max(1.0, std::sqrt(squared));
+  const double lr = config_.train.optimizer.lr;
+  parallel_ ? parallel_->step(lr, scale) : optimizer_.step(lr, scale);
 }
 
 std::int64_t TrainingStep::peak_bytes() const {

@@ -50,6 +50,14 @@ unfold_house_test(rules scripts/check_house.sh)
 unfold_house_test(check_house tests/house/check_house_test.sh)
 unfold_house_test(setup tests/house/setup_test.sh)
 unfold_house_test(scripts tests/house/scripts_test.sh)
+unfold_house_test(train_forever tests/house/train_forever_test.sh)
+if(UNFOLD_WITH_MPI AND NOT UNFOLD_SANITIZE)
+  # Few kills here; scripts/kill-ranks.sh 50 by hand.
+  unfold_house_test(kill_ranks scripts/kill-ranks.sh 3)
+  unfold_house_test(network_ranks scripts/network-ranks.sh)
+  set_tests_properties(house.kill_ranks house.network_ranks PROPERTIES SKIP_RETURN_CODE 77
+                       ENVIRONMENT UNFOLD=$<TARGET_FILE:unfold>)
+endif()
 unfold_house_test(loss_curves tests/house/loss_curves_test.sh $<TARGET_FILE:unfold>)
 set_tests_properties(house.loss_curves PROPERTIES SKIP_RETURN_CODE 77)  # without PyTorch
 if(UNFOLD_HEADER_CHECK)
