@@ -131,7 +131,8 @@ std::map<std::string, std::vector<std::string>>& flag_choices() {
 std::vector<std::string> joined_arguments(int argc, char** argv) {
   std::vector<std::string> arguments;
   for (int i = 1; i < argc; ++i) {
-    const auto flag = arguments.empty() ? flag_choices().end() : flag_choices().find(arguments.back());
+    const auto flag =
+        arguments.empty() ? flag_choices().end() : flag_choices().find(arguments.back());
     if (flag != flag_choices().end() &&
         std::find(flag->second.begin(), flag->second.end(), argv[i]) != flag->second.end()) {
       arguments.back() += "=" + std::string(argv[i]);

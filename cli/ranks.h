@@ -18,8 +18,8 @@ class SaidElsewhere {
   int code_;
 };
 
-// Runs the body with the world of this process (core/comm/world.h). An exception on one rank ends all
-// of them: what it says is written once, by rank 0 or by the rank it came from.
+// Runs the body with the world of this process (core/comm/world.h). An exception on one rank ends
+// all of them: what it says is written once, by rank 0 or by the rank it came from.
 void run_on_ranks(const std::string& device,
                   const std::function<void(core::Communicator& world)>& body);
 

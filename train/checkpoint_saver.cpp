@@ -27,7 +27,8 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 }  // namespace
 
-// Copies from a device by a stream of its own, behind the work that the device had when it was made.
+// Copies from a device by a stream of its own, behind the work that the device had when it was
+// made.
 struct CheckpointSaver::Copies {
   std::unique_ptr<core::cuda::SideStream> stream;
   std::map<std::pair<std::size_t, StatePart>, Tensor> tensors;
@@ -95,8 +96,9 @@ void CheckpointSaver::save_now(const CheckpointContent& content, bool best) {
   const core::LongWork busy(world_, "saving a checkpoint");
   const Copies copies(device());
   if (world_.is_root()) {
-    write(content,
-          [&](std::size_t i, StatePart part) { return whole_tensor(copies, i, part); }, best);
+    write(
+        content, [&](std::size_t i, StatePart part) { return whole_tensor(copies, i, part); },
+        best);
   } else if (channel_) {
     give_shares(copies);
   }
@@ -121,11 +123,12 @@ void CheckpointSaver::save_later(const CheckpointContent& content, bool best) {
   });
   if (!world_.is_root()) return;
   given_ = queue_->give([this, copies, content, best, begin] {
-    write(content,
-          [&](std::size_t i, StatePart part) {
-            return std::exchange(copies->tensors.at({i, part}), Tensor());
-          },
-          best);
+    write(
+        content,
+        [&](std::size_t i, StatePart part) {
+          return std::exchange(copies->tensors.at({i, part}), Tensor());
+        },
+        best);
     core::log::debug("step {} was saved in {:.3f} s, in the background", content.state.step,
                      seconds_since(begin));
   });

@@ -54,8 +54,8 @@ void DataParallel::complete(std::size_t state) {
   if (!active_) return;
   complete_[state] = true;
   const auto is_complete = [this](std::size_t i) { return complete_[i]; };
-  while (next_ < buckets_.size() && std::all_of(buckets_[next_].begin(), buckets_[next_].end(),
-                                                is_complete)) {
+  while (next_ < buckets_.size() &&
+         std::all_of(buckets_[next_].begin(), buckets_[next_].end(), is_complete)) {
     start_bucket();
   }
 }

@@ -99,8 +99,7 @@ void AdamW::update(const std::vector<std::size_t>& states, double lr, double gra
         .seed = seed_,
         .stream = static_cast<std::uint64_t>(steps_done_) << kParameterBits | i,
         .first = static_cast<std::uint64_t>(state.share.begin)};
-    updates.push_back(
-        {state.master, gradient_of(state), state.m, state.v, state.part(), step});
+    updates.push_back({state.master, gradient_of(state), state.m, state.v, state.part(), step});
   }
   if (!updates.empty()) core::kernels::adamw_all(updates);
 }

@@ -3,8 +3,8 @@
 // float32, and stored with a rounding that is right on average.
 //
 // Sharded (ZeRO-1), a rank keeps masters and moments of its share of every parameter
-// (core/comm/share.h) and updates that share alone. Then gradients come summed and cut to shares, and
-// parameters have to be spread afterwards: train/data_parallel.h does both.
+// (core/comm/share.h) and updates that share alone. Then gradients come summed and cut to shares,
+// and parameters have to be spread afterwards: train/data_parallel.h does both.
 #pragma once
 
 #include <cstdint>

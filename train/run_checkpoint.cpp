@@ -95,7 +95,7 @@ TrainerState read_trainer(const std::filesystem::path& file, AdamW& optimizer) {
 CheckpointContent describe_checkpoint(const models::ModelDescription& description,
                                       const AdamW& optimizer, const TrainerState& state) {
   CheckpointContent content = {description, state, optimizer.steps_done(), optimizer.state_dtype(),
-                               {}, 0};
+                               {},          0};
   for (const AdamW::State& parameter : optimizer.states()) {
     content.names.push_back(parameter.name);
     const core::DType wide = core::accumulator_of(parameter.parameter.dtype());
@@ -143,10 +143,9 @@ void save_checkpoint(const std::filesystem::path& run, const CheckpointContent& 
 void save_checkpoint(const std::filesystem::path& run, const models::ModelDescription& description,
                      const AdamW& optimizer, const TrainerState& state) {
   core::check(!optimizer.sharding().on, "checkpoint", "a sharded optimizer has no whole tensors");
-  save_checkpoint(run, describe_checkpoint(description, optimizer, state),
-                  [&](std::size_t i, StatePart part) {
-                    return state_tensor(optimizer.states()[i], part);
-                  });
+  save_checkpoint(
+      run, describe_checkpoint(description, optimizer, state),
+      [&](std::size_t i, StatePart part) { return state_tensor(optimizer.states()[i], part); });
 }
 
 TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step,
@@ -163,15 +162,16 @@ TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step
   require_state_dtype(folder / models::kTrainerFile, optimizer);
   std::map<std::string, const AdamW::State*> states;
   for (const AdamW::State& state : optimizer.states()) states[state.name] = &state;
-  models::read_weights(
-      model, decoder, [&](const models::Parameter& parameter, const core::Tensor& value) {
-        const AdamW::State& state = *states.at(parameter.spec.name);
-        const core::Tensor part =
-            state.master.shape() == value.shape()
-                ? value
-                : value.reshape({-1}).slice(0, state.share.begin, state.share.end);
-        if (part.size() > 0) core::kernels::copy(part.to(decoder.device()), state.master);
-      });
+  models::read_weights(model, decoder,
+                       [&](const models::Parameter& parameter, const core::Tensor& value) {
+                         const AdamW::State& state = *states.at(parameter.spec.name);
+                         const core::Tensor part =
+                             state.master.shape() == value.shape()
+                                 ? value
+                                 : value.reshape({-1}).slice(0, state.share.begin, state.share.end);
+                         if (part.size() > 0)
+                           core::kernels::copy(part.to(decoder.device()), state.master);
+                       });
   return read_trainer(folder / models::kTrainerFile, optimizer);
 }
 

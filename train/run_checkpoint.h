@@ -45,8 +45,8 @@ void for_each_state_tensor(std::size_t states,
                            const std::function<void(std::size_t, StatePart)>& take);
 
 // Writes RUN/checkpoints/step-N (N = state.step): model.h5 with the optimizer's masters, trainer.h5
-// with its moments and the state. Atomic: see models/formats/checkpoint_folder.h. Asks for one tensor
-// after the other, each once, in the order above.
+// with its moments and the state. Atomic: see models/formats/checkpoint_folder.h. Asks for one
+// tensor after the other, each once, in the order above.
 void save_checkpoint(const std::filesystem::path& run, const CheckpointContent& content,
                      const StateTensor& tensor);
 // Of an optimizer that is not sharded.
@@ -55,9 +55,9 @@ void save_checkpoint(const std::filesystem::path& run, const models::ModelDescri
 
 enum class Verify { yes, no };
 
-// Verifies the checkpoint, unless another rank has done so, then loads it into decoder and optimizer.
-// A sharded optimizer takes its shares; the parameters of the decoder are whole all the same. Throws
-// core::UserError for a damaged checkpoint or one of another architecture.
+// Verifies the checkpoint, unless another rank has done so, then loads it into decoder and
+// optimizer. A sharded optimizer takes its shares; the parameters of the decoder are whole all the
+// same. Throws core::UserError for a damaged checkpoint or one of another architecture.
 TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step,
                              const models::ModelDescription& expected, models::Decoder& decoder,
                              AdamW& optimizer, Verify verify = Verify::yes);

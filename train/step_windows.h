@@ -6,8 +6,8 @@
 
 namespace unfold::train {
 
-// One forward pass of all ranks: `total` rows of the sequence, of which this rank takes `count` from
-// row `first` on. A rank may have none.
+// One forward pass of all ranks: `total` rows of the sequence, of which this rank takes `count`
+// from row `first` on. A rank may have none.
 struct StepWindow {
   std::int64_t total = 0;
   std::int64_t first = 0;

@@ -1,5 +1,5 @@
-// SIGINT, SIGTERM and SIGUSR1 as a wish to stop after the current step. mpirun and Slurm pass SIGUSR1
-// on to all ranks; of SIGTERM mpirun leaves them but a second.
+// SIGINT, SIGTERM and SIGUSR1 as a wish to stop after the current step. mpirun and Slurm pass
+// SIGUSR1 on to all ranks; of SIGTERM mpirun leaves them but a second.
 #pragma once
 
 #include <csignal>

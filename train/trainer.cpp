@@ -73,10 +73,9 @@ Sharding sharding_of(const TrainConfig& config, const core::Communicator& world)
 void require_same_start(const TrainerConfig& config, core::Communicator& world) {
   if (!world.distributed()) return;
   std::string config_text = config.resolved_yaml;
-  require_agreement(world, {{"the program", core::program_fingerprint(),
-                             "start the same binary on all hosts"},
-                            {"the config", std::move(config_text),
-                             "give all ranks the same config and --set"}});
+  require_agreement(
+      world, {{"the program", core::program_fingerprint(), "start the same binary on all hosts"},
+              {"the config", std::move(config_text), "give all ranks the same config and --set"}});
   const auto fingerprint = [&](const std::vector<std::string>& inputs) {
     return inputs.empty() ? std::string() : data::data_fingerprint(config.data, inputs);
   };
@@ -313,14 +312,13 @@ StepRecord Trainer::take_step() {
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
   for (const Micro& micro : step.micro) {
-    options.stream =
-        (static_cast<std::uint64_t>(state_.step) * windows_.size() + micro.window) *
-            static_cast<std::uint64_t>(world_.world_size()) +
-        static_cast<std::uint64_t>(world_.rank());
+    options.stream = (static_cast<std::uint64_t>(state_.step) * windows_.size() + micro.window) *
+                         static_cast<std::uint64_t>(world_.world_size()) +
+                     static_cast<std::uint64_t>(world_.rank());
     const bool last = parallel_ && &micro == &step.micro.back();
-    pending.push_back(loss_.accumulate(decoder_, micro.batch, step.totals, state_.step, options,
-                                       last ? [this] { parallel_->begin(); }
-                                            : std::function<void()>()));
+    pending.push_back(
+        loss_.accumulate(decoder_, micro.batch, step.totals, state_.step, options,
+                         last ? [this] { parallel_->begin(); } : std::function<void()>()));
     world_.note_progress();
   }
   if (parallel_) parallel_->finish();

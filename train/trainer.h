@@ -53,12 +53,12 @@ struct TrainSummary {
 // undisturbed run bit for bit.
 //
 // All ranks of `world` call it alike. Each takes its share of the rows of every step
-// (train/step_windows.h), and gradients are summed over ranks (train/data_parallel.h), so that losses
-// agree with those of one rank but for the order of sums. A run may go on with another number of
-// ranks, and with or without train.zero1. Rank 0 writes all files.
+// (train/step_windows.h), and gradients are summed over ranks (train/data_parallel.h), so that
+// losses agree with those of one rank but for the order of sums. A run may go on with another
+// number of ranks, and with or without train.zero1. Rank 0 writes all files.
 //
-// A new run that fails before its first step is done (out of memory, above all) leaves no folder, so
-// that it can be started again with other values.
+// A new run that fails before its first step is done (out of memory, above all) leaves no folder,
+// so that it can be started again with other values.
 //
 // Throws core::UserError: the run folder exists (without resume), data or tokenizer do not fit, a
 // checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm

@@ -72,8 +72,8 @@ class TrainingLoss {
   //   cross_entropy / targets + cpt.alignment * alignment / raw_tokens
   //     + routing_weight * routing / (suffix_queries * heads * selecting layers)
   // are added to the parameters.
-  // On a GPU it returns when all work is launched. last_backward, if set, is called before the backward
-  // pass behind which no gradients follow.
+  // On a GPU it returns when all work is launched. last_backward, if set, is called before the
+  // backward pass behind which no gradients follow.
   PendingTerms accumulate(models::Decoder& decoder, const ReadyBatch& batch,
                           const StepTotals& totals, std::int64_t step,
                           const models::ForwardOptions& options,

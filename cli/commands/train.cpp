@@ -23,8 +23,8 @@ namespace {
 // schedule that ends with train.steps. run.dir: the folder may have moved.
 bool may_change(const std::string& key) {
   return key == "run.dir" || key == "train.log_every" || key == "train.steps" ||
-         key == "train.zero1" ||
-         key == "data.prefetch" || key.starts_with("checkpoint.") || key.starts_with("eval.");
+         key == "train.zero1" || key == "data.prefetch" || key.starts_with("checkpoint.") ||
+         key.starts_with("eval.");
 }
 
 train::Resume resume_of(const std::string& word) {
@@ -104,13 +104,12 @@ void add_train_command(Command app) {
   auto profile = std::make_shared<bool>(false);
   command.add_flag("--profile", *profile,
                    "Print the time of every kernel at the end, and write it to profile.txt");
-  command.callback(
-      [arguments, resume, profile] {
-        const Config config = arguments->load();
-        run_on_ranks(config.run.device, [&](core::Communicator& world) {
-          run_train(config, resume_of(*resume), *profile, world);
-        });
-      });
+  command.callback([arguments, resume, profile] {
+    const Config config = arguments->load();
+    run_on_ranks(config.run.device, [&](core::Communicator& world) {
+      run_train(config, resume_of(*resume), *profile, world);
+    });
+  });
 }
 
 }  // namespace unfold::cli

@@ -65,18 +65,19 @@ void report_hosts(const std::vector<Facts>& all, Report& report) {
                              hosts.size(), hosts.size() == 1 ? "" : "s");
   for (const auto& [host, ranks] : hosts) {
     const Facts& facts = all[ranks.front()];
-    report.line(host, fmt::format("ranks {}..{}, {} cores ({} for a rank), {} threads a rank, {} of "
-                                  "memory available, {} GPUs",
-                                  ranks.front(), ranks.back(), facts.at("cores"),
-                                  facts.at("usable cores"), facts.at("threads"), facts.at("memory"),
-                                  facts.at("GPUs")));
+    report.line(
+        host, fmt::format("ranks {}..{}, {} cores ({} for a rank), {} threads a rank, {} of "
+                          "memory available, {} GPUs",
+                          ranks.front(), ranks.back(), facts.at("cores"), facts.at("usable cores"),
+                          facts.at("threads"), facts.at("memory"), facts.at("GPUs")));
     const double threads = std::atof(facts.at("threads").c_str());
     const double cores = std::atof(facts.at("cores").c_str());
     if (threads * static_cast<double>(ranks.size()) > cores) {
-      report.problem(fmt::format("{}: {} ranks of {} threads share {} cores: set OMP_NUM_THREADS to "
-                                 "{} or less",
-                                 host, ranks.size(), facts.at("threads"), facts.at("cores"),
-                                 std::max(1.0, std::floor(cores / static_cast<double>(ranks.size())))));
+      report.problem(
+          fmt::format("{}: {} ranks of {} threads share {} cores: set OMP_NUM_THREADS to "
+                      "{} or less",
+                      host, ranks.size(), facts.at("threads"), facts.at("cores"),
+                      std::max(1.0, std::floor(cores / static_cast<double>(ranks.size())))));
     }
     for (const std::size_t rank : ranks) {
       if (all[rank].at("device") != "cpu") {
@@ -105,11 +106,13 @@ void report_hosts(const std::vector<Facts>& all, Report& report) {
 void examine_sums(core::Communicator& world, core::Device device, std::int64_t mib,
                   Report& report) {
   const std::int64_t count = mib * (1 << 20) / 4;
-  const core::Tensor tensor = core::Tensor::full({count}, world.rank() + 1, core::DType::float32, device);
+  const core::Tensor tensor =
+      core::Tensor::full({count}, world.rank() + 1, core::DType::float32, device);
   const int ranks = world.world_size();
   world.all_reduce_sum(tensor);  // makes connections
   const double expected = ranks * (ranks + 1) / 2.0;
-  std::array<double, 1> wrong = {tensor.slice(0, count - 1, count).reshape({}).item() == expected ? 0.0 : 1.0};
+  std::array<double, 1> wrong = {
+      tensor.slice(0, count - 1, count).reshape({}).item() == expected ? 0.0 : 1.0};
   world.all_reduce_sum(std::span<double>(wrong));
   constexpr int kTimes = 5;
   world.barrier();
@@ -163,8 +166,10 @@ void examine_clocks(core::Communicator& world, Report& report) {
   }
   report.line("clocks", fmt::format("within {:.1f} ms", most * 1e3));
   if (most > 1) {
-    report.problem(fmt::format("the clock of rank {} is {:.1f} s off that of rank 0: set the clocks "
-                               "by NTP, or logs of hosts cannot be compared", whose, most));
+    report.problem(
+        fmt::format("the clock of rank {} is {:.1f} s off that of rank 0: set the clocks "
+                    "by NTP, or logs of hosts cannot be compared",
+                    whose, most));
   }
 }
 
@@ -172,9 +177,10 @@ void examine_clocks(core::Communicator& world, Report& report) {
 void examine_folder(core::Communicator& world, const std::string& folder, Report& report) {
   const fs::path path(folder);
   const std::string token = world.broadcast(
-      world.is_root() ? fmt::format("{}-{}", ::getpid(), std::chrono::system_clock::now()
-                                                             .time_since_epoch().count())
-                      : "", 0);
+      world.is_root() ? fmt::format("{}-{}", ::getpid(),
+                                    std::chrono::system_clock::now().time_since_epoch().count())
+                      : "",
+      0);
   const fs::path shared = path / (".unfold-doctor-" + token);
   std::string problem;
   if (world.is_root()) {
@@ -231,7 +237,8 @@ Findings examine(core::Communicator& world, const Options& options) {
   std::string broken;
   if (world.is_root()) {
     report_hosts(all, report);
-    for (const Facts& facts : all) broken += facts.at("device").starts_with("cpu") != (device == "cpu") ? "x" : "";
+    for (const Facts& facts : all)
+      broken += facts.at("device").starts_with("cpu") != (device == "cpu") ? "x" : "";
   }
   if (world.broadcast(broken, 0).empty() && world.world_size() > 1) {
     examine_sums(world, core::usable_device(device), options.mib, report);

@@ -21,8 +21,8 @@ struct Findings {
 };
 
 // Hosts, processes and cores; programs and libraries; GPUs and drivers; speed and latency of sums
-// over all ranks, checked for being right; clocks; whether the folder is one and the same file system
-// for all, can be written, and has space.
+// over all ranks, checked for being right; clocks; whether the folder is one and the same file
+// system for all, can be written, and has space.
 Findings examine(core::Communicator& world, const Options& options);
 
 }  // namespace unfold::cli::doctor

@@ -61,8 +61,7 @@ Facts facts_of_this_host(const std::string& device) {
   facts["cores"] = std::to_string(::sysconf(_SC_NPROCESSORS_ONLN));
   facts["usable cores"] = std::to_string(usable_cores());
   facts["threads"] = std::to_string(omp_get_max_threads());
-  facts["memory"] =
-      core::format_bytes(static_cast<double>(core::available_memory(core::Device{})));
+  facts["memory"] = core::format_bytes(static_cast<double>(core::available_memory(core::Device{})));
   facts["program"] = fmt::format("{}, {}", version(), core::program_fingerprint());
   facts["MPI"] = core::mpi_version();
   facts["NCCL"] = core::nccl_version();
@@ -72,7 +71,8 @@ Facts facts_of_this_host(const std::string& device) {
   if (device == "cpu") return facts;
   try {
     const core::Device gpu = core::usable_device(device);
-    facts["device"] = fmt::format("{} ({})", core::name_of(gpu), core::cuda::device_name(gpu.index));
+    facts["device"] =
+        fmt::format("{} ({})", core::name_of(gpu), core::cuda::device_name(gpu.index));
     const core::cuda::MemoryInfo memory = core::cuda::memory_info(gpu.index);
     facts["GPU memory"] = core::format_bytes(static_cast<double>(memory.total));
     facts["GPU free"] = core::format_bytes(static_cast<double>(memory.free));

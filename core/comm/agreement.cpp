@@ -41,8 +41,10 @@ std::string difference_of(const std::vector<Agreed>& all, const std::vector<std:
       return fmt::format("{} of rank {} differs from that of rank 0: {} at rank 0: {}", each.what,
                          rank, first_difference(other, each.text), each.advice);
     }
-    return fmt::format("rank {} compares other things than rank 0: start the same program on all "
-                       "hosts", rank);
+    return fmt::format(
+        "rank {} compares other things than rank 0: start the same program on all "
+        "hosts",
+        rank);
   }
   return "";
 }
@@ -66,8 +68,7 @@ std::string first_difference(const std::string& left, const std::string& right) 
   const std::string& longer = left.size() > right.size() ? left : right;
   const bool ends = at == std::min(left.size(), right.size());
   if (ends && at < longer.size() && longer[at] == '\n') ++at;
-  return fmt::format("'{}' and '{}'", line_at(left, at),
-                     line_at(right, at));
+  return fmt::format("'{}' and '{}'", line_at(left, at), line_at(right, at));
 }
 
 void require_agreement(Communicator& world, const std::vector<Agreed>& all) {

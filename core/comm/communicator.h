@@ -6,8 +6,8 @@
 //   NCCL, started over MPI  core/comm/nccl_communicator.h; tensors of GPUs stay there
 // Which one a process gets is decided by make_world() (core/comm/world.h).
 //
-// Sums are taken in the order of ranks, each in the accumulator dtype and rounded once, so that they
-// depend on nothing but the values; with NCCL in NCCL's order.
+// Sums are taken in the order of ranks, each in the accumulator dtype and rounded once, so that
+// they depend on nothing but the values; with NCCL in NCCL's order.
 //
 // A rank that dies, hangs or throws ends all ranks (core/comm/monitor.h): a collective that waits
 // for it throws RankLost.

@@ -16,7 +16,7 @@ namespace unfold::core {
 namespace {
 
 constexpr double kConnectSeconds = 45;
-constexpr double kAnswerSeconds = 5;   // for rank 0 to hear of a failure
+constexpr double kAnswerSeconds = 5;  // for rank 0 to hear of a failure
 constexpr double kGoodbyeSeconds = 10;
 constexpr int kPollMilliseconds = 100;
 
@@ -98,7 +98,8 @@ void Monitor::accept_all() {
             absent.front(), options_.name, listener_->port(), kConnectSeconds);
     pollfd poll = {listener_->descriptor(), POLLIN, 0};
     ::poll(&poll, 1, 5);
-    if (Socket socket = listener_->accept(); socket.open()) strangers.emplace_back(std::move(socket));
+    if (Socket socket = listener_->accept(); socket.open())
+      strangers.emplace_back(std::move(socket));
     for (Wire& wire : strangers) {
       std::vector<Frame> frames;
       if (!wire.open()) continue;
@@ -127,10 +128,11 @@ void Monitor::connect(const std::string& invitation) {
   std::from_chars(words[1].data(), words[1].data() + words[1].size(), port);
   const std::vector<std::string> addresses(words.begin() + 2, words.end());
   Wire wire(connect_to(addresses, port, kConnectSeconds));
-  require(wire.open(), "ranks",
-          "rank {} ({}) cannot reach rank 0 at {} on TCP port {}: open the ports between the hosts, "
-          "name the network in UNFOLD_COMM_INTERFACE, or set UNFOLD_COMM_WATCH=0",
-          options_.rank, options_.name, addresses.front(), port);
+  require(
+      wire.open(), "ranks",
+      "rank {} ({}) cannot reach rank 0 at {} on TCP port {}: open the ports between the hosts, "
+      "name the network in UNFOLD_COMM_INTERFACE, or set UNFOLD_COMM_WATCH=0",
+      options_.rank, options_.name, addresses.front(), port);
   wire.send({FrameKind::hello, options_.rank, words[0] + " " + options_.name});
   peers_[0].name = "at " + addresses.front();
   peers_[0].wire = std::move(wire);
@@ -286,7 +288,8 @@ void Monitor::judge(double time) {
   if (failure) {
     // Rank 0 tells the others, and people itself; others tell rank 0, whose word comes back.
     if (options_.rank == 0 || !peers_[0].wire.open()) {
-      stop(fmt::format("{} failed: {}", name_of(options_.rank), failure->why), failure->code, Told::not_yet);
+      stop(fmt::format("{} failed: {}", name_of(options_.rank), failure->why), failure->code,
+           Told::not_yet);
     } else {
       peers_[0].wire.send({FrameKind::failed, failure->code, failure->why});
     }

@@ -2,12 +2,12 @@
 // apart from MPI and NCCL, whose calls may wait for ever.
 //
 // Every rank says once a second how it gets on. Rank 0 notices a connection that breaks (a rank
-// died), silence (stopped, or its network is cut), a rank that stands still while others wait for it
-// (core/comm/stall.h), and a rank that says it failed. It writes one line that names rank and cause,
-// tells all others to stop, and stops. Rank 0 itself is watched by the others.
+// died), silence (stopped, or its network is cut), a rank that stands still while others wait for
+// it (core/comm/stall.h), and a rank that says it failed. It writes one line that names rank and
+// cause, tells all others to stop, and stops. Rank 0 itself is watched by the others.
 //
-// Stopping: wait loops see stopped() and throw, so that the program can clean up. A process that has
-// not ended by itself three seconds later is ended by its watch.
+// Stopping: wait loops see stopped() and throw, so that the program can clean up. A process that
+// has not ended by itself three seconds later is ended by its watch.
 #pragma once
 
 #include <atomic>
@@ -97,8 +97,8 @@ class Monitor {
   void hear(int rank, const std::vector<Frame>& frames, double now);
   void lost(int rank);
   void judge(double now);
-  // Ends the run: rank 0 tells the others. Who tells people: this watch, another rank, or this rank,
-  // whose failure it is, later.
+  // Ends the run: rank 0 tells the others. Who tells people: this watch, another rank, or this
+  // rank, whose failure it is, later.
   enum class Told { here, elsewhere, not_yet };
   void stop(const std::string& why, int code, Told told);
   std::string name_of(int rank) const;
@@ -116,7 +116,7 @@ class Monitor {
   std::atomic<bool> stopped_{false};
   std::atomic<bool> leaving_{false};  // with a goodbye
   std::atomic<bool> ending_{false};   // without
-  mutable std::mutex mutex_;  // of everything below
+  mutable std::mutex mutex_;          // of everything below
   std::condition_variable changed_;
   std::optional<End> end_;
   std::optional<End> failure_;  // of this rank, not yet told

@@ -46,7 +46,7 @@ double positive_number(const char* name, double otherwise) {
 
 struct MpiCommunicator::Mpi {
   mpi::Runtime runtime;
-  MPI_Comm values = MPI_COMM_NULL;   // the main thread's
+  MPI_Comm values = MPI_COMM_NULL;               // the main thread's
   std::unique_ptr<mpi::TensorExchange> tensors;  // the queue's
 };
 
@@ -264,8 +264,7 @@ void MpiCommunicator::barrier() {
   begin_collective();
   const Waiting scope(*this);
   MPI_Request request = MPI_REQUEST_NULL;
-  mpi_->runtime.call("waiting for all ranks",
-                     [&] { return MPI_Ibarrier(mpi_->values, &request); });
+  mpi_->runtime.call("waiting for all ranks", [&] { return MPI_Ibarrier(mpi_->values, &request); });
   mpi_->runtime.wait({&request, 1}, "waiting for all ranks", [this] { check(); });
 }
 
@@ -311,8 +310,7 @@ OverlapTimes MpiCommunicator::take_times() {
 }
 
 std::unique_ptr<Channel> MpiCommunicator::open_channel() {
-  return std::make_unique<MpiChannel>(mpi_->runtime,
-                                      mpi::duplicate(mpi_->runtime, MPI_COMM_WORLD),
+  return std::make_unique<MpiChannel>(mpi_->runtime, mpi::duplicate(mpi_->runtime, MPI_COMM_WORLD),
                                       [this] { check(); });
 }
 

@@ -1,5 +1,5 @@
-// Ranks over MPI. Tensors are exchanged by a thread; those of a GPU through page-locked host memory,
-// so that several ranks may share a GPU.
+// Ranks over MPI. Tensors are exchanged by a thread; those of a GPU through page-locked host
+// memory, so that several ranks may share a GPU.
 //
 // Sums: every rank gets its part of all other ranks' values, adds them in the order of ranks, and
 // spreads the sums. What is exchanged at a time is bounded, so memory is, too.
@@ -23,8 +23,8 @@ class TensorExchange;
 
 class MpiCommunicator : public Communicator {
  public:
-  // Starts MPI and the watch over ranks. Throws core::UserError: another MPI than the launcher's, no
-  // connection between the hosts.
+  // Starts MPI and the watch over ranks. Throws core::UserError: another MPI than the launcher's,
+  // no connection between the hosts.
   explicit MpiCommunicator(const Launch& launch);
   ~MpiCommunicator() override;
 

@@ -50,8 +50,7 @@ struct TensorExchange::Staging {
     release();
     page_locked = locked;
     slot = wanted_slot;
-    void* const fresh =
-        locked ? cuda::allocate_host(slot * slots) : ::operator new(slot * slots);
+    void* const fresh = locked ? cuda::allocate_host(slot * slots) : ::operator new(slot* slots);
     memory = static_cast<std::byte*>(fresh);
   }
 };
@@ -86,8 +85,8 @@ void TensorExchange::use_device(const Tensor& tensor, void* mark) {
 
 void TensorExchange::in_rounds(const std::vector<Share>& shares, DType dtype,
                                const std::function<void(const std::vector<Share>&)>& round) const {
-  const std::int64_t step =
-      std::max<std::int64_t>(1, kRoundBytes / world_size_ / static_cast<std::int64_t>(size_of(dtype)));
+  const std::int64_t step = std::max<std::int64_t>(
+      1, kRoundBytes / world_size_ / static_cast<std::int64_t>(size_of(dtype)));
   std::int64_t longest = 0;
   for (const Share& share : shares) longest = std::max(longest, share.size());
   for (std::int64_t done = 0; done < longest; done += step) {
@@ -165,14 +164,14 @@ void TensorExchange::spread_round(const Tensor& tensor, const std::vector<Share>
     const int other = static_cast<int>(rank);
     if (parts[rank].size() > 0) {
       runtime_.call("receiving values", [&] {
-        return MPI_Irecv(place(rank), static_cast<int>(bytes_of(rank)), MPI_BYTE, other, kTag, comm_,
-                         &requests.emplace_back());
+        return MPI_Irecv(place(rank), static_cast<int>(bytes_of(rank)), MPI_BYTE, other, kTag,
+                         comm_, &requests.emplace_back());
       });
     }
     if (parts[self].size() > 0) {
       runtime_.call("sending values", [&] {
-        return MPI_Isend(place(self), static_cast<int>(bytes_of(self)), MPI_BYTE, other, kTag, comm_,
-                         &requests.emplace_back());
+        return MPI_Isend(place(self), static_cast<int>(bytes_of(self)), MPI_BYTE, other, kTag,
+                         comm_, &requests.emplace_back());
       });
     }
   }

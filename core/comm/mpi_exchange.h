@@ -20,8 +20,8 @@ class TensorExchange {
   TensorExchange(const TensorExchange&) = delete;
   TensorExchange& operator=(const TensorExchange&) = delete;
 
-  // The tensors are contiguous. mark: of the device, behind which their values are there (nullptr on
-  // the CPU). All calls of one object come from one thread.
+  // The tensors are contiguous. mark: of the device, behind which their values are there (nullptr
+  // on the CPU). All calls of one object come from one thread.
   void all_reduce_sum(const Tensor& tensor, void* mark);
   void reduce_scatter_sum(const Tensor& all, const Tensor& mine, void* mark);
   void all_gather(const Tensor& tensor, void* mark);

@@ -33,7 +33,8 @@ class Runtime {
     check_status(mpi_call(), what);
   }
   // Waits for all of them. stopped is asked in between and may throw.
-  void wait(std::span<MPI_Request> requests, const char* what, const std::function<void()>& stopped);
+  void wait(std::span<MPI_Request> requests, const char* what,
+            const std::function<void()>& stopped);
 
  private:
   std::mutex mutex_;

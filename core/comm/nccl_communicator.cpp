@@ -19,9 +19,11 @@ namespace {
 void check_nccl(ncclResult_t status, const char* what) {
   if (status == ncclSuccess) return;
   const char* const last = ncclGetLastError(nullptr);
-  fail("nccl", "{}: {}{}{}: see it with NCCL_DEBUG=INFO, or exchange through host memory with "
-       "UNFOLD_COMM=mpi", what, ncclGetErrorString(status),
-       last != nullptr && *last != '\0' ? ": " : "", last == nullptr ? "" : last);
+  fail("nccl",
+       "{}: {}{}{}: see it with NCCL_DEBUG=INFO, or exchange through host memory with "
+       "UNFOLD_COMM=mpi",
+       what, ncclGetErrorString(status), last != nullptr && *last != '\0' ? ": " : "",
+       last == nullptr ? "" : last);
 }
 
 ncclDataType_t type_of(DType dtype) {
@@ -76,8 +78,10 @@ NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool mus
   const auto twice = std::adjacent_find(gpus.begin(), gpus.end());
   const std::string shared = broadcast(twice == gpus.end() ? "" : *twice, 0);
   if (!shared.empty()) {
-    require(!must, "nccl", "UNFOLD_COMM=nccl, but several ranks share the GPU {}: start one rank a "
-            "GPU, or leave UNFOLD_COMM out", shared);
+    require(!must, "nccl",
+            "UNFOLD_COMM=nccl, but several ranks share the GPU {}: start one rank a "
+            "GPU, or leave UNFOLD_COMM out",
+            shared);
     return;
   }
   ncclUniqueId id = {};
@@ -104,7 +108,8 @@ NcclCommunicator::~NcclCommunicator() {
 }
 
 std::string NcclCommunicator::describe() const {
-  if (!nccl_) return MpiCommunicator::describe() + "; ranks share a GPU: tensors go through the host";
+  if (!nccl_)
+    return MpiCommunicator::describe() + "; ranks share a GPU: tensors go through the host";
   return fmt::format("{}, NCCL {} for tensors", MpiCommunicator::describe(), nccl_version());
 }
 

@@ -9,8 +9,8 @@
 
 namespace unfold::core {
 
-// out[i] = parts[0][i] + parts[1][i] + ..., in the accumulator dtype, rounded once. out may be one of
-// the parts. Floating dtypes.
+// out[i] = parts[0][i] + parts[1][i] + ..., in the accumulator dtype, rounded once. out may be one
+// of the parts. Floating dtypes.
 void sum_in_order(DType dtype, const std::vector<const std::byte*>& parts, std::int64_t count,
                   std::byte* out);
 

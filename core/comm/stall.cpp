@@ -54,29 +54,35 @@ std::optional<StallJudge::Verdict> StallJudge::hanging(double now) const {
     if (!rank.pulse.busy.empty() || now - rank.moved < patience_) return std::nullopt;
     anyone_waits = anyone_waits || rank.pulse.waiting;
     farthest = std::max(farthest, rank.pulse.collectives);
-    const auto order = [](const Rank& r) { return std::pair(r.pulse.collectives, r.pulse.waiting); };
+    const auto order = [](const Rank& r) {
+      return std::pair(r.pulse.collectives, r.pulse.waiting);
+    };
     if (last == nullptr || order(rank) < order(*last)) last = &rank;
   }
   if (!anyone_waits || last == nullptr) return std::nullopt;
   const auto index = static_cast<int>(last - ranks_.data());
   const double seconds = now - last->moved;
   if (last->pulse.waiting && last->pulse.collectives == farthest) {
-    return Verdict{index, seconds,
-                   fmt::format("nothing has come through between the ranks for {:.0f} s, though all "
-                               "of them wait: the network or a GPU hangs", seconds)};
+    return Verdict{
+        index, seconds,
+        fmt::format("nothing has come through between the ranks for {:.0f} s, though all "
+                    "of them wait: the network or a GPU hangs",
+                    seconds)};
   }
-  return Verdict{index, seconds,
-                 fmt::format("hangs: it has not moved for {:.0f} s, and the others wait for it",
-                             seconds)};
+  return Verdict{
+      index, seconds,
+      fmt::format("hangs: it has not moved for {:.0f} s, and the others wait for it", seconds)};
 }
 
 std::optional<StallJudge::Verdict> StallJudge::silent(double now, double seconds) const {
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     const double since = now - ranks_[i].heard;
     if (ranks_[i].gone || since < seconds) continue;
-    return Verdict{static_cast<int>(i), since,
-                   fmt::format("has not been heard of for {:.0f} s: it is stopped, its host is down "
-                               "or its network is cut", since)};
+    return Verdict{
+        static_cast<int>(i), since,
+        fmt::format("has not been heard of for {:.0f} s: it is stopped, its host is down "
+                    "or its network is cut",
+                    since)};
   }
   return std::nullopt;
 }

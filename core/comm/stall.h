@@ -10,10 +10,10 @@ namespace unfold::core {
 
 // What a rank says of itself, about once a second.
 struct Pulse {
-  std::uint64_t moves = 0;       // grows while the rank gets on
-  std::uint64_t collectives = 0; // begun so far: the same on all ranks that are at the same place
-  bool waiting = false;          // for other ranks, or for a device that may wait for them
-  std::string busy;              // something that takes long; empty: nothing
+  std::uint64_t moves = 0;        // grows while the rank gets on
+  std::uint64_t collectives = 0;  // begun so far: the same on all ranks that are at the same place
+  bool waiting = false;           // for other ranks, or for a device that may wait for them
+  std::string busy;               // something that takes long; empty: nothing
 
   std::string encode() const;
   // Nothing for bytes that are no pulse.
@@ -31,8 +31,8 @@ class StallJudge {
     double seconds = 0;
     std::string why;
   };
-  // A rank that has stood still for `patience` seconds without being busy with something long, while
-  // another has waited all that time.
+  // A rank that has stood still for `patience` seconds without being busy with something long,
+  // while another has waited all that time.
   std::optional<Verdict> hanging(double now) const;
   // A rank that has not been heard of for so long.
   std::optional<Verdict> silent(double now, double seconds) const;

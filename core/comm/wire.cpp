@@ -145,7 +145,8 @@ Listener::Listener() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
       ::bind(socket_.descriptor(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 &&
       ::listen(socket_.descriptor(), 4096) == 0 &&
       ::getsockname(socket_.descriptor(), reinterpret_cast<sockaddr*>(&at), &length) == 0;
-  require(listening, "ranks", "cannot listen on a TCP port: {}: allow it, or set UNFOLD_COMM_WATCH=0",
+  require(listening, "ranks",
+          "cannot listen on a TCP port: {}: allow it, or set UNFOLD_COMM_WATCH=0",
           std::strerror(errno));
   make_nonblocking(socket_.descriptor());
   port_ = ntohs(at.sin_port);

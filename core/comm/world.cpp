@@ -18,10 +18,11 @@ std::string device_of_rank(const std::string& device, int local_rank) {
 std::unique_ptr<Communicator> make_world(const std::string& device) {
   const Launch launch = find_launch();
   if (!launch.many()) return make_single_process();
-  require(!mpi_version().empty(), "mpi",
-          "started by {} as one of {} processes, but this program was built without MPI: rebuild it "
-          "with MPI (libopenmpi-dev), or set UNFOLD_COMM=single to run each process by itself",
-          launch.launcher, launch.world_size);
+  require(
+      !mpi_version().empty(), "mpi",
+      "started by {} as one of {} processes, but this program was built without MPI: rebuild it "
+      "with MPI (libopenmpi-dev), or set UNFOLD_COMM=single to run each process by itself",
+      launch.launcher, launch.world_size);
   const char* const setting = std::getenv("UNFOLD_COMM");
   const std::string_view wish = setting == nullptr ? "" : setting;
   require(wish.empty() || wish == "mpi" || wish == "nccl", "ranks",

@@ -9,11 +9,11 @@
 
 namespace unfold::core {
 
-// Alone, a process has a world of its own. Started as one of many (core/comm/launch.h), it gets MPI,
-// and NCCL for tensors when device (core::device_from_name) is a GPU, and every rank has one for
-// itself. UNFOLD_COMM in the environment: nccl or mpi takes that for tensors, single starts nothing.
-// Throws core::UserError: a build without MPI, another MPI than the launcher's, no connection
-// between the hosts, UNFOLD_COMM=nccl where it cannot be.
+// Alone, a process has a world of its own. Started as one of many (core/comm/launch.h), it gets
+// MPI, and NCCL for tensors when device (core::device_from_name) is a GPU, and every rank has one
+// for itself. UNFOLD_COMM in the environment: nccl or mpi takes that for tensors, single starts
+// nothing. Throws core::UserError: a build without MPI, another MPI than the launcher's, no
+// connection between the hosts, UNFOLD_COMM=nccl where it cannot be.
 std::unique_ptr<Communicator> make_world(const std::string& device = "cpu");
 
 // The device of this rank: "cuda" is one GPU after the other for the ranks of a host, begun again

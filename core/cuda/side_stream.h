@@ -1,5 +1,5 @@
-// A stream beside the device's own (core/cuda/context.h): for copies and communication that run while
-// kernels do. side_stream.cpp implements it; a build without CUDA links
+// A stream beside the device's own (core/cuda/context.h): for copies and communication that run
+// while kernels do. side_stream.cpp implements it; a build without CUDA links
 // core/cuda_side_stream_stub.cpp.
 //
 // Marks (core/cuda/runtime.h) order the two. Memory that work here uses must stay allocated until

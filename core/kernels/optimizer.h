@@ -20,8 +20,8 @@ struct AdamWStep {
   // half of word i % 4 of philox(seed, stream, i / 4) (core/random.h).
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;
-  // Where the tensors are a part of a parameter: the element it begins with, a multiple of 4, so that
-  // elements round alike in parts and in one.
+  // Where the tensors are a part of a parameter: the element it begins with, a multiple of 4, so
+  // that elements round alike in parts and in one.
   std::uint64_t first = 0;
 };
 

@@ -16,8 +16,8 @@
 namespace unfold::cli {
 
 // Skips where the program was built without MPI, or there is no mpirun.
-#define UNFOLD_NEEDS_MPIRUN()                                                       \
-  if (::unfold::core::mpi_version().empty()) GTEST_SKIP() << "built without MPI";    \
+#define UNFOLD_NEEDS_MPIRUN()                                                     \
+  if (::unfold::core::mpi_version().empty()) GTEST_SKIP() << "built without MPI"; \
   if (std::system("command -v mpirun > /dev/null") != 0) GTEST_SKIP() << "no mpirun"
 
 // mpirun for tests: on this host alone, as any user, with more ranks than cores.

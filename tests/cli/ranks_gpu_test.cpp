@@ -1,5 +1,5 @@
-// Ranks on GPUs: through NCCL where every rank has a GPU of its own, through host memory where ranks
-// share one.
+// Ranks on GPUs: through NCCL where every rank has a GPU of its own, through host memory where
+// ranks share one.
 #include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>

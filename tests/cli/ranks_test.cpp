@@ -55,8 +55,7 @@ class Ranks : public ::testing::Test {
         compare(got.at(key), value, tolerance, at + "." + key);
       }
     } else if (want.is_number()) {
-      EXPECT_NEAR(got.get<double>(), want.get<double>(),
-                  tolerance * std::fabs(want.get<double>()))
+      EXPECT_NEAR(got.get<double>(), want.get<double>(), tolerance * std::fabs(want.get<double>()))
           << at;
     }
   }
@@ -74,8 +73,8 @@ class Ranks : public ::testing::Test {
   // A long training of 3 ranks, whose checkpoint of step 4 is there.
   static std::unique_ptr<RunningProgram> start_long(const std::string& name, Sets sets = {}) {
     for (const char* set : {"train.steps=100000", "train.val_every=0"}) sets.emplace_back(set);
-    auto program = std::make_unique<RunningProgram>(
-        files_->train(name, sets), err_file(name), std::vector<std::string>{"mpirun", "-n", "3"});
+    auto program = std::make_unique<RunningProgram>(files_->train(name, sets), err_file(name),
+                                                    std::vector<std::string>{"mpirun", "-n", "3"});
     program->wait_until([&] {
       return fs::exists(files_->path(name) / "checkpoints" / "step-4" / "manifest.json") ||
              files_->checkpoints(name).size() > 1;
@@ -184,7 +183,8 @@ TEST_F(Ranks, DifferentStartsAreRefused) {
   std::string text = files_->read("text.txt");
   text[100] = 'x';
   files_->write("other.txt", text);
-  ASSERT_EQ(run_unfold(fmt::format("data tokenize '{0}other.txt' --out '{0}other'", folder)).code, 0);
+  ASSERT_EQ(run_unfold(fmt::format("data tokenize '{0}other.txt' --out '{0}other'", folder)).code,
+            0);
   const auto line = [&](const Sets& sets) {
     std::string arguments;
     for (const std::string& word : files_->train("differs", sets)) arguments += " '" + word + "'";
@@ -254,23 +254,23 @@ TEST_F(Ranks, DamageIsPassedOverOnlyWhenTold) {
 }
 
 TEST_F(Ranks, DoctorLooksAtAllHosts) {
-  const ProgramResult well =
-      run_unfold("doctor --device cpu --mib 1 --folder '" + files_->path("").string() + "'", mpirun(2));
+  const ProgramResult well = run_unfold(
+      "doctor --device cpu --mib 1 --folder '" + files_->path("").string() + "'", mpirun(2));
   EXPECT_EQ(well.out.find("WRONG") == std::string::npos ? 0 : 2, well.code) << well.out << well.err;
-  for (const char* words : {"2 ranks on 1 host", "sum of 1 MiB on cpu", "clocks", "written by all"}) {
+  for (const char* words :
+       {"2 ranks on 1 host", "sum of 1 MiB on cpu", "clocks", "written by all"}) {
     EXPECT_NE(well.out.find(words), std::string::npos) << words << "\n" << well.out;
   }
-  const ProgramResult ill = run_unfold("doctor --device cpu --mib 1 --folder '" +
-                                           files_->path("none").string() + "'", mpirun(2));
+  const ProgramResult ill = run_unfold(
+      "doctor --device cpu --mib 1 --folder '" + files_->path("none").string() + "'", mpirun(2));
   EXPECT_EQ(ill.code, 2);
   EXPECT_NE(ill.out.find("WRONG"), std::string::npos) << ill.out;
 }
 
 TEST(Doctor, OneProcess) {
   const TestFolder folder("doctor");
-  const ProgramResult result =
-      run_unfold("doctor --device cpu --folder '" + folder.path().string() + "'",
-                 "OMP_NUM_THREADS=1");
+  const ProgramResult result = run_unfold(
+      "doctor --device cpu --folder '" + folder.path().string() + "'", "OMP_NUM_THREADS=1");
   EXPECT_EQ(result.code, result.out.find("WRONG") == std::string::npos ? 0 : 2) << result.out;
   EXPECT_NE(result.out.find("1 rank on 1 host"), std::string::npos) << result.out;
 }

@@ -24,7 +24,8 @@ namespace unfold::test {
 
 // What the ranks share: a place for each to show the others something, and a barrier.
 struct ThreadBoard {
-  explicit ThreadBoard(int ranks) : size(ranks), places(static_cast<std::size_t>(ranks)), all(ranks) {}
+  explicit ThreadBoard(int ranks)
+      : size(ranks), places(static_cast<std::size_t>(ranks)), all(ranks) {}
   int size;
   std::vector<void*> places;
   std::barrier<> all;
@@ -45,57 +46,80 @@ class ThreadRank : public core::Communicator {
   bool distributed() const override { return true; }
   std::string describe() const override { return "threads"; }
   void all_reduce_sum(std::span<double> values) override {
-    exchange(values.data(), [&](const std::vector<void*>& all) {
-      std::vector<double> sums(values.size());
-      for (std::size_t i = 0; i < sums.size(); ++i) {
-        sums[i] = static_cast<double*>(all[0])[i];
-        for (std::size_t r = 1; r < all.size(); ++r) sums[i] += static_cast<double*>(all[r])[i];
-      }
-      return sums;
-    }, [&](const std::vector<double>& sums) { std::copy(sums.begin(), sums.end(), values.begin()); });
+    exchange(
+        values.data(),
+        [&](const std::vector<void*>& all) {
+          std::vector<double> sums(values.size());
+          for (std::size_t i = 0; i < sums.size(); ++i) {
+            sums[i] = static_cast<double*>(all[0])[i];
+            for (std::size_t r = 1; r < all.size(); ++r) sums[i] += static_cast<double*>(all[r])[i];
+          }
+          return sums;
+        },
+        [&](const std::vector<double>& sums) {
+          std::copy(sums.begin(), sums.end(), values.begin());
+        });
   }
   void all_reduce_sum(std::span<std::int64_t> values) override {
-    exchange(values.data(), [&](const std::vector<void*>& all) {
-      std::vector<std::int64_t> sums(values.size());
-      for (void* one : all) {
-        for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<std::int64_t*>(one)[i];
-      }
-      return sums;
-    }, [&](const auto& sums) { std::copy(sums.begin(), sums.end(), values.begin()); });
+    exchange(
+        values.data(),
+        [&](const std::vector<void*>& all) {
+          std::vector<std::int64_t> sums(values.size());
+          for (void* one : all) {
+            for (std::size_t i = 0; i < sums.size(); ++i)
+              sums[i] += static_cast<std::int64_t*>(one)[i];
+          }
+          return sums;
+        },
+        [&](const auto& sums) { std::copy(sums.begin(), sums.end(), values.begin()); });
   }
   void all_reduce_max(std::span<double> values) override {
-    exchange(values.data(), [&](const std::vector<void*>& all) {
-      std::vector<double> most(values.begin(), values.end());
-      for (void* one : all) {
-        for (std::size_t i = 0; i < most.size(); ++i) {
-          most[i] = std::max(most[i], static_cast<double*>(one)[i]);
-        }
-      }
-      return most;
-    }, [&](const auto& most) { std::copy(most.begin(), most.end(), values.begin()); });
+    exchange(
+        values.data(),
+        [&](const std::vector<void*>& all) {
+          std::vector<double> most(values.begin(), values.end());
+          for (void* one : all) {
+            for (std::size_t i = 0; i < most.size(); ++i) {
+              most[i] = std::max(most[i], static_cast<double*>(one)[i]);
+            }
+          }
+          return most;
+        },
+        [&](const auto& most) { std::copy(most.begin(), most.end(), values.begin()); });
   }
   void broadcast(std::span<std::byte> bytes, int root) override {
-    exchange(bytes.data(), [&](const std::vector<void*>& all) {
-      const auto* from = static_cast<std::byte*>(all[static_cast<std::size_t>(root)]);
-      return std::vector<std::byte>(from, from + bytes.size());
-    }, [&](const auto& from) { std::copy(from.begin(), from.end(), bytes.begin()); });
+    exchange(
+        bytes.data(),
+        [&](const std::vector<void*>& all) {
+          const auto* from = static_cast<std::byte*>(all[static_cast<std::size_t>(root)]);
+          return std::vector<std::byte>(from, from + bytes.size());
+        },
+        [&](const auto& from) { std::copy(from.begin(), from.end(), bytes.begin()); });
   }
   std::string broadcast(std::string_view text, int root) override {
     std::string own(text);
     std::string result;
-    exchange(&own, [&](const std::vector<void*>& all) {
-      return *static_cast<std::string*>(all[static_cast<std::size_t>(root)]);
-    }, [&](const std::string& from) { result = from; });
+    exchange(
+        &own,
+        [&](const std::vector<void*>& all) {
+          return *static_cast<std::string*>(all[static_cast<std::size_t>(root)]);
+        },
+        [&](const std::string& from) { result = from; });
     return result;
   }
   std::vector<std::string> gather(std::string_view bytes) override {
     std::string own(bytes);
     std::vector<std::string> result;
-    exchange(&own, [&](const std::vector<void*>& all) {
-      std::vector<std::string> texts;
-      for (void* one : all) texts.push_back(*static_cast<std::string*>(one));
-      return texts;
-    }, [&](std::vector<std::string> texts) { if (is_root()) result = std::move(texts); });
+    exchange(
+        &own,
+        [&](const std::vector<void*>& all) {
+          std::vector<std::string> texts;
+          for (void* one : all) texts.push_back(*static_cast<std::string*>(one));
+          return texts;
+        },
+        [&](std::vector<std::string> texts) {
+          if (is_root()) result = std::move(texts);
+        });
     return result;
   }
   void barrier() override { board_.all.arrive_and_wait(); }
@@ -115,18 +139,21 @@ class ThreadRank : public core::Communicator {
   }
   Ticket start_all_gather(const std::vector<core::Tensor>& tensors) override {
     for (const core::Tensor& tensor : tensors) {
-      exchange(tensor.raw(), [&](const std::vector<void*>& all) {
-        std::vector<std::byte> whole(tensor.bytes());
-        const std::size_t width = core::size_of(tensor.dtype());
-        for (int r = 0; r < board_.size; ++r) {
-          const core::Share share = core::share_of(tensor.size(), r, board_.size);
-          const std::size_t at = static_cast<std::size_t>(share.begin) * width;
-          std::memcpy(whole.data() + at,
-                      static_cast<std::byte*>(all[static_cast<std::size_t>(r)]) + at,
-                      static_cast<std::size_t>(share.size()) * width);
-        }
-        return whole;
-      }, [&](const auto& whole) { std::memcpy(tensor.raw(), whole.data(), whole.size()); });
+      exchange(
+          tensor.raw(),
+          [&](const std::vector<void*>& all) {
+            std::vector<std::byte> whole(tensor.bytes());
+            const std::size_t width = core::size_of(tensor.dtype());
+            for (int r = 0; r < board_.size; ++r) {
+              const core::Share share = core::share_of(tensor.size(), r, board_.size);
+              const std::size_t at = static_cast<std::size_t>(share.begin) * width;
+              std::memcpy(whole.data() + at,
+                          static_cast<std::byte*>(all[static_cast<std::size_t>(r)]) + at,
+                          static_cast<std::size_t>(share.size()) * width);
+            }
+            return whole;
+          },
+          [&](const auto& whole) { std::memcpy(tensor.raw(), whole.data(), whole.size()); });
     }
     return 0;
   }
@@ -146,17 +173,21 @@ class ThreadRank : public core::Communicator {
   }
   void reduce(const core::Tensor& all, core::Share share, const core::Tensor& to) {
     const std::size_t width = core::size_of(all.dtype());
-    exchange(all.raw(), [&](const std::vector<void*>& pointers) {
-      std::vector<std::byte> sums(static_cast<std::size_t>(share.size()) * width);
-      std::vector<const std::byte*> parts;
-      for (void* one : pointers) {
-        parts.push_back(static_cast<std::byte*>(one) + static_cast<std::size_t>(share.begin) * width);
-      }
-      core::sum_in_order(all.dtype(), parts, share.size(), sums.data());
-      return sums;
-    }, [&](const auto& sums) {
-      if (!sums.empty()) std::memcpy(to.raw(), sums.data(), sums.size());
-    });
+    exchange(
+        all.raw(),
+        [&](const std::vector<void*>& pointers) {
+          std::vector<std::byte> sums(static_cast<std::size_t>(share.size()) * width);
+          std::vector<const std::byte*> parts;
+          for (void* one : pointers) {
+            parts.push_back(static_cast<std::byte*>(one) +
+                            static_cast<std::size_t>(share.begin) * width);
+          }
+          core::sum_in_order(all.dtype(), parts, share.size(), sums.data());
+          return sums;
+        },
+        [&](const auto& sums) {
+          if (!sums.empty()) std::memcpy(to.raw(), sums.data(), sums.size());
+        });
   }
   void spoil(const std::vector<core::Tensor>& tensors) {
     if (!poisoned_) return;

@@ -33,8 +33,7 @@ class ManyRanks : public ::testing::Test {
                                     int poisoned = -1) {
     config_.run.dir = (folder_.path() / name).string();
     std::vector<std::string> said;
-    for (const std::exception_ptr& error :
-         test::run_ranks(ranks, [&](test::ThreadRank& world) {
+    for (const std::exception_ptr& error : test::run_ranks(ranks, [&](test::ThreadRank& world) {
            omp_set_num_threads(1);
            if (world.rank() == poisoned) world.poison();
            train(config_, resume, world);
@@ -201,9 +200,10 @@ TEST(Agreement, NamesRankAndDifference) {
   for (const int odd : {1, 2}) {
     for (const std::exception_ptr& error : test::run_ranks(3, [&](test::ThreadRank& world) {
            core::require_agreement(
-               world, {{"the program", "v1", "start the same"},
-                       {"the config", world.rank() == odd ? "a: 1\nlr: 2\nb: 1" : "a: 1\nlr: 3\nb: 1",
-                        "give all ranks the same config"}});
+               world,
+               {{"the program", "v1", "start the same"},
+                {"the config", world.rank() == odd ? "a: 1\nlr: 2\nb: 1" : "a: 1\nlr: 3\nb: 1",
+                 "give all ranks the same config"}});
          })) {
       const std::string line = test::user_error([&] { std::rethrow_exception(error); });
       EXPECT_EQ(line, fmt::format("[ranks] the config of rank {} differs from that of rank 0: "

@@ -33,8 +33,11 @@ TEST(Launch, ByEveryLauncher) {
   EXPECT_EQ(mpirun.world_size, 4);
   EXPECT_EQ(mpirun.local_rank, 1);
   EXPECT_TRUE(find({{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "1"}}).many());
-  const Launch srun = find({{"SLURM_PROCID", "5"}, {"SLURM_STEP_NUM_TASKS", "8"},
-                            {"SLURM_LOCALID", "1"}, {"PMI_RANK", "0"}, {"PMI_SIZE", "1"}});
+  const Launch srun = find({{"SLURM_PROCID", "5"},
+                            {"SLURM_STEP_NUM_TASKS", "8"},
+                            {"SLURM_LOCALID", "1"},
+                            {"PMI_RANK", "0"},
+                            {"PMI_SIZE", "1"}});
   EXPECT_EQ(srun.launcher, "srun");
   EXPECT_EQ(srun.rank, 5);
   EXPECT_EQ(srun.world_size, 8);
@@ -43,8 +46,10 @@ TEST(Launch, ByEveryLauncher) {
 }
 
 TEST(Launch, CanBeIgnored) {
-  EXPECT_FALSE(find({{"UNFOLD_COMM", "single"}, {"OMPI_COMM_WORLD_RANK", "0"},
-                     {"OMPI_COMM_WORLD_SIZE", "2"}}).many());
+  EXPECT_FALSE(
+      find(
+          {{"UNFOLD_COMM", "single"}, {"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "2"}})
+          .many());
 }
 
 }  // namespace

@@ -90,8 +90,9 @@ TEST_F(Watches, ARankThatFails) {
   EXPECT_TRUE(end.said);
   EXPECT_EQ(end.code, 2);
   expect_all_stop(99, 5);
-  EXPECT_EQ(said(),
-            "[ranks] rank 2 (host2) failed: [train] step 7: the loss is infinite: all ranks stop\n");
+  EXPECT_EQ(
+      said(),
+      "[ranks] rank 2 (host2) failed: [train] step 7: the loss is infinite: all ranks stop\n");
   EXPECT_EQ(watches_[1]->end().code, 2);
 }
 
@@ -155,7 +156,8 @@ TEST(Wire, FramesInPieces) {
   Wire left{Socket(pair[0])};
   Wire right{Socket(pair[1])};
   for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(left.send({FrameKind::failed, i, std::string(static_cast<std::size_t>(i * 70), 'x')}));
+    ASSERT_TRUE(
+        left.send({FrameKind::failed, i, std::string(static_cast<std::size_t>(i * 70), 'x')}));
   }
   std::vector<Frame> frames;
   while (frames.size() < 100) {

@@ -44,7 +44,8 @@ TEST(Share, EvenSharesDifferByOne) {
 template <typename T>
 std::vector<T> sum(const std::vector<std::vector<T>>& parts, DType dtype) {
   std::vector<const std::byte*> pointers;
-  for (const auto& part : parts) pointers.push_back(reinterpret_cast<const std::byte*>(part.data()));
+  for (const auto& part : parts)
+    pointers.push_back(reinterpret_cast<const std::byte*>(part.data()));
   std::vector<T> out(parts[0].size());
   sum_in_order(dtype, pointers, static_cast<std::int64_t>(out.size()),
                reinterpret_cast<std::byte*>(out.data()));
@@ -68,10 +69,10 @@ TEST(RankSum, Bfloat16IsRoundedOnce) {
 TEST(RankSum, InPlace) {
   std::vector<float> a = {1, 2};
   const std::vector<float> b = {10, 20};
-  sum_in_order(DType::float32,
-               {reinterpret_cast<const std::byte*>(b.data()),
-                reinterpret_cast<const std::byte*>(a.data())},
-               2, reinterpret_cast<std::byte*>(a.data()));
+  sum_in_order(
+      DType::float32,
+      {reinterpret_cast<const std::byte*>(b.data()), reinterpret_cast<const std::byte*>(a.data())},
+      2, reinterpret_cast<std::byte*>(a.data()));
   EXPECT_EQ(a, (std::vector<float>{11, 22}));
 }
 
