@@ -20,6 +20,7 @@ void add_all_commands(Command app) {
   add_tokenize_command(app);
   add_detokenize_command(app);
   add_plan_command(app);
+  add_doctor_command(app);
   add_bench_command(app);
   add_config_command(app);
 }

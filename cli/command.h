@@ -34,6 +34,7 @@ void add_inspect_command(Command app);     // inspect visibility, insertion, sel
 void add_tokenize_command(Command app);    // tokenize < text
 void add_detokenize_command(Command app);  // detokenize < ids
 void add_plan_command(Command app);        // plan CONFIG
+void add_doctor_command(Command app);      // doctor
 void add_bench_command(Command app);       // bench cpu, selection, train, attention, decode, gpu
 void add_config_command(Command app);      // config show, config reference
 

@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -117,6 +119,43 @@ Option Command::add_choice(const std::string& name, std::string& value,
       .capture_default_str();
 }
 
+namespace {
+
+// Flags that may have a word behind them, by name.
+std::map<std::string, std::vector<std::string>>& flag_choices() {
+  static std::map<std::string, std::vector<std::string>> all;
+  return all;
+}
+
+// The command line with "--flag word" written as "--flag=word", which is how CLI11 takes it.
+std::vector<std::string> joined_arguments(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    const auto flag =
+        arguments.empty() ? flag_choices().end() : flag_choices().find(arguments.back());
+    if (flag != flag_choices().end() &&
+        std::find(flag->second.begin(), flag->second.end(), argv[i]) != flag->second.end()) {
+      arguments.back() += "=" + std::string(argv[i]);
+    } else {
+      arguments.emplace_back(argv[i]);
+    }
+  }
+  return arguments;
+}
+
+}  // namespace
+
+Option Command::add_flag_choice(const std::string& name, std::string& value,
+                                const std::vector<std::string>& words, const std::string& help) {
+  flag_choices()[name] = words;
+  CLI::Option* const option = app_->add_flag(name + "{" + words.front() + "}", value, help);
+  option->type_name(fmt::format("[{}]", fmt::join(words, "|")));
+  CLI::IsMember check(words);
+  check.description("");
+  option->check(check);
+  return Option(option);
+}
+
 // The types of options. A new one that is not here is an undefined reference for the linker.
 #define UNFOLD_OPTION_TYPE(...) \
   template Option Command::add_option(const std::string&, __VA_ARGS__&, const std::string&)
@@ -166,7 +205,9 @@ int run_program(const ProgramText& text, const std::function<void(Command)>& add
   add_commands(Command(&app));
   app.footer(text.footer);  // after the commands, which would inherit it
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = joined_arguments(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the end
+    app.parse(arguments);
   } catch (const CLI::CallForHelp&) {
     print(app.help());
   } catch (const CLI::CallForVersion&) {

@@ -58,6 +58,10 @@ class Command {
   Option add_option(const std::string& name, T& value, const std::string& help);
   // True where given; "!--no-name" sets false.
   Option add_flag(const std::string& name, bool& value, const std::string& help);
+  // A flag that may have one of a few words behind it; alone it means the first of them. value
+  // stays as it is where the flag is not given.
+  Option add_flag_choice(const std::string& name, std::string& value,
+                         const std::vector<std::string>& words, const std::string& help);
   // One of a few words, which --help shows as the type.
   Option add_choice(const std::string& name, std::string& value,
                     const std::vector<std::string>& choices, const std::string& help);

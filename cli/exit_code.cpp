@@ -7,6 +7,7 @@
 #include <exception>
 #include <new>
 
+#include "cli/ranks.h"
 #include "core/error.h"
 
 namespace unfold::cli {
@@ -20,6 +21,8 @@ int exit_code_of(const std::function<int()>& body) {
   } catch (const core::Interrupted& error) {
     print_error(error.what());
     return kSignalCode + error.signal();
+  } catch (const SaidElsewhere& ended) {
+    return ended.code();
   } catch (const std::bad_alloc&) {
     print_error("[memory] not enough memory: use a smaller model, fewer rows or shorter rows");
     return kUserErrorCode;

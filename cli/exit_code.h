@@ -3,9 +3,10 @@
 //   0        done
 //   2        the user can mend it: core::UserError, a wrong command line, not enough memory
 //   70       a bug: core::InternalError and every other exception
+//   75       another rank was lost: core::RankLost (core/comm/monitor.h)
 //   128 + n  ended by signal n after saving: core::Interrupted
 //
-// Anything but 0 comes with exactly one line on standard error.
+// Anything but 0 comes with exactly one line on standard error, of many ranks by one of them.
 #pragma once
 
 #include <functional>

@@ -24,7 +24,7 @@ class BatchSource {
   // The next `rows` rows of the sequence.
   Batch next(std::int64_t rows) { return next(rows, 0, rows); }
   // One rank's part: the sequence advances by total_rows, the batch holds rows
-  // [first, first + count) of them. All ranks together see every row once.
+  // [first, first + count) of them, which may be none. All ranks together see every row once.
   virtual Batch next(std::int64_t total_rows, std::int64_t first, std::int64_t count) = 0;
 
   // State behind the last delivered batch: a source made with it continues exactly there.

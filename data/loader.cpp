@@ -38,7 +38,7 @@ Prepared prepare(RowCursor& cursor, const Window& window) {
       const bool mine = row >= window.first && row < window.first + window.count;
       cursor.advance(mine ? &builder : nullptr);
     }
-    prepared.batch = std::move(builder).build();
+    if (window.count > 0) prepared.batch = std::move(builder).build();
     prepared.after = cursor.state();
   } catch (...) {
     prepared.error = std::current_exception();
@@ -140,7 +140,7 @@ Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
 
 Batch Loader::next(std::int64_t total_rows, std::int64_t first, std::int64_t count) {
-  core::check(count > 0 && first >= 0 && first + count <= total_rows, kTag,
+  core::check(count >= 0 && first >= 0 && first + count <= total_rows, kTag,
               "rows {} to {} of a window of {}", first, first + count, total_rows);
   Prepared prepared = impl_->produce({total_rows, first, count});
   if (prepared.error) {

@@ -28,6 +28,8 @@ libcli11-dev        header  CLI/CLI.hpp            the command line
 nlohmann-json3-dev  header  nlohmann/json.hpp      JSON
 libpcre2-dev        header  pcre2.h                tokenizer patterns
 libutf8proc-dev     header  utf8proc.h             Unicode normalisation
+libopenmpi-dev      command mpicc                  many processes
+openmpi-bin         command mpirun                 many processes
 libgtest-dev        header  gtest/gtest.h          tests
 LIST
 }

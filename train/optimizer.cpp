@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/optimizer.h"
@@ -18,20 +19,39 @@ constexpr int kParameterBits = 20;
 
 }  // namespace
 
-AdamW::AdamW(const models::Decoder& decoder, const OptimizerConfig& config, std::uint64_t seed)
-    : config_(config), seed_(seed ^ kRoundingSeed) {
+Tensor AdamW::State::part() const {
+  const Tensor& value = parameter.value();
+  if (share.size() == value.size()) return value;
+  return value.reshape({-1}).slice(0, share.begin, share.end);
+}
+
+AdamW::AdamW(const models::Decoder& decoder, const OptimizerConfig& config, std::uint64_t seed,
+             const Sharding& sharding)
+    : config_(config), seed_(seed ^ kRoundingSeed), sharding_(sharding) {
   const core::MemoryScope scope(core::MemoryUse::optimizer);
   for (const models::Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;
+    State state;
+    state.name = parameter.spec.name;
+    state.parameter = parameter.variable;
+    state.decay = parameter.spec.decay;
+    state.lr_multiple = parameter.spec.is_embedding ? config.embedding_lr : 1;
     const Tensor& value = parameter.variable.value();
+    state.share = sharding.on ? core::share_of(value.size(), sharding.rank, sharding.world_size)
+                              : core::Share{0, value.size()};
+    const Tensor part = sharding.on ? state.part().reshape({-1}) : value;
     const core::DType wide = core::accumulator_of(value.dtype());
     const bool narrow = wide == core::DType::float32 && config.state_dtype == core::DType::bfloat16;
     const core::DType moment = narrow ? core::DType::bfloat16 : wide;
-    states_.push_back({parameter.spec.name, parameter.variable, value.to(wide),
-                       Tensor::zeros(value.shape(), moment, value.device()),
-                       Tensor::zeros(value.shape(), moment, value.device()), parameter.spec.decay,
-                       parameter.spec.is_embedding ? config.embedding_lr : 1});
+    state.master = part.to(wide);
+    state.m = Tensor::zeros(part.shape(), moment, value.device());
+    state.v = Tensor::zeros(part.shape(), moment, value.device());
+    states_.push_back(std::move(state));
   }
+}
+
+Tensor AdamW::gradient_of(const State& state) const {
+  return sharding_.on ? state.gradient : state.parameter.gradient();
 }
 
 core::DType AdamW::state_dtype() const {
@@ -44,8 +64,8 @@ Tensor AdamW::squared_gradient_norm() const {
       Tensor::zeros({}, core::DType::float64, states_[0].parameter.value().device());
   std::vector<Tensor> gradients;
   for (const State& state : states_) {
-    const Tensor& gradient = state.parameter.gradient();
-    if (gradient.defined()) gradients.push_back(gradient);
+    const Tensor gradient = gradient_of(state);
+    if (gradient.defined() && gradient.size() > 0) gradients.push_back(gradient);
   }
   if (!gradients.empty()) core::kernels::add_squared_norms(gradients, total);
   return total;
@@ -56,10 +76,18 @@ double AdamW::gradient_norm() const {
 }
 
 void AdamW::step(double lr, double gradient_scale) {
-  ++steps_done_;
+  std::vector<std::size_t> all(states_.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  begin_step();
+  update(all, lr, gradient_scale);
+  clear_gradients();
+}
+
+void AdamW::update(const std::vector<std::size_t>& states, double lr, double gradient_scale) {
   std::vector<core::kernels::AdamWUpdate> updates;
-  for (std::size_t i = 0; i < states_.size(); ++i) {
+  for (const std::size_t i : states) {
     const State& state = states_[i];
+    if (state.share.size() == 0) continue;
     const core::kernels::AdamWStep step = {
         .lr = lr * state.lr_multiple,
         .beta1 = config_.beta1,
@@ -69,23 +97,25 @@ void AdamW::step(double lr, double gradient_scale) {
         .step = steps_done_,
         .gradient_scale = gradient_scale,
         .seed = seed_,
-        .stream = static_cast<std::uint64_t>(steps_done_) << kParameterBits | i};
-    updates.push_back({state.master, state.parameter.gradient(), state.m, state.v,
-                       state.parameter.value(), step});
+        .stream = static_cast<std::uint64_t>(steps_done_) << kParameterBits | i,
+        .first = static_cast<std::uint64_t>(state.share.begin)};
+    updates.push_back({state.master, gradient_of(state), state.m, state.v, state.part(), step});
   }
   if (!updates.empty()) core::kernels::adamw_all(updates);
-  clear_gradients();
 }
 
 void AdamW::clear_gradients() {
-  for (State& state : states_) state.parameter.clear_gradient();
+  for (State& state : states_) {
+    state.parameter.clear_gradient();
+    state.gradient = Tensor();
+  }
 }
 
 void AdamW::restored(std::int64_t steps_done) {
   steps_done_ = steps_done;
   for (const State& state : states_) {
-    if (!state.master.shares_storage_with(state.parameter.value())) {
-      core::kernels::copy(state.master, state.parameter.value());
+    if (state.share.size() > 0 && !state.master.shares_storage_with(state.parameter.value())) {
+      core::kernels::copy(state.master, state.part());
     }
   }
 }

@@ -1,21 +1,32 @@
 // AdamW over the parameters of a decoder, with float32 masters for bfloat16 parameters. The moments
 // have the masters' dtype, or are bfloat16 (optimizer.state_dtype): half the memory, computed in
 // float32, and stored with a rounding that is right on average.
+//
+// Sharded (ZeRO-1), a rank keeps masters and moments of its share of every parameter
+// (core/comm/share.h) and updates that share alone. Then gradients come summed and cut to shares,
+// and parameters have to be spread afterwards: train/data_parallel.h does both.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/comm/share.h"
 #include "models/decoder.h"
 #include "train/train_config.h"
 
 namespace unfold::train {
 
+struct Sharding {
+  bool on = false;
+  int rank = 0;
+  int world_size = 1;
+};
+
 class AdamW {
  public:
   // State of one parameter. Without rounding (float32, float64 parameters) the master is the
-  // parameter itself.
+  // parameter itself. Sharded: master, m and v are flat, of the elements in `share`.
   struct State {
     std::string name;
     autograd::Variable parameter;
@@ -24,32 +35,49 @@ class AdamW {
     core::Tensor v;
     bool decay = false;
     double lr_multiple = 1;
+    core::Share share;
+    core::Tensor gradient;  // sharded: summed over the ranks, of the share; undefined: none
+
+    // The part of the parameter that this state updates.
+    core::Tensor part() const;
   };
 
   // seed: of the rounding of bfloat16 moments, which is a function of (seed, step, parameter,
-  // element): a run that resumes, and every device, rounds alike.
-  AdamW(const models::Decoder& decoder, const OptimizerConfig& config, std::uint64_t seed = 0);
+  // element): a run that resumes, and every device and rank, rounds alike.
+  AdamW(const models::Decoder& decoder, const OptimizerConfig& config, std::uint64_t seed = 0,
+        const Sharding& sharding = {});
 
   // Norm over the gradients of all parameters; a parameter without a gradient counts as 0.
   double gradient_norm() const;
   // Its square, a float64 scalar on the parameters' device: reading it is left to the caller.
+  // Sharded: over the shares of this rank.
   core::Tensor squared_gradient_norm() const;
   // One update with gradients multiplied by gradient_scale; gradients are cleared.
   void step(double lr, double gradient_scale);
+  // The same in parts, each of some states: begin_step(), then update() until all have had theirs,
+  // then clear_gradients().
+  void begin_step() { ++steps_done_; }
+  void update(const std::vector<std::size_t>& states, double lr, double gradient_scale);
   // Throws the gradients away.
   void clear_gradients();
 
+  const Sharding& sharding() const { return sharding_; }
   std::int64_t steps_done() const { return steps_done_; }
   // Of all moments; float32 when there are none.
   core::DType state_dtype() const;
   // For checkpoints: the state by parameter, in table order, tied parameters once.
   const std::vector<State>& states() const { return states_; }
+  // For the one who reduces gradients.
+  std::vector<State>& states() { return states_; }
   // After the masters were loaded: rounds them into the parameters and continues at that step.
   void restored(std::int64_t steps_done);
 
  private:
+  core::Tensor gradient_of(const State& state) const;
+
   OptimizerConfig config_;
   std::uint64_t seed_ = 0;
+  Sharding sharding_;
   std::vector<State> states_;
   std::int64_t steps_done_ = 0;
 };

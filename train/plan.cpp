@@ -1,13 +1,17 @@
 #include "train/plan.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
+#include "core/comm/communicator.h"
 #include "core/meta.h"
 #include "data/row_format.h"
 #include "gsa/block_map.h"
 #include "gsa/insertion.h"
+#include "train/data_parallel.h"
 #include "train/optimizer.h"
+#include "train/step_windows.h"
 #include "train/training_loss.h"
 
 namespace unfold::train {
@@ -68,23 +72,35 @@ void add_passes(const TrainerConfig& config, const data::Batch& batch, std::int6
 // One optimizer step on meta, for the device of the run. Two micro-batches stand for any number of
 // them.
 MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
-                       const data::Batch& batch, std::int64_t micro_batches) {
+                       const data::Batch& batch, std::int64_t micro_batches, int ranks) {
   const core::Device meta = core::meta_for(core::device_from_name(config.run.device));
   const core::MemoryStats before = core::memory_stats(meta);
   core::check(before.current == 0, "plan", "{} bytes on meta before the plan", before.current);
   models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, meta, 0,
                           config.gist.links);
-  AdamW optimizer(decoder, config.train.optimizer);
+  // The last rank has what shares leave over.
+  AdamW optimizer(decoder, config.train.optimizer, 0, {config.train.zero1, ranks - 1, ranks});
+  const auto world = core::make_absent_world(ranks - 1, ranks);
+  std::optional<DataParallel> parallel;
+  if (ranks > 1 || config.train.zero1) {
+    parallel.emplace(optimizer, *world, config.train.reduce_dtype);
+  }
   decoder.reserve_positions(gsa::position_count(batch.layout));
   core::reset_peak(meta);
   models::ForwardOptions options;
   options.training = true;
   options.checkpoint_activations = config.train.activation_checkpointing;
-  for (std::int64_t i = 0; i < std::min<std::int64_t>(2, micro_batches); ++i) {
-    loss.accumulate(decoder, batch, loss.count(batch), 0, options);
+  const std::int64_t passes = std::min<std::int64_t>(2, micro_batches);
+  for (std::int64_t i = 0; i < passes; ++i) {
+    const auto begin = [&] {
+      if (parallel && i + 1 == passes) parallel->begin();
+    };
+    loss.accumulate(decoder, loss.ready(batch, meta), loss.count(batch), 0, options, begin);
   }
+  if (parallel) parallel->finish();
   optimizer.gradient_norm();
-  optimizer.step(config.train.optimizer.lr, 1.0);
+  parallel ? parallel->step(config.train.optimizer.lr, 1.0)
+           : optimizer.step(config.train.optimizer.lr, 1.0);
   const core::MemoryStats stats = core::memory_stats(meta);
   return {stats.use_peak, stats.at_peak, stats.peak};
 }
@@ -126,10 +142,11 @@ data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std:
   return std::move(builder).build();
 }
 
-Plan make_plan(const TrainerConfig& config) {
+Plan make_plan(const TrainerConfig& config, int ranks) {
   const TrainConfig& train = config.train;
   const TrainingLoss loss(train, config.gist, config.selection);
-  const std::int64_t micro_rows = train.micro_rows > 0 ? train.micro_rows : train.rows;
+  const std::int64_t rows = (train.rows + ranks - 1) / ranks;
+  const std::int64_t micro_rows = largest_pass(train.rows, train.micro_rows, ranks);
   const bool sft = train.objective == Objective::sft;
   data::Batch batch = full_rows(loss.row_gists(), config.model.vocab_size, micro_rows,
                                 train.row_length, sft ? train.row_length / 8 : 0);
@@ -142,11 +159,11 @@ Plan make_plan(const TrainerConfig& config) {
   const auto table = models::parameter_table(config.model, config.gist.rows());
   Plan plan;
   plan.parameters = plan_parameters(table);
-  plan.micro_batches = train.rows / micro_rows;
-  plan.positions = train.rows * train.row_length;
+  plan.micro_batches = (rows + micro_rows - 1) / micro_rows;
+  plan.positions = rows * train.row_length;
   plan.raw_tokens = plan.micro_batches * count_raw_tokens(batch);
   plan.targets = plan.micro_batches * batch.valid_targets;
-  plan.memory = plan_memory(config, loss, batch, plan.micro_batches);
+  plan.memory = plan_memory(config, loss, batch, plan.micro_batches, ranks);
 
   const std::int64_t gist_pairs = pairs_of(batch, loss.row_gists(), gsa::Visibility::gist);
   plan.visible_pairs = gist_pairs / micro_rows;

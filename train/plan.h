@@ -56,7 +56,7 @@ struct Plan {
     return static_cast<double>(visible_pairs) / static_cast<double>(causal_pairs);
   }
 
-  // Of one optimizer step of full rows.
+  // Of one optimizer step of full rows, on one rank.
   std::int64_t micro_batches = 0;
   std::int64_t positions = 0;  // gists included
   std::int64_t raw_tokens = 0;
@@ -74,6 +74,9 @@ data::Batch full_rows(const gsa::GistConfig& gist, std::int64_t vocab_size, std:
 // For sft the last eighth of a row stands for question and answers, which alone have targets; the
 // arithmetic of its attention counts every query under the gist mask, the selected keys left out.
 // config.model.vocab_size must be set. Throws core::UserError when a row holds no target.
-Plan make_plan(const TrainerConfig& config);
+//
+// ranks: of how many processes this is one, the one with the largest share of rows and, with
+// train.zero1, of the optimizer. Memory, arithmetic and the figures of a step are its own.
+Plan make_plan(const TrainerConfig& config, int ranks = 1);
 
 }  // namespace unfold::train

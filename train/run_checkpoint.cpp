@@ -4,6 +4,7 @@
 
 #include "core/hdf5_tensor.h"
 #include "core/kernels/elementwise.h"
+#include "core/log.h"
 
 namespace unfold::train {
 namespace {
@@ -26,30 +27,44 @@ void require_state_dtype(const std::filesystem::path& file, const AdamW& optimiz
                 file.string(), stored, wanted);
 }
 
-void write_trainer(const std::filesystem::path& file, const AdamW& optimizer,
-                   const TrainerState& state) {
+void write_trainer(const std::filesystem::path& file, const CheckpointContent& content,
+                   const StateTensor& tensor) {
   const hdf5::Context context = {"checkpoint", file.string(),
                                  "free some space or choose another folder"};
   hdf5::Handle handle = hdf5::create_file(context);
   const auto integer = [&](const char* name, std::int64_t value) {
     hdf5::write_attribute(handle.get(), name, value, context);
   };
+  const TrainerState& state = content.state;
   integer("step", state.step);
   integer("tokens", state.tokens);
-  integer("optimizer_steps", optimizer.steps_done());
+  integer("optimizer_steps", content.optimizer_steps);
   integer("loader_seed", static_cast<std::int64_t>(state.loader.seed));
   integer("loader_epoch", state.loader.epoch);
   integer("loader_shard", state.loader.shard);
   integer("loader_index", state.loader.index);
   integer("best_step", state.best ? state.best->step : -1);
-  hdf5::write_attribute(handle.get(), kStateDType,
-                        std::string(core::name_of(optimizer.state_dtype())), context);
+  hdf5::write_attribute(handle.get(), kStateDType, std::string(core::name_of(content.state_dtype)),
+                        context);
   hdf5::write_attribute(handle.get(), "best_loss", state.best ? state.best->loss : 0.0, context);
-  for (const AdamW::State& parameter : optimizer.states()) {
-    hdf5::write_tensor(handle.get(), "m/" + parameter.name, parameter.m, context);
-    hdf5::write_tensor(handle.get(), "v/" + parameter.name, parameter.v, context);
+  for (std::size_t i = 0; i < content.names.size(); ++i) {
+    hdf5::write_tensor(handle.get(), "m/" + content.names[i], tensor(i, StatePart::m), context);
+    hdf5::write_tensor(handle.get(), "v/" + content.names[i], tensor(i, StatePart::v), context);
   }
   hdf5::finish_file(std::move(handle), context);
+}
+
+// Reads dataset `name`, of a whole parameter, into what this rank keeps of it.
+void read_part(hid_t file, const std::string& name, const core::Shape& shape,
+               const core::Share& share, const core::Tensor& to, const hdf5::Context& context) {
+  if (to.shape() == shape) {
+    hdf5::read_tensor(file, name, to, context);
+    return;
+  }
+  const core::Tensor whole = core::Tensor::empty(shape, to.dtype());
+  hdf5::read_tensor(file, name, whole, context);
+  if (share.size() == 0) return;
+  core::kernels::copy(whole.reshape({-1}).slice(0, share.begin, share.end).to(to.device()), to);
 }
 
 TrainerState read_trainer(const std::filesystem::path& file, AdamW& optimizer) {
@@ -67,8 +82,9 @@ TrainerState read_trainer(const std::filesystem::path& file, AdamW& optimizer) {
     state.best = {best, hdf5::read_real_attribute(handle.get(), "best_loss", context)};
   }
   for (const AdamW::State& parameter : optimizer.states()) {
-    hdf5::read_tensor(handle.get(), "m/" + parameter.name, parameter.m, context);
-    hdf5::read_tensor(handle.get(), "v/" + parameter.name, parameter.v, context);
+    const core::Shape& shape = parameter.parameter.shape();
+    read_part(handle.get(), "m/" + parameter.name, shape, parameter.share, parameter.m, context);
+    read_part(handle.get(), "v/" + parameter.name, shape, parameter.share, parameter.v, context);
   }
   optimizer.restored(integer("optimizer_steps"));
   return state;
@@ -76,26 +92,66 @@ TrainerState read_trainer(const std::filesystem::path& file, AdamW& optimizer) {
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& run, const models::Decoder& decoder,
-                     const models::ModelDescription& description, const AdamW& optimizer,
-                     const TrainerState& state) {
-  std::map<std::string, core::Tensor> masters;
-  std::uint64_t bytes = 0;
+CheckpointContent describe_checkpoint(const models::ModelDescription& description,
+                                      const AdamW& optimizer, const TrainerState& state) {
+  CheckpointContent content = {description, state, optimizer.steps_done(), optimizer.state_dtype(),
+                               {},          0};
   for (const AdamW::State& parameter : optimizer.states()) {
-    masters[parameter.name] = parameter.master;
-    bytes += parameter.master.bytes() + parameter.m.bytes() + parameter.v.bytes();
+    content.names.push_back(parameter.name);
+    const core::DType wide = core::accumulator_of(parameter.parameter.dtype());
+    const std::size_t bytes = core::size_of(wide) + 2 * core::size_of(content.state_dtype);
+    content.bytes += static_cast<std::uint64_t>(parameter.parameter.value().size()) * bytes;
   }
-  models::write_checkpoint(run, state.step, bytes, [&](const std::filesystem::path& folder) {
-    models::write_model(folder / models::kModelFile, decoder, description,
-                        [&](const models::Parameter& p) { return masters.at(p.spec.name); });
-    write_trainer(folder / models::kTrainerFile, optimizer, state);
-  });
+  return content;
+}
+
+core::Tensor state_tensor(const AdamW::State& state, StatePart part) {
+  switch (part) {
+    case StatePart::master:
+      return state.master;
+    case StatePart::m:
+      return state.m;
+    case StatePart::v:
+      return state.v;
+  }
+  return {};
+}
+
+void for_each_state_tensor(std::size_t states,
+                           const std::function<void(std::size_t, StatePart)>& take) {
+  for (std::size_t i = 0; i < states; ++i) take(i, StatePart::master);
+  for (std::size_t i = 0; i < states; ++i) {
+    take(i, StatePart::m);
+    take(i, StatePart::v);
+  }
+}
+
+void save_checkpoint(const std::filesystem::path& run, const CheckpointContent& content,
+                     const StateTensor& tensor) {
+  std::map<std::string, std::size_t> index;
+  for (std::size_t i = 0; i < content.names.size(); ++i) index[content.names[i]] = i;
+  models::write_checkpoint(
+      run, content.state.step, content.bytes, [&](const std::filesystem::path& folder) {
+        models::write_model(folder / models::kModelFile, content.description,
+                            [&](const models::ParameterSpec& spec) {
+                              return tensor(index.at(spec.name), StatePart::master);
+                            });
+        write_trainer(folder / models::kTrainerFile, content, tensor);
+      });
+}
+
+void save_checkpoint(const std::filesystem::path& run, const models::ModelDescription& description,
+                     const AdamW& optimizer, const TrainerState& state) {
+  core::check(!optimizer.sharding().on, "checkpoint", "a sharded optimizer has no whole tensors");
+  save_checkpoint(
+      run, describe_checkpoint(description, optimizer, state),
+      [&](std::size_t i, StatePart part) { return state_tensor(optimizer.states()[i], part); });
 }
 
 TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step,
                              const models::ModelDescription& expected, models::Decoder& decoder,
-                             AdamW& optimizer) {
-  models::verify_checkpoint(run, step);
+                             AdamW& optimizer, Verify verify) {
+  if (verify == Verify::yes) models::verify_checkpoint(run, step);
   const std::filesystem::path folder = models::checkpoint_path(run, step);
   const std::filesystem::path model = folder / models::kModelFile;
   const std::string other =
@@ -104,14 +160,36 @@ TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step
                 "{}: does not fit this config: {}: resume with the config it was made with",
                 model.string(), other);
   require_state_dtype(folder / models::kTrainerFile, optimizer);
-  std::map<std::string, core::Tensor> masters;
-  for (const AdamW::State& state : optimizer.states()) masters[state.name] = state.master;
+  std::map<std::string, const AdamW::State*> states;
+  for (const AdamW::State& state : optimizer.states()) states[state.name] = &state;
   models::read_weights(model, decoder,
                        [&](const models::Parameter& parameter, const core::Tensor& value) {
-                         core::kernels::copy(value.to(decoder.device()),
-                                             masters.at(parameter.spec.name));
+                         const AdamW::State& state = *states.at(parameter.spec.name);
+                         const core::Tensor part =
+                             state.master.shape() == value.shape()
+                                 ? value
+                                 : value.reshape({-1}).slice(0, state.share.begin, state.share.end);
+                         if (part.size() > 0)
+                           core::kernels::copy(part.to(decoder.device()), state.master);
                        });
   return read_trainer(folder / models::kTrainerFile, optimizer);
+}
+
+std::int64_t newest_checkpoint(const std::filesystem::path& run, bool pass_damaged) {
+  const std::vector<std::int64_t> steps = models::list_checkpoints(run);
+  for (std::size_t i = steps.size(); i-- > 0;) {
+    try {
+      models::verify_checkpoint(run, steps[i]);
+      return steps[i];
+    } catch (const core::UserError& error) {
+      if (!pass_damaged) throw;
+      core::log::warning("{}", error.what());
+    }
+  }
+  core::require(steps.empty(), "checkpoint",
+                "{}: none of its {} checkpoints is whole: start anew, with another run.dir",
+                run.string(), steps.size());
+  return -1;
 }
 
 }  // namespace unfold::train

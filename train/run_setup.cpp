@@ -98,11 +98,12 @@ void require_training_data(const TrainerConfig& config) {
 std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& config,
                                                       const data::Tokenizer& tokenizer,
                                                       const data::RowFormat& format,
-                                                      const data::LoaderState& start) {
+                                                      const data::LoaderState& start, bool alike) {
   require_training_data(config);
   return std::make_unique<data::Loader>(
       data::open_rows(config.data, config.data.train, tokenizer, format), start,
-      data::LoaderOptions{.prefetch = config.data.prefetch, .shuffle = config.data.shuffle});
+      data::LoaderOptions{.prefetch = alike ? config.data.prefetch : 0,
+                          .shuffle = config.data.shuffle});
 }
 
 void initialise_from(const fs::path& run, const models::ModelDescription& wanted,

@@ -52,11 +52,13 @@ models::ModelDescription describe_model(const TrainerConfig& config,
 void require_training_data(const TrainerConfig& config);
 
 // The rows that a run trains on, in its order, from `start` on; format: made for this tokenizer.
+// alike: they will be asked for in batches of one size; else nothing is prepared ahead.
 // Throws core::UserError: data.train is empty, or cannot be read.
 std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& config,
                                                       const data::Tokenizer& tokenizer,
                                                       const data::RowFormat& format,
-                                                      const data::LoaderState& start);
+                                                      const data::LoaderState& start,
+                                                      bool alike = true);
 
 // Copies weights of another run's newest checkpoint into the decoder. Gist levels that the other
 // run lacks keep their own rows, set to the mean of the raw rows; those it has beyond are left out,

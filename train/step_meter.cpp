@@ -18,10 +18,10 @@ constexpr std::size_t kMostSteps = 1001;
 
 }  // namespace
 
-StepMeter::StepMeter(const TrainerConfig& config, core::Device device)
+StepMeter::StepMeter(const TrainerConfig& config, core::Device device, int ranks)
     : train_(config.train), device_(device) {
   try {
-    plan_ = make_plan(config);
+    plan_ = make_plan(config, ranks);
   } catch (const core::UserError&) {
     return;  // full rows without a target; those of the data may have some
   }

@@ -17,7 +17,8 @@ class StepMeter {
   // Plans the step (config.model.vocab_size must be set). On a GPU measures the roofline as well,
   // in about a tenth of a second and with memory that is given back; where there is no room for it,
   // there are no figures of speed. A config that cannot be planned is not measured either.
-  StepMeter(const TrainerConfig& config, core::Device device);
+  // ranks: as make_plan takes them.
+  StepMeter(const TrainerConfig& config, core::Device device, int ranks = 1);
 
   // Logs the plan's memory: a table for a GPU or a terminal, else a line; and a warning when the
   // device has not as much.

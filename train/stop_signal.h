@@ -1,7 +1,12 @@
-// SIGINT and SIGTERM as a wish to stop after the current step.
+// SIGINT, SIGTERM and SIGUSR1 as a wish to stop after the current step. mpirun and Slurm pass
+// SIGUSR1 on to all ranks; of SIGTERM mpirun leaves them but a second.
 #pragma once
 
+#include <csignal>
+
 namespace unfold::train {
+
+inline constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGUSR1};
 
 // Installs handlers while it lives. The first signal sets a flag; a second one ends the process at
 // once, as without handlers.

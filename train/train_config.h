@@ -42,6 +42,7 @@ struct CptConfig {
 struct CheckpointConfig {
   std::int64_t every = 100;  // steps; 0: only at the end
   std::int64_t keep = 3;     // newest step checkpoints kept; the best one is kept besides
+  bool background = false;   // written by a thread while training goes on
 };
 
 struct RunConfig {
@@ -61,6 +62,9 @@ struct TrainConfig {
   std::int64_t val_every = 50;               // steps; 0: never
   std::int64_t val_rows = 16;                // rows a validation
   bool activation_checkpointing = false;
+  // Of several ranks. Gradients of float64 parameters are always summed as float64.
+  core::DType reduce_dtype = core::DType::float32;  // gradients on their way between ranks
+  bool zero1 = false;  // masters and moments shared out among the ranks (Rajbhandari et al. 2020)
   bool overfit_one_batch = false;  // train on the first batch for ever
   std::int64_t log_every = 10;     // plain progress line when output is not a terminal
   OptimizerConfig optimizer;

@@ -1,30 +1,38 @@
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 
-#include "core/file.h"
+#include "core/comm/agreement.h"
+#include "core/comm/world.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/text_format.h"
+#include "data/data_fingerprint.h"
 #include "data/data_source.h"
 #include "data/loader.h"
 #include "data/row_format.h"
 #include "models/formats/checkpoint_folder.h"
+#include "train/checkpoint_saver.h"
+#include "train/data_parallel.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
-#include "train/run_checkpoint.h"
+#include "train/run_files.h"
 #include "train/run_setup.h"
 #include "train/schedule.h"
 #include "train/step_meter.h"
+#include "train/step_windows.h"
 #include "train/stop_signal.h"
-#include "train/tensorboard.h"
 #include "train/training_loss.h"
 #include "train/validation.h"
 
@@ -33,15 +41,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The terms of all micro-batches and the gradient norm: the one place of a step that waits for a
-// GPU.
+// The terms of all micro-batches and the squared gradient norm: the one place of a step that waits
+// for a GPU.
 std::pair<LossTerms, double> read_step(const std::vector<PendingTerms>& pending,
-                                       const core::Tensor& squared_norm) {
+                                       const core::Tensor& squared_norm,
+                                       core::Communicator& world) {
   std::vector<core::Tensor> scalars;
   for (const PendingTerms& micro : pending) {
     for (const PendingTerms::Part& part : micro.parts) scalars.push_back(part.value);
   }
   scalars.push_back(squared_norm);
+  const core::Waiting waiting(world);
   const std::vector<double> values = core::items(scalars);
   std::span<const double> left = values;
   LossTerms terms;
@@ -52,38 +62,69 @@ std::pair<LossTerms, double> read_step(const std::vector<PendingTerms>& pending,
     terms.alignment += part.alignment;
     terms.routing += part.routing;
   }
-  return {terms, std::sqrt(left.front())};
+  return {terms, left.front()};
+}
+
+Sharding sharding_of(const TrainConfig& config, const core::Communicator& world) {
+  return {config.zero1, world.rank(), world.world_size()};
+}
+
+// Ranks that differ would train on nonsense, or wait for each other for ever.
+void require_same_start(const TrainerConfig& config, core::Communicator& world) {
+  if (!world.distributed()) return;
+  std::string config_text = config.resolved_yaml;
+  require_agreement(
+      world, {{"the program", core::program_fingerprint(), "start the same binary on all hosts"},
+              {"the config", std::move(config_text), "give all ranks the same config and --set"}});
+  const auto fingerprint = [&](const std::vector<std::string>& inputs) {
+    return inputs.empty() ? std::string() : data::data_fingerprint(config.data, inputs);
+  };
+  const std::string advice = "give all hosts the same files";
+  require_agreement(world, {{"data.train", fingerprint(config.data.train), advice},
+                            {"data.val", fingerprint(config.data.val), advice}});
 }
 
 // The parts of a running training, in the order they are made.
 class Trainer {
  public:
-  Trainer(const TrainerConfig& config, bool resume, core::Communicator& world);
+  Trainer(const TrainerConfig& config, Resume resume, core::Communicator& world);
   TrainSummary run();
 
  private:
   // Micro-batches of one optimizer step and what their losses are divided by.
+  struct Micro {
+    ReadyBatch batch;
+    std::size_t window = 0;  // of the step
+  };
   struct StepBatches {
-    std::vector<ReadyBatch> micro;
+    std::vector<Micro> micro;
     StepTotals totals;
     data::LoaderState after;  // where the next step begins
   };
 
-  void restore(bool resume);
-  void start_files();
-  void continue_files();
+  void restore(Resume resume);
+  std::int64_t choose_checkpoint(Resume resume);
   // Of step `step` (from 0), the next one that the loader has.
   StepBatches next_batches(std::int64_t step);
   void look_ahead();
   StepRecord take_step();
+  // The sums of all ranks; norm: the squared one of this rank's gradients.
+  struct StepSums {
+    LossTerms terms;
+    double norm = 0;
+  };
+  StepSums sum_over_ranks(const LossTerms& part, double squared_norm);
   void validate_now();
   void save(bool is_best);
   bool due(std::int64_t every) const;
-  [[noreturn]] void stop_unfinite(const char* what, double value) const;
+  [[noreturn]] void stop_unfinite(const char* what, double value, bool here);
+  void stop_for(int signal);
+  void summarise(std::int64_t first_step, double seconds);
 
   const TrainerConfig& config_;
   core::Communicator& world_;
   fs::path run_;
+  std::unique_ptr<RunFiles> files_;  // of rank 0
   std::shared_ptr<const data::Tokenizer> tokenizer_;
   models::ModelDescription description_;
   models::Decoder decoder_;
@@ -91,107 +132,115 @@ class Trainer {
   TrainingLoss loss_;
   TrainerState state_;
   std::vector<data::Batch> validation_;
+  std::vector<StepWindow> windows_;
   std::unique_ptr<data::BatchSource> loader_;
-  std::optional<core::FolderLock> lock_;    // of the run's folder
-  std::optional<NewRunFolder> new_folder_;  // goes, unless the first step is done
-  std::optional<MetricsLog> log_;
-  std::optional<TensorboardWriter> board_;
-  std::optional<StepMeter> meter_;
+  std::optional<DataParallel> parallel_;
+  std::optional<CheckpointSaver> saver_;
+  std::optional<StepMeter> meter_;  // of rank 0
   std::optional<TrainProgress> progress_;
   std::optional<StepBatches> ahead_;  // read before its step; kept by overfit_one_batch
   std::exception_ptr ahead_error_;    // why they could not be read: thrown when their step comes
   TrainSummary summary_;
-  std::int64_t saved_step_ = -1;
+  const StopSignal* stop_ = nullptr;
+  int agreed_signal_ = 0;  // that any rank got
 };
 
-Trainer::Trainer(const TrainerConfig& config, bool resume, core::Communicator& world)
+// Rank 0 looks at the folder before anybody writes into it.
+std::unique_ptr<RunFiles> open_files(const TrainerConfig& config, Resume resume,
+                                     core::Communicator& world) {
+  if (!world.is_root()) return nullptr;
+  return std::make_unique<RunFiles>(config, resume != Resume::no);
+}
+
+Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator& world)
     : config_(config),
       world_(world),
       run_(config.run.dir),
+      files_(open_files(config, resume, world)),
       tokenizer_(data::load_tokenizer(config.data.tokenizer)),
       description_(describe_model(config, *tokenizer_)),
       decoder_(description_.decoder, config.gist.levels(), config.train.dtype,
-               core::usable_device(config.run.device), config.run.seed, config.gist.links),
-      optimizer_(decoder_, config.train.optimizer, config.run.seed),
-      loss_(config.train, config.gist, config.selection) {
-  resume ? require_run_folder(config) : require_free_run_folder(config);
-  if (resume) lock_.emplace(run_);
+               core::usable_device(core::device_of_rank(config.run.device, world.local_rank())),
+               config.run.seed, config.gist.links),
+      optimizer_(decoder_, config.train.optimizer, config.run.seed,
+                 sharding_of(config.train, world)),
+      loss_(config.train, config.gist, config.selection),
+      windows_(step_windows(config.train.rows, config.train.micro_rows, world.rank(),
+                            world.world_size())) {
   require_training_data(config);
+  core::require(config.train.rows >= world.world_size(), "train",
+                "train.rows = {} are too few for {} ranks: give every rank one row at least",
+                config.train.rows, world.world_size());
+  require_same_start(config, world);
   const data::RowFormat format = data::make_row_format(
       *tokenizer_, loss_.row_gists(), config.train.row_length, description_.decoder.vocab_size);
-  const std::int64_t local_rows = config.train.rows / world.world_size();
-  const std::int64_t micro = config.train.micro_rows > 0 ? config.train.micro_rows : local_rows;
   if (config.train.val_every > 0 && !config.data.val.empty()) {
     validation_ = data::validation_batches(
         *data::open_rows(config.data, config.data.val, *tokenizer_, format), config.train.val_rows,
-        micro);
+        largest_pass(config.train.rows, config.train.micro_rows, world.world_size()));
   }
+  saver_.emplace(run_, description_, optimizer_, world, config.checkpoint);
   restore(resume);
-  loader_ = open_training_rows(config, *tokenizer_, format, state_.loader);
+  const bool alike = std::all_of(windows_.begin(), windows_.end(),
+                                 [&](const StepWindow& each) { return each == windows_.front(); });
+  loader_ = open_training_rows(config, *tokenizer_, format, state_.loader, alike);
+  if (world.distributed()) parallel_.emplace(optimizer_, world, config.train.reduce_dtype);
   if (state_.step < config.train.steps) ahead_ = next_batches(state_.step);
-  if (state_.step < config_.train.steps) {
+  if (state_.step < config_.train.steps && world.is_root()) {
     TrainerConfig planned = config_;
     planned.model = description_.decoder;
-    meter_.emplace(planned, decoder_.device());
+    meter_.emplace(planned, decoder_.device(), world.world_size());
   }
   // Everything that can be wrong with the input has been found by now: only then leave traces.
-  resume ? continue_files() : start_files();
+  world_.barrier();
+  if (files_) resume != Resume::no ? files_->go_on(state_.step) : files_->start(*tokenizer_);
+  // A kill between a checkpoint and its mark as the best one leaves an old mark.
+  if (files_ && saver_->saved_step() >= 0) models::write_best(run_, state_.best);
   if (meter_) meter_->tell_memory();
   progress_.emplace(config.train.steps, state_.step, config.train.log_every);
 }
 
-void Trainer::start_files() {
-  new_folder_.emplace(config_, *tokenizer_);
-  lock_.emplace(run_);
-  log_.emplace(MetricsLog::create(run_ / "metrics.jsonl"));
-  board_.emplace(run_);
-  board_->text("config", 0, config_.resolved_yaml);
-}
-
-void Trainer::continue_files() {
-  log_.emplace(MetricsLog::resume(run_ / "metrics.jsonl", state_.step));
-  board_.emplace(run_, state_.step);
-  // Of the keys that may change on the way, the file tells the newest values.
-  const fs::path config = run_ / "config.yaml";
-  if (core::read_text_file(config) != config_.resolved_yaml) {
-    core::write_file_atomically(config, config_.resolved_yaml);
-    board_->text("config", state_.step, config_.resolved_yaml);
+// Rank 0 finds and verifies the checkpoint for all. -1: none.
+std::int64_t Trainer::choose_checkpoint(Resume resume) {
+  std::array<std::int64_t, 1> step = {-1};
+  if (world_.is_root() && resume != Resume::no) {
+    step[0] = newest_checkpoint(run_, resume == Resume::latest_good);
   }
-  // A kill between a checkpoint and its mark as the best one leaves an old mark.
-  if (saved_step_ >= 0) models::write_best(run_, state_.best);
+  world_.broadcast(std::as_writable_bytes(std::span(step)), 0);
+  return step[0];
 }
 
-void Trainer::restore(bool resume) {
+void Trainer::restore(Resume resume) {
   state_.loader.seed = config_.run.seed;
-  const std::vector<std::int64_t> steps =
-      resume ? models::list_checkpoints(run_) : std::vector<std::int64_t>{};
-  if (!steps.empty()) {
-    state_ = load_checkpoint(run_, steps.back(), description_, decoder_, optimizer_);
-    saved_step_ = state_.step;
+  const std::int64_t step = choose_checkpoint(resume);
+  if (step >= 0) {
+    state_ = load_checkpoint(run_, step, description_, decoder_, optimizer_, Verify::no);
+    saver_->set_saved_step(state_.step);
     core::log::info("resuming {} from step {}", run_.string(), state_.step);
     return;
   }
-  if (resume) core::log::info("{} has no checkpoint yet: starting from step 0", run_.string());
+  if (resume != Resume::no) {
+    core::log::info("{} has no checkpoint yet: starting from step 0", run_.string());
+  }
   if (!config_.train.init_from.empty()) {
     initialise_from(config_.train.init_from, description_, decoder_);
-    optimizer_ = AdamW(decoder_, config_.train.optimizer, config_.run.seed);
+    optimizer_ = AdamW(decoder_, config_.train.optimizer, config_.run.seed,
+                       sharding_of(config_.train, world_));
   }
 }
 
 Trainer::StepBatches Trainer::next_batches(std::int64_t step_index) {
-  const auto ranks = static_cast<std::int64_t>(world_.world_size());
-  const std::int64_t local = config_.train.rows / ranks;
-  const std::int64_t micro = config_.train.micro_rows > 0 ? config_.train.micro_rows : local;
   StepBatches step;
   std::array<double, 3> counts = {0, 0, 0};
-  for (std::int64_t done = 0; done < local; done += micro) {
-    data::Batch batch = loader_->next(micro * ranks, world_.rank() * micro, micro);
+  for (std::size_t i = 0; i < windows_.size(); ++i) {
+    data::Batch batch = loader_->next(windows_[i].total, windows_[i].first, windows_[i].count);
+    if (windows_[i].count == 0) continue;
     loss_.prepare(batch);
     const StepTotals part = loss_.count(batch);
     counts[0] += part.targets;
     counts[1] += part.raw_tokens;
     counts[2] += part.suffix_queries;
-    step.micro.push_back(loss_.ready(std::move(batch), decoder_.device()));
+    step.micro.push_back({loss_.ready(std::move(batch), decoder_.device()), i});
   }
   world_.all_reduce_sum(std::span<double>(counts));
   step.totals = {counts[0], counts[1], counts[2]};
@@ -211,17 +260,46 @@ void Trainer::look_ahead() {
   if (ahead_ || state_.step + 1 >= config_.train.steps) return;
   try {
     ahead_ = next_batches(state_.step + 1);
+  } catch (const core::RankLost&) {
+    throw;
   } catch (...) {
     ahead_error_ = std::current_exception();  // this step is good: it is finished first
   }
 }
 
-void Trainer::stop_unfinite(const char* what, double value) const {
+// here: the value of this rank alone is none either.
+void Trainer::stop_unfinite(const char* what, double value, bool here) {
+  std::vector<std::int64_t> ranks(static_cast<std::size_t>(world_.world_size()));
+  ranks[static_cast<std::size_t>(world_.rank())] = here ? 1 : 0;
+  world_.all_reduce_sum(std::span<std::int64_t>(ranks));
+  std::string whose;
+  const auto count = std::count(ranks.begin(), ranks.end(), 1);
+  if (world_.world_size() > 1 && count > 0 && count < world_.world_size()) {
+    const auto first = std::find(ranks.begin(), ranks.end(), 1) - ranks.begin();
+    whose = fmt::format(" on rank {}{}", first, count > 1 ? " and others" : "");
+  }
+  saver_->finish();
+  const std::int64_t saved = saver_->saved_step();
   core::fail("train",
-             "{}: step {}: {} is {}: stopped before the update{}: start a new run with a lower "
+             "{}: step {}: {} is {}{}: stopped before the update{}: start a new run with a lower "
              "optimizer.lr",
              run_.string(), state_.step + 1, what, std::isnan(value) ? "not a number" : "infinite",
-             saved_step_ > 0 ? fmt::format(" (step {} is saved)", saved_step_) : "");
+             whose, saved > 0 ? fmt::format(" (step {} is saved)", saved) : "");
+}
+
+Trainer::StepSums Trainer::sum_over_ranks(const LossTerms& part, double squared_norm) {
+  // Sums are alike on all ranks. Where all have whole gradients, that of rank 0 stands for all.
+  const bool counts = optimizer_.sharding().on || world_.is_root();
+  std::array<double, 4 + std::size(kStopSignals)> sums = {part.cross_entropy, part.alignment,
+                                                          part.routing, counts ? squared_norm : 0};
+  for (std::size_t i = 0; i < std::size(kStopSignals); ++i) {
+    sums[4 + i] = stop_->received() == kStopSignals[i] ? 1 : 0;
+  }
+  world_.all_reduce_sum(std::span<double>(sums));
+  for (std::size_t i = 0; i < std::size(kStopSignals); ++i) {
+    if (sums[4 + i] > 0) agreed_signal_ = kStopSignals[i];
+  }
+  return {{sums[0], sums[1], sums[2]}, std::sqrt(sums[3])};
 }
 
 StepRecord Trainer::take_step() {
@@ -233,26 +311,31 @@ StepRecord Trainer::take_step() {
   options.training = true;
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
-  for (std::size_t i = 0; i < step.micro.size(); ++i) {
-    options.stream = (static_cast<std::uint64_t>(state_.step) * step.micro.size() + i) *
+  for (const Micro& micro : step.micro) {
+    options.stream = (static_cast<std::uint64_t>(state_.step) * windows_.size() + micro.window) *
                          static_cast<std::uint64_t>(world_.world_size()) +
                      static_cast<std::uint64_t>(world_.rank());
-    pending.push_back(loss_.accumulate(decoder_, step.micro[i], step.totals, state_.step, options));
+    const bool last = parallel_ && &micro == &step.micro.back();
+    pending.push_back(
+        loss_.accumulate(decoder_, micro.batch, step.totals, state_.step, options,
+                         last ? [this] { parallel_->begin(); } : std::function<void()>()));
+    world_.note_progress();
   }
+  if (parallel_) parallel_->finish();
   const core::Tensor squared_norm = optimizer_.squared_gradient_norm();
   look_ahead();
-  const auto [part, norm] = read_step(pending, squared_norm);
-  std::array<double, 3> sums = {part.cross_entropy, part.alignment, part.routing};
-  world_.all_reduce_sum(std::span<double>(sums));
-  const LossTerms terms = {sums[0], sums[1], sums[2]};
+  const auto [part, norm_here] = read_step(pending, squared_norm, world_);
+  const auto [terms, norm] = sum_over_ranks(part, norm_here);
   const double loss = loss_.loss(terms, step.totals, decoder_.config());
-  if (!std::isfinite(loss)) stop_unfinite("the loss", loss);
-  if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm);
+  const double loss_here = loss_.loss(part, step.totals, decoder_.config());
+  if (!std::isfinite(loss)) stop_unfinite("the loss", loss, !std::isfinite(loss_here));
+  if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm, false);
   const double clip = config_.train.optimizer.clip;
   const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
   const double lr = config_.train.optimizer.lr *
                     schedule_factor(config_.train.schedule, state_.step, config_.train.steps);
-  optimizer_.step(lr, scale);
+  saver_->before_update();
+  parallel_ ? parallel_->step(lr, scale) : optimizer_.step(lr, scale);
   ++state_.step;
   state_.tokens += static_cast<std::int64_t>(step.totals.targets);
   state_.loader = step.after;
@@ -269,27 +352,21 @@ StepRecord Trainer::take_step() {
     record.more.emplace_back("routing", loss_.mean_routing(terms, step.totals, decoder_.config()));
   }
   record.time = progress_->end_step(static_cast<std::int64_t>(step.totals.targets));
-  meter_->add(record.time.seconds);
-  record.time.mfu = meter_->mfu(record.time.seconds);
+  if (meter_) {
+    meter_->add(record.time.seconds);
+    record.time.mfu = meter_->mfu(record.time.seconds);
+  }
   return record;
 }
 
 void Trainer::validate_now() {
-  progress_->clear();
+  if (files_) progress_->clear();
   const auto begin = std::chrono::steady_clock::now();
   ValidationRecord record;
   record.step = state_.step;
   record.losses = validate(decoder_, validation_, loss_.row_gists(), loss_.selection(), world_);
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  log_->write(record);
-  std::string line = fmt::format("validation at step {}:", state_.step);
-  for (const ValidationLoss& loss : record.losses) {
-    board_->scalar("val/loss/" + loss.visibility, state_.step, loss.loss);
-    board_->scalar("val/bits_per_byte/" + loss.visibility, state_.step, loss.bits_per_byte);
-    line += fmt::format("  {} {:.4f} nats, {:.4f} bits per byte", loss.visibility, loss.loss,
-                        loss.bits_per_byte);
-  }
-  core::log::info("{}", line);
+  if (files_) files_->write(record);
   summary_.validation = record.losses;
   // The objective's own view of the data decides which checkpoint is best: gist where there is one.
   const double loss = record.losses.back().loss;
@@ -299,49 +376,57 @@ void Trainer::validate_now() {
   }
 }
 
+// Every line of the log is on the disk before the checkpoint that stands behind it.
 void Trainer::save(bool is_best) {
-  if (saved_step_ != state_.step) {
-    log_->sync();
+  if (files_ && saver_->saved_step() != state_.step) {
+    files_->sync();
     progress_->clear();
-    save_checkpoint(run_, decoder_, description_, optimizer_, state_);
-    saved_step_ = state_.step;
   }
-  if (is_best) models::write_best(run_, state_.best);
-  models::prune_checkpoints(run_, config_.checkpoint.keep);
+  saver_->save(state_, is_best);
 }
 
 bool Trainer::due(std::int64_t every) const {
   return state_.step == config_.train.steps || (every > 0 && state_.step % every == 0);
 }
 
+void Trainer::stop_for(int signal) {
+  save(false);
+  saver_->finish();
+  if (files_) progress_->finish();
+  core::log::info("saved step {} of {}: go on with --resume", state_.step, config_.train.steps);
+  throw core::Interrupted(signal);
+}
+
 TrainSummary Trainer::run() {
   const StopSignal stop;
+  stop_ = &stop;
   const auto begin = std::chrono::steady_clock::now();
   summary_.parameters = models::count_parameters(description_.decoder, description_.gist.rows());
   core::reset_peak(decoder_.device());
+  world_.take_times();
   const std::int64_t first_step = state_.step;
   while (state_.step < config_.train.steps) {
     progress_->begin_step();
     const StepRecord record = take_step();
-    if (new_folder_) new_folder_->keep();
-    log_->write(record);
-    board_->scalar("train/loss", record.step, record.loss);
-    board_->scalar("train/grad_norm", record.step, record.grad_norm);
-    board_->scalar("train/lr", record.step, record.lr);
-    board_->scalar("train/tokens_per_second", record.step, record.time.tokens_per_second);
-    if (record.time.mfu > 0) board_->scalar("train/mfu", record.step, record.time.mfu);
-    progress_->show(record);
+    if (files_) {
+      files_->keep();
+      files_->write(record);
+      progress_->show(record);
+    }
     summary_.loss = record.loss;
     if (!validation_.empty() && due(config_.train.val_every)) validate_now();
     if (due(config_.checkpoint.every)) save(false);
-    if (const int signal = stop.received(); signal != 0) {
-      save(false);
-      progress_->finish();
-      core::log::info("saved step {} of {}: go on with --resume", state_.step, config_.train.steps);
-      throw core::Interrupted(signal);
-    }
+    const int signal = world_.distributed() ? agreed_signal_ : stop.received();
+    if (signal != 0) stop_for(signal);
   }
-  progress_->finish();
+  saver_->finish();
+  if (files_) progress_->finish();
+  summarise(first_step,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return summary_;
+}
+
+void Trainer::summarise(std::int64_t first_step, double seconds) {
   summary_.steps = state_.step;
   summary_.steps_here = state_.step - first_step;
   if (meter_) {
@@ -352,15 +437,20 @@ TrainSummary Trainer::run() {
     summary_.speed_of_light = meter_->speed_of_light();
   }
   summary_.peak_bytes = core::memory_stats(decoder_.device()).peak;
-  summary_.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return summary_;
+  summary_.communication = world_.take_times();
+  summary_.save_waited = saver_->waited_seconds();
+  summary_.seconds = seconds;
 }
 
 }  // namespace
 
-TrainSummary train(const TrainerConfig& config, bool resume, core::Communicator& world) {
-  return Trainer(config, resume, world).run();
+TrainSummary train(const TrainerConfig& config, Resume resume, core::Communicator& world) {
+  std::optional<Trainer> trainer;
+  {
+    const core::LongWork busy(world, "starting");
+    trainer.emplace(config, resume, world);
+  }
+  return trainer->run();
 }
 
 }  // namespace unfold::train

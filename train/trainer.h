@@ -26,6 +26,9 @@ struct TrainerConfig {
   std::string resolved_yaml;  // stored as RUN/config.yaml
 };
 
+// Where a training begins. latest_good: the newest checkpoint that is whole.
+enum class Resume { no, latest, latest_good };
+
 struct TrainSummary {
   std::int64_t steps = 0;
   std::int64_t parameters = 0;
@@ -39,6 +42,8 @@ struct TrainSummary {
   double mfu = 0;
   double peak_flops = 0;      // that mfu is a share of
   double speed_of_light = 0;  // seconds a step would take at the roofline
+  core::OverlapTimes communication;  // of the tensor collectives
+  double save_waited = 0;            // seconds that training waited for checkpoints
   double seconds = 0;
 };
 
@@ -47,12 +52,19 @@ struct TrainSummary {
 // newest checkpoint, or from the start when there is none yet; the result equals that of an
 // undisturbed run bit for bit.
 //
-// A new run that fails before its first step is done (out of memory, above all) leaves no folder, so
-// that it can be started again with other values.
+// All ranks of `world` call it alike. Each takes its share of the rows of every step
+// (train/step_windows.h), and gradients are summed over ranks (train/data_parallel.h), so that
+// losses agree with those of one rank but for the order of sums. A run may go on with another
+// number of ranks, and with or without train.zero1. Rank 0 writes all files.
+//
+// A new run that fails before its first step is done (out of memory, above all) leaves no folder,
+// so that it can be started again with other values.
 //
 // Throws core::UserError: the run folder exists (without resume), data or tokenizer do not fit, a
 // checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm
-// is not finite (before the update), another process trains into the same folder. Throws core::Interrupted after saving on SIGINT or SIGTERM.
-TrainSummary train(const TrainerConfig& config, bool resume, core::Communicator& world);
+// is not finite (before the update), another process trains into the same folder, ranks that were
+// started with different programs, configs or data, fewer rows than ranks. Throws core::Interrupted
+// after saving on SIGINT, SIGTERM or SIGUSR1 to any rank, core::RankLost when another rank is lost.
+TrainSummary train(const TrainerConfig& config, Resume resume, core::Communicator& world);
 
 }  // namespace unfold::train

@@ -163,9 +163,10 @@ LossTerms TrainingLoss::accumulate(models::Decoder& decoder, const data::Batch& 
 
 PendingTerms TrainingLoss::accumulate(models::Decoder& decoder, const ReadyBatch& batch,
                                       const StepTotals& totals, std::int64_t step,
-                                      const models::ForwardOptions& options) const {
+                                      const models::ForwardOptions& options,
+                                      const std::function<void()>& last_backward) const {
   if (config_.objective == Objective::sft) {
-    return accumulate_sft(decoder, batch, totals, step, options);
+    return accumulate_sft(decoder, batch, totals, step, options, last_backward);
   }
   PendingTerms terms;
   const bool two_branch = config_.cpt.two_branch;
@@ -190,13 +191,15 @@ PendingTerms TrainingLoss::accumulate(models::Decoder& decoder, const ReadyBatch
     total =
         autograd::add(total, autograd::scale(alignment, config_.cpt.alignment / totals.raw_tokens));
   }
+  if (last_backward) last_backward();
   autograd::backward(total);
   return terms;
 }
 
 PendingTerms TrainingLoss::accumulate_sft(models::Decoder& decoder, const ReadyBatch& batch,
                                           const StepTotals& totals, std::int64_t step,
-                                          const models::ForwardOptions& options) const {
+                                          const models::ForwardOptions& options,
+                                          const std::function<void()>& last_backward) const {
   const double weight = config_.routing_weight;
   models::UnfoldingAttention unfolding(batch.batch.layout, gist_, selection_at(step),
                                        {.routing_loss = weight > 0});
@@ -213,6 +216,7 @@ PendingTerms TrainingLoss::accumulate_sft(models::Decoder& decoder, const ReadyB
     if (routing_terms > 0)
       total = autograd::add(total, autograd::scale(layer, weight / routing_terms));
   }
+  if (last_backward) last_backward();
   autograd::backward(total);
   return terms;
 }

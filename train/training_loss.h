@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -71,10 +72,12 @@ class TrainingLoss {
   //   cross_entropy / targets + cpt.alignment * alignment / raw_tokens
   //     + routing_weight * routing / (suffix_queries * heads * selecting layers)
   // are added to the parameters.
-  // On a GPU it returns when all work is launched.
+  // On a GPU it returns when all work is launched. last_backward, if set, is called before the
+  // backward pass behind which no gradients follow.
   PendingTerms accumulate(models::Decoder& decoder, const ReadyBatch& batch,
                           const StepTotals& totals, std::int64_t step,
-                          const models::ForwardOptions& options) const;
+                          const models::ForwardOptions& options,
+                          const std::function<void()>& last_backward = {}) const;
   // The same at once, waiting for the terms.
   LossTerms accumulate(models::Decoder& decoder, const data::Batch& batch, const StepTotals& totals,
                        std::int64_t step, const models::ForwardOptions& options) const;
@@ -89,7 +92,8 @@ class TrainingLoss {
  private:
   PendingTerms accumulate_sft(models::Decoder& decoder, const ReadyBatch& batch,
                               const StepTotals& totals, std::int64_t step,
-                              const models::ForwardOptions& options) const;
+                              const models::ForwardOptions& options,
+                              const std::function<void()>& last_backward) const;
 
   TrainConfig config_;
   gsa::GistConfig gist_;

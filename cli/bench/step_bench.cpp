@@ -26,7 +26,8 @@ double seconds_in(const StepTime& step, const std::vector<std::string>& names) {
 }  // namespace
 
 StepTime time_step(std::int64_t chunk, double seconds, int least) {
-  TrainingStep step(training_config(chunk), core::Device{});
+  const auto world = core::make_single_process();
+  TrainingStep step(training_config(chunk), core::Device{}, *world);
   const auto take_step = [&] { step.take(); };
   StepTime result;
   result.attention = chunk > 0 ? fmt::format("gist {}", chunk) : "causal";

@@ -7,6 +7,7 @@
 #include "cli/bench/kernel_table.h"
 #include "cli/bench/timing.h"
 #include "cli/bench/training_step.h"
+#include "core/comm/world.h"
 #include "core/cuda/runtime.h"
 #include "core/device_clock.h"
 #include "core/error.h"
@@ -40,10 +41,11 @@ std::optional<double> datasheet_flops(core::Device device, core::DType dtype) {
 }
 
 Section time_steps(TrainingStep& step, const train::TrainerConfig& config, std::int64_t steps,
-                   const core::Roofline& roofline) {
+                   const core::Roofline& roofline, core::Communicator& world) {
   const core::Device device = step.device();
   for (std::int64_t i = 0; i < kWarmUpSteps; ++i) step.take();
   step.forget_peak();
+  world.take_times();
   core::DeviceClock clock(device);
   clock.mark();
   for (std::int64_t i = 0; i < steps; ++i) {
@@ -51,6 +53,7 @@ Section time_steps(TrainingStep& step, const train::TrainerConfig& config, std::
     clock.mark();
   }
   const double seconds = median(clock.seconds());
+  const core::OverlapTimes talk = world.take_times();
   const train::Plan& plan = step.plan();
   const auto per_second = [&](std::int64_t count) { return static_cast<double>(count) / seconds; };
   const auto gib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
@@ -63,7 +66,7 @@ Section time_steps(TrainingStep& step, const train::TrainerConfig& config, std::
   section.title = fmt::format(
       "training step on {}: {} parameters, {} rows of {}{}, {}, median of {}",
       core::name_of(device), core::format_count(static_cast<double>(plan.parameters.total())),
-      config.train.rows, config.train.row_length,
+      plan.positions / config.train.row_length, config.train.row_length,
       plan.micro_batches > 1 ? fmt::format(" in {} micro-batches", plan.micro_batches) : "",
       core::name_of(config.train.dtype), steps);
   section.columns = {{"objective", "objective"},
@@ -77,7 +80,10 @@ Section time_steps(TrainingStep& step, const train::TrainerConfig& config, std::
                      {"peak_gib", "peak GiB", 3},
                      {"planned_gib", "planned", 3},
                      {"planned_off_percent", "off %", 1},
-                     {"reserved_gib", "reserved", 3}};
+                     {"reserved_gib", "reserved", 3},
+                     {"ranks", "ranks"},
+                     {"communication_ms", "comm. ms", 2},
+                     {"hidden_percent", "hidden %", 1}};
   std::vector<Cell> row = {
       name_of(config.train.objective), seconds * 1e3,
       per_second(plan.positions),      per_second(plan.raw_tokens),
@@ -89,6 +95,9 @@ Section time_steps(TrainingStep& step, const train::TrainerConfig& config, std::
   row.push_back((static_cast<double>(plan.memory.peak) / static_cast<double>(peak) - 1) * 100);
   const bool on_gpu = device.type == core::DeviceType::cuda;
   row.push_back(on_gpu ? Cell(gib(core::cuda::memory_info(device.index).reserved)) : Cell());
+  row.push_back(static_cast<double>(world.world_size()));
+  row.push_back(talk.seconds / static_cast<double>(steps) * 1e3);
+  row.push_back(talk.seconds > 0 ? Cell(talk.hidden_share() * 100) : Cell());
   section.rows.push_back(std::move(row));
   section.notes = {
       fmt::format("{:.3f} TFLOP a step in matrix products and attention, recomputation left out",
@@ -117,17 +126,20 @@ Section profile_steps(TrainingStep& step) {
 }  // namespace
 
 std::vector<Section> train_sections(const train::TrainerConfig& config,
-                                    const TrainBenchOptions& options) {
+                                    const TrainBenchOptions& options, core::Communicator& world) {
   core::require(config.model.vocab_size > 0, "bench",
                 "model.vocab_size is 0, and a bench reads no tokenizer: set model.vocab_size");
   core::require(options.steps >= 1 && options.steps <= 100'000, "bench",
                 "--steps {}: choose 1 to 100000", options.steps);
-  const core::Device device = core::usable_device(config.run.device);
+  core::require(config.train.rows >= world.world_size(), "bench",
+                "train.rows = {} are too few for {} ranks", config.train.rows, world.world_size());
+  const core::Device device =
+      core::usable_device(core::device_of_rank(config.run.device, world.local_rank()));
   core::log::info("measuring the roofline of {}", core::name_of(device));
   const core::Roofline roofline = core::measure_roofline(device, config.train.dtype);
   core::log::info("{} steps to warm up, then {}", kWarmUpSteps, options.steps);
-  TrainingStep step(config, device);
-  std::vector<Section> sections = {time_steps(step, config, options.steps, roofline)};
+  TrainingStep step(config, device, world);
+  std::vector<Section> sections = {time_steps(step, config, options.steps, roofline, world)};
   if (options.profile) {
     core::log::info("steps under the profiler");
     sections.push_back(profile_steps(step));

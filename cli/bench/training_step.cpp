@@ -1,10 +1,15 @@
 #include "cli/bench/training_step.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <span>
 #include <utility>
 
 #include "core/memory.h"
 #include "core/random.h"
+#include "train/step_windows.h"
 
 namespace unfold::cli::bench {
 
@@ -28,23 +33,34 @@ data::Batch random_rows(const train::TrainerConfig& config, const train::Trainin
   return batch;
 }
 
-TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device device)
+TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device device,
+                           core::Communicator& world)
     : config_(config),
-      plan_(train::make_plan(config)),
+      world_(world),
+      plan_(train::make_plan(config, world.world_size())),
       bytes_before_(core::memory_stats(device).current),
       loss_(config.train, config.gist, config.selection),
       decoder_(config.model, config.gist.levels(), config.train.dtype, device, config.run.seed,
                config.gist.links),
-      optimizer_(decoder_, config.train.optimizer) {
-  const std::int64_t rows = config.train.rows / plan_.micro_batches;
-  for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
-    data::Batch batch = random_rows(config, loss_, rows, static_cast<std::uint64_t>(i));
+      optimizer_(decoder_, config.train.optimizer, 0,
+                 {config.train.zero1, world.rank(), world.world_size()}) {
+  if (world.distributed()) parallel_.emplace(optimizer_, world, config.train.reduce_dtype);
+  const std::vector<train::StepWindow> windows = train::step_windows(
+      config.train.rows, config.train.micro_rows, world.rank(), world.world_size());
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    if (windows[i].count == 0) continue;
+    const std::uint64_t stream = i * static_cast<std::uint64_t>(world.world_size()) +
+                                 static_cast<std::uint64_t>(world.rank());
+    data::Batch batch = random_rows(config, loss_, windows[i].count, stream);
     const train::StepTotals part = loss_.count(batch);
     micro_.push_back(loss_.ready(std::move(batch), device));
     totals_.targets += part.targets;
     totals_.raw_tokens += part.raw_tokens;
     totals_.suffix_queries += part.suffix_queries;
   }
+  std::array<double, 3> totals = {totals_.targets, totals_.raw_tokens, totals_.suffix_queries};
+  world.all_reduce_sum(std::span<double>(totals));
+  totals_ = {totals[0], totals[1], totals[2]};
 }
 
 void TrainingStep::take() {
@@ -53,10 +69,17 @@ void TrainingStep::take() {
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
   for (const train::ReadyBatch& batch : micro_) {
-    loss_.accumulate(decoder_, batch, totals_, 0, options);
+    const bool last = parallel_ && &batch == &micro_.back();
+    loss_.accumulate(decoder_, batch, totals_, 0, options,
+                     last ? [this] { parallel_->begin(); } : std::function<void()>());
   }
-  const double norm = optimizer_.gradient_norm();
-  optimizer_.step(config_.train.optimizer.lr, 1.0 / std::max(1.0, norm));
+  if (parallel_) parallel_->finish();
+  const bool counts = config_.train.zero1 || world_.is_root();
+  double squared = counts ? optimizer_.squared_gradient_norm().item() : 0;
+  world_.all_reduce_sum(std::span<double>(&squared, 1));
+  const double scale = 1.0 / std::max(1.0, std::sqrt(squared));
+  const double lr = config_.train.optimizer.lr;
+  parallel_ ? parallel_->step(lr, scale) : optimizer_.step(lr, scale);
 }
 
 std::int64_t TrainingStep::peak_bytes() const {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "data/batch.h"
+#include "train/data_parallel.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
 #include "train/trainer.h"
@@ -21,7 +23,8 @@ class TrainingStep {
  public:
   // Random weights. config.model.vocab_size must be set. Throws core::UserError when the device has
   // not enough memory, and as make_plan does.
-  TrainingStep(const train::TrainerConfig& config, core::Device device);
+  // world: this rank takes its share of the rows; must outlive the step.
+  TrainingStep(const train::TrainerConfig& config, core::Device device, core::Communicator& world);
 
   // One optimizer step: all micro-batches, gradient norm, clipped update. Its last kernels may
   // still run on a GPU when it returns.
@@ -35,11 +38,13 @@ class TrainingStep {
 
  private:
   const train::TrainerConfig config_;
+  core::Communicator& world_;
   train::Plan plan_;
   std::int64_t bytes_before_;
   train::TrainingLoss loss_;
   models::Decoder decoder_;
   train::AdamW optimizer_;
+  std::optional<train::DataParallel> parallel_;
   std::vector<train::ReadyBatch> micro_;
   train::StepTotals totals_;
 };

@@ -13,6 +13,7 @@
 #include "cli/bench/section.h"
 #include "cli/bench/train_bench.h"
 #include "cli/command.h"
+#include "cli/ranks.h"
 #include "cli/trainer_config.h"
 #include "core/error.h"
 #include "core/text_format.h"
@@ -59,9 +60,12 @@ void add_train_bench(Command bench) {
       "Example:\n  unfold bench train configs/bench-135m.yaml --set train.objective=lm");
   command.callback([arguments] {
     const Config config = arguments->config.load();
-    const std::vector<bench::Section> sections =
-        bench::train_sections(trainer_config(config), arguments->options);
-    print_sections(arguments->format, core::device_from_name(config.run.device), sections);
+    run_on_ranks(config.run.device, [&](core::Communicator& world) {
+      const std::vector<bench::Section> sections =
+          bench::train_sections(trainer_config(config), arguments->options, world);
+      if (!world.is_root()) return;
+      print_sections(arguments->format, core::device_from_name(config.run.device), sections);
+    });
   });
 }
 

@@ -88,10 +88,14 @@ std::string arithmetic_text(const Plan& plan) {
   return text + line("total", format_count(plan.flops()));
 }
 
-std::string to_text(const Config& config, const Plan& plan) {
+std::string to_text(const Config& config, const Plan& plan, std::int64_t ranks) {
   const auto length = static_cast<double>(config.train.row_length);
+  const std::string whose =
+      ranks > 1 ? fmt::format("one of {} ranks{}\n\n", ranks,
+                              config.train.zero1 ? ", the optimizer shared out (ZeRO-1)" : "")
+                : "";
   std::string text =
-      parameters_text(plan) + "\n" + memory_text(plan) + "\n" + arithmetic_text(plan) +
+      whose + parameters_text(plan) + "\n" + memory_text(plan) + "\n" + arithmetic_text(plan) +
       "\nattention, one full row\n" +
       line("visible pairs", format_count(static_cast<double>(plan.visible_pairs)),
            fmt::format("of {} causal ones", format_count(static_cast<double>(plan.causal_pairs)))) +
@@ -147,11 +151,14 @@ std::string to_json(const Plan& plan) {
   return json.dump(2) + '\n';
 }
 
-void run_plan(const Config& config, const std::string& format) {
+void run_plan(const Config& config, const std::string& format, std::int64_t ranks) {
   train::TrainerConfig trainer = trainer_config(config);
   fill_in_vocabulary(config, trainer.model);
-  const Plan plan = train::make_plan(trainer);
-  print(format == "json" ? to_json(plan) : to_text(config, plan));
+  core::require(ranks >= 1 && ranks <= config.train.rows, "plan",
+                "--ranks {}: choose 1 to train.rows = {}: every rank takes one row at least", ranks,
+                config.train.rows);
+  const Plan plan = train::make_plan(trainer, static_cast<int>(ranks));
+  print(format == "json" ? to_json(plan) : to_text(config, plan, ranks));
 }
 
 }  // namespace
@@ -164,7 +171,10 @@ void add_plan_command(Command app) {
   const auto format = std::make_shared<std::string>("text");
   arguments->add_to(command);
   command.add_choice("--format", *format, {"text", "json"}, "how to write the plan");
-  command.callback([arguments, format] { run_plan(arguments->load(), *format); });
+  const auto ranks = std::make_shared<std::int64_t>(1);
+  command.add_option("--ranks", *ranks, "plan one of so many processes of `mpirun`")
+      .capture_default_str();
+  command.callback([arguments, format, ranks] { run_plan(arguments->load(), *format, *ranks); });
 }
 
 }  // namespace unfold::cli

@@ -1,11 +1,13 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "cli/bench/kernel_table.h"
 #include "cli/command.h"
+#include "cli/ranks.h"
 #include "cli/trainer_config.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -21,7 +23,13 @@ namespace {
 // schedule that ends with train.steps. run.dir: the folder may have moved.
 bool may_change(const std::string& key) {
   return key == "run.dir" || key == "train.log_every" || key == "train.steps" ||
-         key == "data.prefetch" || key.starts_with("checkpoint.") || key.starts_with("eval.");
+         key == "train.zero1" || key == "data.prefetch" || key.starts_with("checkpoint.") ||
+         key.starts_with("eval.");
+}
+
+train::Resume resume_of(const std::string& word) {
+  if (word.empty()) return train::Resume::no;
+  return word == "latest" ? train::Resume::latest : train::Resume::latest_good;
 }
 
 // A resumed run must compute the same steps as before.
@@ -51,16 +59,28 @@ std::string speed_line(const train::TrainSummary& summary) {
       core::format_bytes(static_cast<double>(summary.planned_bytes)));
 }
 
-void run_train(const Config& config, bool resume, bool profile) {
-  if (resume) require_same_config(config);
+// Of many ranks: how much of the communication cost time.
+std::string communication_line(const train::TrainSummary& summary) {
+  const double steps = static_cast<double>(std::max<std::int64_t>(1, summary.steps_here));
+  return fmt::format(
+      "communication: {:.3f} ms a step in sums of gradients{}, {:.1f} % of it hidden behind other "
+      "work\n",
+      summary.communication.seconds / steps * 1e3, " and exchange of parameters",
+      summary.communication.hidden_share() * 100);
+}
+
+void run_train(const Config& config, train::Resume resume, bool profile,
+               core::Communicator& world) {
+  if (resume != train::Resume::no) require_same_config(config);
   const train::TrainerConfig trainer = trainer_config(config, to_yaml(config));
-  const auto world = core::make_single_process();
   if (profile) core::start_profile();
-  const train::TrainSummary summary = train::train(trainer, resume, *world);
+  const train::TrainSummary summary = train::train(trainer, resume, world);
+  if (!world.is_root()) return;
   print(fmt::format("trained {} parameters for {} steps in {}: {}\n",
                     core::format_count(static_cast<double>(summary.parameters)), summary.steps,
                     core::format_duration(summary.seconds), config.run.dir));
   if (summary.mfu > 0) print(speed_line(summary));
+  if (summary.communication.seconds > 0) print(communication_line(summary));
   if (!profile) return;
   const std::string table = bench::to_text(
       {bench::kernel_table(core::stop_profile(), summary.seconds, summary.steps_here)});
@@ -75,15 +95,21 @@ void add_train_command(Command app) {
       "train", "Train a model from a config; writes a run folder (config key run.dir)");
   command.group(kRunGroup);
   auto arguments = std::make_shared<ConfigArguments>();
-  auto resume = std::make_shared<bool>(false);
+  auto resume = std::make_shared<std::string>();
   arguments->add_to(command);
-  command.add_flag("--resume", *resume,
-                   "Go on from the newest checkpoint of run.dir, exactly where it was saved");
+  command.add_flag_choice(
+      "--resume", *resume, {"latest", "latest-good"},
+      "Go on from the newest checkpoint of run.dir, exactly where it was saved; latest-good passes "
+      "over damaged ones");
   auto profile = std::make_shared<bool>(false);
   command.add_flag("--profile", *profile,
                    "Print the time of every kernel at the end, and write it to profile.txt");
-  command.callback(
-      [arguments, resume, profile] { run_train(arguments->load(), *resume, *profile); });
+  command.callback([arguments, resume, profile] {
+    const Config config = arguments->load();
+    run_on_ranks(config.run.device, [&](core::Communicator& world) {
+      run_train(config, resume_of(*resume), *profile, world);
+    });
+  });
 }
 
 }  // namespace unfold::cli

@@ -194,6 +194,11 @@ void add_train(Schema& schema) {
   train.add("val_rows", &TrainConfig::val_rows, between(1, kMostRows), "rows a validation");
   train.add("activation_checkpointing", &TrainConfig::activation_checkpointing,
             "recompute activations in the backward pass: less memory, more time");
+  train.add("reduce_dtype", &TrainConfig::reduce_dtype,
+            {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}},
+            "gradients on their way between ranks; bfloat16: half the bytes, rounded");
+  train.add("zero1", &TrainConfig::zero1,
+            "share masters and moments of the optimizer out among the ranks (ZeRO-1)");
   train.add("overfit_one_batch", &TrainConfig::overfit_one_batch,
             "train on the first batch for ever (a test of the set-up)");
   train.add("routing_weight", &TrainConfig::routing_weight, at_least(0),
@@ -259,6 +264,9 @@ void add_checkpoint(Schema& schema) {
                  "steps between checkpoints; 0: only at the end");
   checkpoint.add("keep", &CheckpointConfig::keep, between(1, 1e6),
                  "newest checkpoints kept; the best one is kept besides");
+  checkpoint.add("async", &CheckpointConfig::background,
+                 "write checkpoints in the background while training goes on; takes host memory "
+                 "for one");
 }
 
 void add_eval(Schema& schema) {

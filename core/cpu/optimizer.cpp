@@ -62,12 +62,13 @@ void adamw_narrow_update(const Tensor& master, const Tensor& gradient, const Ten
   T* const parameters = parameter.data<T>();
   const std::int64_t size = parameter.size();
   const std::int64_t blocks = (size + kPhiloxWords - 1) / kPhiloxWords;
+  const std::uint64_t first_block = step.first / kPhiloxWords;
   parallel_for(
       blocks, kGrainBlocks * kBlock / kPhiloxWords, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t block = begin; block < end; ++block) {
           const std::int64_t at = block * kPhiloxWords;
           const std::array<std::uint32_t, 4> random =
-              philox(step.seed, step.stream, static_cast<std::uint64_t>(block));
+              philox(step.seed, step.stream, first_block + static_cast<std::uint64_t>(block));
           for (std::int64_t i = at; i < std::min(at + kPhiloxWords, size); ++i) {
             const std::uint32_t word = random[static_cast<std::size_t>(i - at)];
             const float g = factors.scale * static_cast<float>(gradients[i]);

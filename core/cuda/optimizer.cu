@@ -22,7 +22,7 @@ struct Entry {
   S* v;
   T* parameter;
   std::int64_t size;
-  std::uint64_t seed, stream;
+  std::uint64_t seed, stream, first;
   AdamWFactors<A> factors;
   bool aligned;
 };
@@ -57,7 +57,7 @@ __device__ inline void update_chunk(const Entry<G, T, S, A>& entry, std::int64_t
     auto weights = load<V, kAligned>(masters + i, count);
     std::array<std::uint32_t, V> random{};
     if constexpr (!std::is_same_v<S, A>) {
-      random = philox(entry.seed, entry.stream, static_cast<std::uint64_t>(i / V));
+      random = philox(entry.seed, entry.stream, (entry.first + static_cast<std::uint64_t>(i)) / V);
     }
     Pack<T, V> rounded;
 #pragma unroll
@@ -105,7 +105,7 @@ void run(const std::vector<AdamWUpdate>& updates) {
         (!gradient.defined() || are_aligned({&gradient}, kElements));
     entries.push_back({each.master.data<A>(), gradient.defined() ? gradient.data<G>() : nullptr,
                        each.m.data<S>(), each.v.data<S>(), each.parameter.data<T>(),
-                       each.parameter.size(), each.step.seed, each.step.stream,
+                       each.parameter.size(), each.step.seed, each.step.stream, each.step.first,
                        AdamWFactors<A>(each.step), aligned});
     chunks.add(each.parameter.size());
   }

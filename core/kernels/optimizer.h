@@ -20,6 +20,9 @@ struct AdamWStep {
   // half of word i % 4 of philox(seed, stream, i / 4) (core/random.h).
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;
+  // Where the tensors are a part of a parameter: the element it begins with, a multiple of 4, so
+  // that elements round alike in parts and in one.
+  std::uint64_t first = 0;
 };
 
 // AdamW (Loshchilov & Hutter 2019). master, m, v: float32 (float64 for a float64 parameter);

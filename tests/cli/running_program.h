@@ -20,8 +20,11 @@ class RunningProgram {
  public:
   // Standard output is thrown away, standard error goes to a file. One OpenMP thread: small models
   // gain nothing from more, and waiting threads would disturb other tests.
-  RunningProgram(const std::vector<std::string>& arguments, const std::string& err_file) {
-    std::vector<std::string> words = {UNFOLD_PROGRAM};
+  // launcher: words in front of the program, as mpirun and its options.
+  RunningProgram(const std::vector<std::string>& arguments, const std::string& err_file,
+                 std::vector<std::string> launcher = {}) {
+    std::vector<std::string> words = std::move(launcher);
+    words.emplace_back(UNFOLD_PROGRAM);
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -32,7 +35,7 @@ class RunningProgram {
       ::dup2(::open("/dev/null", O_RDWR), STDIN_FILENO);
       ::dup2(STDIN_FILENO, STDOUT_FILENO);
       ::dup2(::open(err_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666), STDERR_FILENO);
-      ::execv(UNFOLD_PROGRAM, argv.data());
+      ::execvp(argv[0], argv.data());
       ::_exit(127);
     }
   }
@@ -45,6 +48,7 @@ class RunningProgram {
   RunningProgram& operator=(const RunningProgram&) = delete;
 
   void signal(int number) const { ::kill(pid_, number); }
+  ::pid_t pid() const { return pid_; }
 
   // Waits for the end: the exit code, or minus the signal that killed it.
   int wait() {

@@ -35,7 +35,7 @@ new_machine() {
   for name in bash cat dirname env mktemp rm sed tail tr true; do
     ln -s "$(type -P "$name")" "$tools/$name"
   done
-  for name in c++ cmake ninja ccache; do tool "$name" 'exit 0'; done
+  for name in c++ cmake ninja ccache mpicc mpirun; do tool "$name" 'exit 0'; done
   tool id 'echo 0'
   tool apt-get 'echo "$@" >> "$UNFOLD_SETUP_ROOT/apt.log"'
   put_headers "$machine/usr/include"

@@ -61,7 +61,7 @@ struct Trained {
     return all;
   }
   void save(const fs::path& run, const TrainerState& state) const {
-    save_checkpoint(run, decoder, description, optimizer, state);
+    save_checkpoint(run, description, optimizer, state);
   }
   TrainerState load(const fs::path& run, std::int64_t step) {
     return load_checkpoint(run, step, description, decoder, optimizer);

@@ -34,7 +34,7 @@ void save_run(const fs::path& run, const models::ModelDescription& about,
               const models::Decoder& decoder) {
   TrainerState state;
   state.step = 3;
-  save_checkpoint(run, decoder, about, AdamW(decoder, {}), state);
+  save_checkpoint(run, about, AdamW(decoder, {}), state);
 }
 
 class InitialiseFrom : public ::testing::TestWithParam<DType> {};

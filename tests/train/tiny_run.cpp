@@ -132,7 +132,7 @@ std::vector<data::Batch> tiny_batches(const fs::path& folder, const gsa::GistCon
 }
 
 TrainSummary run_training(const TrainerConfig& config, bool resume) {
-  return train(config, resume, *core::make_single_process());
+  return train(config, resume ? Resume::latest : Resume::no, *core::make_single_process());
 }
 
 std::string read_file(const fs::path& file) {

@@ -1,0 +1,251 @@
+#include "core/comm/nccl_communicator.h"
+
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/comm/world.h"
+#include "core/cuda/runtime.h"
+#include "core/error.h"
+#include "core/log.h"
+
+namespace unfold::core {
+namespace {
+
+void check_nccl(ncclResult_t status, const char* what) {
+  if (status == ncclSuccess) return;
+  const char* const last = ncclGetLastError(nullptr);
+  fail("nccl",
+       "{}: {}{}{}: see it with NCCL_DEBUG=INFO, or exchange through host memory with "
+       "UNFOLD_COMM=mpi",
+       what, ncclGetErrorString(status), last != nullptr && *last != '\0' ? ": " : "",
+       last == nullptr ? "" : last);
+}
+
+ncclDataType_t type_of(DType dtype) {
+  switch (dtype) {
+    case DType::float64:
+      return ncclDouble;
+    case DType::float32:
+      return ncclFloat;
+    case DType::bfloat16:
+      return ncclBfloat16;
+    default:
+      break;
+  }
+  throw InternalError("nccl", fmt::format("no sums of {}", name_of(dtype)));
+}
+
+std::shared_ptr<void> owned(void* mark) {
+  return {mark, cuda::release_mark};
+}
+
+char* at(const Tensor& tensor, std::int64_t element) {
+  return static_cast<char*>(tensor.raw()) +
+         static_cast<std::size_t>(element) * size_of(tensor.dtype());
+}
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Environment that changes what NCCL does, for people.
+void tell_environment() {
+  std::string set;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, "NCCL_", 5) == 0) set += std::string(set.empty() ? "" : ", ") + *entry;
+  }
+  if (!set.empty()) log::info("NCCL is told: {}", set);
+}
+
+}  // namespace
+
+struct NcclCommunicator::Nccl {
+  ncclComm_t comm = nullptr;
+};
+
+NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool must)
+    : MpiCommunicator(launch), device_(device) {
+  std::vector<std::string> gpus =
+      gather(fmt::format("{} {}", host_name(), cuda::device_address(device.index)));
+  std::sort(gpus.begin(), gpus.end());
+  const auto twice = std::adjacent_find(gpus.begin(), gpus.end());
+  const std::string shared = broadcast(twice == gpus.end() ? "" : *twice, 0);
+  if (!shared.empty()) {
+    require(!must, "nccl",
+            "UNFOLD_COMM=nccl, but several ranks share the GPU {}: start one rank a "
+            "GPU, or leave UNFOLD_COMM out",
+            shared);
+    return;
+  }
+  ncclUniqueId id = {};
+  if (is_root()) check_nccl(ncclGetUniqueId(&id), "starting NCCL");
+  broadcast(std::as_writable_bytes(std::span(&id, 1)), 0);
+  stream_ = std::make_unique<cuda::SideStream>(device.index);
+  nccl_ = std::make_unique<Nccl>();
+  if (is_root()) tell_environment();
+  const Waiting waiting(*this);
+  check_nccl(ncclCommInitRank(&nccl_->comm, world_size(), id, rank()), "connecting the GPUs");
+  watch_health([comm = nccl_->comm]() -> std::string {
+    ncclResult_t status = ncclSuccess;
+    ncclCommGetAsyncError(comm, &status);
+    if (status == ncclSuccess || status == ncclInProgress) return "";
+    return fmt::format("NCCL reports: {}", ncclGetErrorString(status));
+  });
+}
+
+NcclCommunicator::~NcclCommunicator() {
+  // A run that did not end well leaves NCCL as it is: the process ends, and what NCCL waits for may
+  // never come.
+  watch_health({});
+  if (!finished()) static_cast<void>(stream_.release());
+}
+
+std::string NcclCommunicator::describe() const {
+  if (!nccl_)
+    return MpiCommunicator::describe() + "; ranks share a GPU: tensors go through the host";
+  return fmt::format("{}, NCCL {} for tensors", MpiCommunicator::describe(), nccl_version());
+}
+
+bool NcclCommunicator::takes(const std::vector<Tensor>& tensors) const {
+  return nccl_ && !tensors.empty() && tensors.front().device() == device_;
+}
+
+// launch(stream) gives NCCL its work, as one group.
+template <typename Launch>
+Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
+  begin_collective();
+  const std::shared_ptr<void> ready = owned(cuda::mark(device_.index));
+  stream_->wait_for(ready.get());
+  Started started;
+  started.ticket = --last_;
+  if (timing_) started.begin = owned(stream_->mark());
+  check_nccl(ncclGroupStart(), "starting a group");
+  launch(static_cast<cudaStream_t>(stream_->native()));
+  check_nccl(ncclGroupEnd(), "exchanging tensors");
+  started.end = owned(stream_->mark());
+  started_.push_back(started);
+  return started.ticket;
+}
+
+Communicator::Ticket NcclCommunicator::start_all_reduce_sum(const std::vector<Tensor>& tensors) {
+  if (!takes(tensors)) return MpiCommunicator::start_all_reduce_sum(tensors);
+  return start([&](cudaStream_t stream) {
+    for (const Tensor& tensor : tensors) {
+      check_nccl(ncclAllReduce(tensor.raw(), tensor.raw(), static_cast<std::size_t>(tensor.size()),
+                               type_of(tensor.dtype()), ncclSum, nccl_->comm, stream),
+                 "summing");
+    }
+  });
+}
+
+// Shares are equal but for the last rank's, which ends with what is left over.
+Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vector<Tensor>& all,
+                                                                const std::vector<Tensor>& mine) {
+  if (!takes(all)) return MpiCommunicator::start_reduce_scatter_sum(all, mine);
+  return start([&](cudaStream_t stream) {
+    const int last = world_size() - 1;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const std::int64_t part = equal_part(all[i].size(), world_size());
+      const std::int64_t head = part * world_size();
+      const std::int64_t rest = all[i].size() - head;
+      const ncclDataType_t type = type_of(all[i].dtype());
+      if (part > 0) {
+        check_nccl(ncclReduceScatter(all[i].raw(), mine[i].raw(), static_cast<std::size_t>(part),
+                                     type, ncclSum, nccl_->comm, stream),
+                   "summing");
+      }
+      if (rest > 0) {
+        void* const to = rank() == last ? at(mine[i], part) : at(all[i], head);
+        check_nccl(ncclReduce(at(all[i], head), to, static_cast<std::size_t>(rest), type, ncclSum,
+                              last, nccl_->comm, stream),
+                   "summing");
+      }
+    }
+  });
+}
+
+Communicator::Ticket NcclCommunicator::start_all_gather(const std::vector<Tensor>& tensors) {
+  if (!takes(tensors)) return MpiCommunicator::start_all_gather(tensors);
+  return start([&](cudaStream_t stream) {
+    for (const Tensor& tensor : tensors) {
+      const std::int64_t part = equal_part(tensor.size(), world_size());
+      const std::int64_t head = part * world_size();
+      const std::int64_t rest = tensor.size() - head;
+      const ncclDataType_t type = type_of(tensor.dtype());
+      if (part > 0) {
+        check_nccl(ncclAllGather(at(tensor, part * rank()), tensor.raw(),
+                                 static_cast<std::size_t>(part), type, nccl_->comm, stream),
+                   "spreading values");
+      }
+      if (rest > 0) {
+        check_nccl(ncclBroadcast(at(tensor, head), at(tensor, head), static_cast<std::size_t>(rest),
+                                 type, world_size() - 1, nccl_->comm, stream),
+                   "spreading values");
+      }
+    }
+  });
+}
+
+void NcclCommunicator::wait(Ticket ticket) {
+  if (ticket >= 0) return MpiCommunicator::wait(ticket);
+  std::shared_ptr<void> end;
+  while (!started_.empty() && started_.front().ticket >= ticket) {
+    Started& first = started_.front();
+    if (first.begin) ran_.emplace_back(first.begin, first.end);
+    end = first.end;
+    started_.pop_front();
+  }
+  if (!end) return;  // waited for already
+  const std::shared_ptr<void> before = timing_ ? owned(cuda::mark(device_.index)) : nullptr;
+  cuda::wait_for_mark(device_.index, end.get());
+  if (timing_) waited_.emplace_back(before, owned(cuda::mark(device_.index)));
+}
+
+OverlapTimes NcclCommunicator::take_times() {
+  if (!nccl_) return MpiCommunicator::take_times();
+  timing_ = true;
+  OverlapTimes times;
+  for (const auto& [begin, end] : ran_) {
+    times.seconds += cuda::seconds_between(device_.index, begin.get(), end.get());
+  }
+  for (const auto& [begin, end] : waited_) {
+    times.exposed += cuda::seconds_between(device_.index, begin.get(), end.get());
+  }
+  ran_.clear();
+  waited_.clear();
+  return times;
+}
+
+void NcclCommunicator::finish() {
+  if (nccl_) {
+    const Waiting waiting(*this);
+    stream_->synchronize();
+    watch_health({});
+    check_nccl(ncclCommDestroy(nccl_->comm), "closing NCCL");
+    nccl_.reset();
+    stream_.reset();
+  }
+  MpiCommunicator::finish();
+}
+
+std::string nccl_version() {
+  int version = 0;
+  if (ncclGetVersion(&version) != ncclSuccess) return "unknown version";
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
+std::unique_ptr<Communicator> make_nccl_world(const Launch& launch, const std::string& device) {
+  const char* const wish = std::getenv("UNFOLD_COMM");
+  const bool must = wish != nullptr && std::string_view(wish) == "nccl";
+  return std::make_unique<NcclCommunicator>(
+      launch, usable_device(device_of_rank(device, launch.local_rank)), must);
+}
+
+}  // namespace unfold::core

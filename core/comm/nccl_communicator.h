@@ -1,0 +1,56 @@
+// Ranks with a GPU each: NCCL for tensors on them, started over MPI, which does the rest.
+//
+// Tensor collectives run on a stream of their own (core/cuda/side_stream.h); neither starting one
+// nor waiting for it stops the host. Where ranks share a GPU, which NCCL refuses, all of them
+// exchange tensors through host memory (MpiCommunicator).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/comm/mpi_communicator.h"
+#include "core/cuda/side_stream.h"
+
+namespace unfold::core {
+
+class NcclCommunicator : public MpiCommunicator {
+ public:
+  // device: of this rank. must: throws core::UserError when ranks share a GPU.
+  NcclCommunicator(const Launch& launch, Device device, bool must);
+  ~NcclCommunicator() override;
+
+  std::string describe() const override;
+  Ticket start_all_reduce_sum(const std::vector<Tensor>& tensors) override;
+  Ticket start_reduce_scatter_sum(const std::vector<Tensor>& all,
+                                  const std::vector<Tensor>& mine) override;
+  Ticket start_all_gather(const std::vector<Tensor>& tensors) override;
+  void wait(Ticket ticket) override;
+  OverlapTimes take_times() override;
+  void finish() override;
+
+ private:
+  struct Nccl;
+  // A collective on the stream: NCCL's tickets count down from -1, MPI's up from 1.
+  struct Started {
+    Ticket ticket = 0;
+    std::shared_ptr<void> begin, end;
+  };
+
+  bool takes(const std::vector<Tensor>& tensors) const;
+  template <typename Launch>
+  Ticket start(Launch&& launch);
+
+  Device device_;
+  std::unique_ptr<Nccl> nccl_;  // null: ranks share a GPU
+  std::unique_ptr<cuda::SideStream> stream_;
+  Ticket last_ = 0;
+  std::deque<Started> started_;
+  bool timing_ = false;
+  std::vector<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>> ran_;     // on the stream
+  std::vector<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>> waited_;  // on the device's
+};
+
+}  // namespace unfold::core

@@ -1,0 +1,41 @@
+# Decides whether processes may work together: sets UNFOLD_WITH_MPI, and UNFOLD_WITH_NCCL, which needs
+# CUDA and MPI. UNFOLD_MPI_TARGET is what core links, empty without MPI.
+set(UNFOLD_WITH_MPI OFF)
+set(UNFOLD_WITH_NCCL OFF)
+set(UNFOLD_MPI_TARGET "")
+
+# Says why something is left out: an error when it was asked for, a line when it was not.
+macro(unfold_without_comm option what reason)
+  if(${option} STREQUAL "ON")
+    message(FATAL_ERROR "${option}=ON, but ${reason}")
+  endif()
+  message(STATUS "Unfold: ${what}: ${reason}")
+endmacro()
+
+if(NOT UNFOLD_MPI STREQUAL "OFF")
+  set(MPI_CXX_SKIP_MPICXX ON)
+  find_package(MPI QUIET COMPONENTS C)
+  if(MPI_C_FOUND)
+    set(UNFOLD_WITH_MPI ON)
+    set(UNFOLD_MPI_TARGET MPI::MPI_C)
+  else()
+    unfold_without_comm(UNFOLD_MPI "one process alone" "MPI was not found (libopenmpi-dev)")
+  endif()
+endif()
+
+if(NOT UNFOLD_NCCL STREQUAL "OFF" AND (UNFOLD_WITH_CUDA OR UNFOLD_NCCL STREQUAL "ON"))
+  if(UNFOLD_WITH_CUDA AND UNFOLD_WITH_MPI)
+    find_package(NCCL 2.12 QUIET)
+  endif()
+  if(NOT UNFOLD_WITH_CUDA)
+    unfold_without_comm(UNFOLD_NCCL "without NCCL" "this is a build without CUDA")
+  elseif(NOT UNFOLD_WITH_MPI)
+    unfold_without_comm(UNFOLD_NCCL "without NCCL" "this is a build without MPI, which starts it")
+  elseif(NOT NCCL_FOUND)
+    unfold_without_comm(UNFOLD_NCCL "GPUs talk through host memory"
+                        "NCCL (nccl.h, libnccl) was not found: name it in CMAKE_PREFIX_PATH")
+  else()
+    set(UNFOLD_WITH_NCCL ON)
+    message(STATUS "Unfold: NCCL ${NCCL_VERSION} (${NCCL_LIBRARY})")
+  endif()
+endif()

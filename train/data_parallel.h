@@ -1,0 +1,57 @@
+// Data parallelism: gradients summed over ranks while the backward pass runs.
+//
+// Parameters are taken from the last to the first, in buckets of about 32 MiB. When the gradients
+// of a bucket are complete (leaf hooks of autograd), its sum is started, beside the rest of the
+// backward pass. With a sharded optimizer (ZeRO-1) every rank gets the sum of its share alone, and
+// gives the share of the parameters it updated to all others.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "core/comm/communicator.h"
+#include "train/optimizer.h"
+
+namespace unfold::train {
+
+class DataParallel {
+ public:
+  // Both must outlive it. reduce_dtype: train.reduce_dtype. Sets leaf hooks.
+  DataParallel(AdamW& optimizer, core::Communicator& world, core::DType reduce_dtype);
+  ~DataParallel();
+  DataParallel(const DataParallel&) = delete;
+  DataParallel& operator=(const DataParallel&) = delete;
+
+  // The backward pass that follows is the last one of the step: its gradients are complete.
+  void begin();
+  // Starts what is left. From now on the device sees the sums over all ranks as gradients of the
+  // optimizer. A parameter without a gradient counts as 0.
+  void finish();
+  // The optimizer's step. Sharded: bucket by bucket, each of which is spread to all ranks while the
+  // next is updated; afterwards the device sees whole parameters again.
+  void step(double lr, double gradient_scale);
+
+ private:
+  struct Flight {
+    std::size_t bucket = 0;
+    core::Communicator::Ticket ticket = 0;
+    std::vector<core::Tensor> sent;
+    std::vector<core::Tensor> mine;  // sharded
+  };
+
+  void complete(std::size_t state);
+  void start_bucket();
+  void land();  // the oldest flight
+
+  AdamW& optimizer_;
+  core::Communicator& world_;
+  core::DType reduce_dtype_;
+  std::vector<std::vector<std::size_t>> buckets_;  // indices of states
+  std::vector<bool> complete_;                     // by state
+  std::size_t next_ = 0;                           // bucket to be started
+  bool active_ = false;
+  std::deque<Flight> flights_;
+};
+
+}  // namespace unfold::train
