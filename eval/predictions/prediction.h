@@ -43,10 +43,12 @@ struct Prediction {
   std::string id;
   std::int64_t index = 0;           // of the sample in its task
   std::vector<SampleScore> scores;  // the task's main metric first
-  double attended = 0;  // mean keys read by a query behind the prompt, a layer and key/value head
+  double attended = 0;  // mean keys read by a token behind the prompt, a layer and key/value head
   double seconds = 0;   // its share of the time of its batch: sums to the time of all
   std::int64_t prompt_tokens = 0;  // gists included
-  std::int64_t new_tokens = 0;     // fed or generated behind the prompt, the end included
+  // Chosen behind the prompt, an end of text included: all but the last were fed, and are the
+  // queries that `attended` is the mean of.
+  std::int64_t new_tokens = 0;
   std::string question;
   std::map<std::string, double> tags;
   std::vector<UnfoldedChunk> unfolded;  // the most unfolded first, at most 8

@@ -25,9 +25,6 @@ class SampledTask : public Task {
   // About how many positions prompt and answer of sample i take, at least 1: batches are made by
   // it, so that they hold samples of like length and fit into memory.
   virtual std::int64_t size(std::int64_t i) const = 0;
-  // Everything the predictions depend on but checkpoint, method and gists: records, prompts,
-  // seeds, limits. Predictions of other settings are never continued.
-  virtual std::string settings() const = 0;
   // Answers these samples, all at once. `done` is told every prediction when it is there.
   virtual void predict(LoadedRun& run, const Method& method, std::span<const std::int64_t> samples,
                        const std::function<void(Prediction)>& done) const = 0;
@@ -36,6 +33,8 @@ class SampledTask : public Task {
   virtual std::vector<ResultRow> rows(std::span<const Prediction> predictions) const;
   // Bad records left out (eval.on_bad_record: skip).
   virtual std::int64_t skipped() const { return 0; }
+  // size() of every sample.
+  std::vector<std::int64_t> sizes() const;
 
   // All samples, in batches, with nothing kept.
   std::int64_t work() const override;
@@ -44,10 +43,15 @@ class SampledTask : public Task {
 
  protected:
   SampledTask(std::string name, const EvalSettings& settings)
-      : name_(std::move(name)), seed_(settings.seed) {}
+      : name_(std::move(name)),
+        seed_(settings.seed),
+        batch_positions_(settings.eval.batch_positions) {}
+  // What all rows of the task have alike: task, n, attended, samples_per_second, skipped.
+  ResultRow common_row(std::span<const Prediction> predictions) const;
 
   std::string name_;
   std::uint64_t seed_;  // run.seed
+  std::int64_t batch_positions_;
 };
 
 }  // namespace unfold::eval

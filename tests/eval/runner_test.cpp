@@ -122,14 +122,16 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
   };
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
-      "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey");
+      "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey, "
+      "longbench, longbench_e, rag");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
       "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
       "streaming, snapkv, h2o, quest");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
-      "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey");
+      "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey, "
+      "longbench, longbench_e, rag");
   EXPECT_EQ(error_of([](EvalSettings& s) {
               s.eval.methods = {"full", "full"};
             }),
@@ -147,7 +149,7 @@ TEST_F(Runner, MeasuresAllMethodsAtOneRatio) {
   EvalSettings settings = settings_for(run, shard(run));
   settings.eval.methods = method_names();
   settings.eval.context = 200;
-  settings.eval.ratio = 5;
+  settings.eval.ratios = {5};
   const Results results = evaluate(run, settings, {});
   std::vector<std::string> measured;
   double full = 0;
