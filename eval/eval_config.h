@@ -18,6 +18,8 @@ struct EvalConfig {
   std::int64_t rows = 32;      // rows of data.val for perplexity
   std::int64_t samples = 200;  // samples a generated task
   std::int64_t context = 512;  // raw context tokens of a generated sample
+  // Folder of jieba's files, for LongBench in Chinese; empty: where load_chinese_words() looks.
+  std::string jieba;
 };
 
 }  // namespace unfold::eval

@@ -276,6 +276,9 @@ void add_eval(Schema& schema) {
   eval.add("samples", &EvalConfig::samples, between(1, 1e7), "samples a generated task");
   eval.add("context", &EvalConfig::context, between(16, kLongestRow),
            "raw context tokens of a generated sample");
+  eval.add("jieba", &EvalConfig::jieba,
+           "folder of the Python package jieba, for LongBench in Chinese; empty: what UNFOLD_JIEBA "
+           "names, or where the package python3-jieba puts it");
 }
 
 }  // namespace
