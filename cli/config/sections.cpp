@@ -295,6 +295,9 @@ void add_eval(Schema& schema) {
            "go on with the predictions in RUN/predictions; false: put them aside");
   eval.add("unfolded", &EvalConfig::unfolded, between(0, 1e7),
            "samples a task whose most unfolded chunks are kept with the prediction");
+  eval.add("jieba", &EvalConfig::jieba,
+           "folder of the Python package jieba, for LongBench in Chinese; empty: what UNFOLD_JIEBA "
+           "names, or where the package python3-jieba puts it");
 
   Section longbench(
       schema, "eval.longbench", "LongBench v1 and LongBench-E, from the published files",

@@ -160,7 +160,7 @@ LongBenchTask::LongBenchTask(std::string name, const LoadedRun& run, const EvalS
     : GenerationTask(name, run, settings),
       dataset_(&facts_of(parts_of(name).first, parts_of(name).second)),
       by_length_(parts_of(name).first == kLongBenchE),
-      metric_(DatasetMetric::of(dataset_->name)) {
+      metric_(DatasetMetric::of(dataset_->name, settings.eval.jieba)) {
   require_records(settings);
   const fs::path file = records_file(settings, parts_of(name).first, dataset_->name);
   const Reader reader(*dataset_, run, settings);
