@@ -22,7 +22,7 @@ struct LongBenchConfig {
 
 // Questions on documents (eval/rag/rag_task.h).
 struct RagConfig {
-  std::vector<std::string> records;  // JSONL files and folders of them; empty: generated
+  std::vector<std::string> records;   // JSONL files and folders of them; empty: generated
   std::vector<std::int64_t> gold_at;  // where the gold document stands; empty: where it is
   std::string system;                 // in front of the documents
   // Behind the documents.
@@ -31,6 +31,26 @@ struct RagConfig {
   std::int64_t max_new_tokens = 200;
   std::vector<std::string> stop;  // texts that end an answer
   std::int64_t documents = 10;    // a generated question has
+};
+
+// Generated probes of long context (eval/probes/probe.h).
+struct ProbesConfig {
+  std::vector<std::int64_t> lengths = {1024, 2048, 4096};  // tokens of context
+  std::int64_t depths = 20;                                // places of what is asked for
+  std::int64_t samples = 1;                                // a length and depth
+  std::int64_t keys = 4;                                   // multikey
+  std::int64_t values = 4;                                 // multivalue
+  std::int64_t queries = 4;                                // multiquery
+  std::int64_t chains = 1;                                 // variable_tracking
+  std::int64_t hops = 4;                                   // variable_tracking
+  bool chat = false;                                       // in the chat template of the run
+};
+
+// perplexity_by_context (eval/tasks/perplexity_by_context.h).
+struct ByContextConfig {
+  std::vector<std::int64_t> lengths = {256, 512, 1024, 2048};  // tokens in front of the targets
+  std::int64_t targets = 128;
+  std::int64_t windows = 32;
 };
 
 struct EvalConfig {
@@ -55,6 +75,9 @@ struct EvalConfig {
   std::string jieba;
   LongBenchConfig longbench = {};
   RagConfig rag = {};
+  ProbesConfig probes = {};
+  std::string lambada;  // file of records
+  ByContextConfig by_context = {};
 };
 
 }  // namespace unfold::eval

@@ -11,8 +11,10 @@ using core::DType;
 using data::DataConfig;
 using data::DataFormat;
 using data::OnLong;
+using eval::ByContextConfig;
 using eval::EvalConfig;
 using eval::LongBenchConfig;
+using eval::ProbesConfig;
 using eval::RagConfig;
 using gsa::Budget;
 using gsa::GistConfig;
@@ -264,13 +266,39 @@ void add_checkpoint(Schema& schema) {
                  "newest checkpoints kept; the best one is kept besides");
 }
 
+void add_probes(Schema& schema) {
+  Section probes(
+      schema, "eval.probes", "generated probes of long context, the tasks probe.*",
+      [](auto& config) -> auto& { return config.eval.probes; });
+  probes.add("lengths", &ProbesConfig::lengths, between(16, kLongestRow), "tokens of context");
+  probes.add("depths", &ProbesConfig::depths, between(1, 1000),
+             "places of what is asked for, evenly from the beginning to the end");
+  probes.add("samples", &ProbesConfig::samples, between(1, 1e6), "samples a length and depth");
+  probes.add("keys", &ProbesConfig::keys, between(1, 1024), "multikey: things told of");
+  probes.add("values", &ProbesConfig::values, between(1, 1e4), "multivalue: numbers of one thing");
+  probes.add("queries", &ProbesConfig::queries, between(1, 1024), "multiquery: things asked for");
+  probes.add("chains", &ProbesConfig::chains, between(1, 1000), "variable_tracking: chains");
+  probes.add("hops", &ProbesConfig::hops, between(0, 1000), "variable_tracking: hops of each");
+  probes.add("chat", &ProbesConfig::chat, "ask in the chat template of the run");
+
+  Section by_context(
+      schema, "eval.by_context", "the task perplexity_by_context",
+      [](auto& config) -> auto& { return config.eval.by_context; });
+  by_context.add("lengths", &ByContextConfig::lengths, between(1, kLongestRow),
+                 "tokens of context in front of the targets");
+  by_context.add("targets", &ByContextConfig::targets, between(1, 1e5),
+                 "tokens predicted at the end of every window");
+  by_context.add("windows", &ByContextConfig::windows, between(1, 1e6), "windows of data.val");
+}
+
 void add_eval(Schema& schema) {
   using eval::OnBadRecord;
   Section eval(
       schema, "eval", "what is measured", [](auto& config) -> auto& { return config.eval; });
   eval.add("tasks", &EvalConfig::tasks, eval::task_names(), eval::is_task_name,
-           "perplexity and answers (to records, data.format: sft) read data.val; longbench, "
-           "longbench_e and rag are groups, of which longbench.hotpotqa, rag.NAME, ... name one; "
+           "perplexity, perplexity_by_context and answers (to records, data.format: sft) read "
+           "data.val; longbench, longbench_e, rag and probe are groups, of which "
+           "longbench.hotpotqa, rag.NAME, probe.needle, ... name one; lambada reads eval.lambada; "
            "the others are generated");
   eval.add("methods", &EvalConfig::methods, eval::method_names(),
            "attention to compare: full, the gist mask, unfolding, and others at the same budget");
@@ -283,12 +311,13 @@ void add_eval(Schema& schema) {
   eval.add("context", &EvalConfig::context, between(16, kLongestRow),
            "raw context tokens of a generated sample");
   eval.add("limit", &EvalConfig::limit, between(0, 1e7),
-           "longbench, rag: records a task, from the first on; 0: all");
+           "longbench, rag, lambada: records a task, from the first on; 0: all");
   eval.add("max_length", &EvalConfig::max_length, between(0, kLongestRow),
            "longest prompt with its answer, raw tokens; 0: model.max_positions, or any");
-  eval.add("on_bad_record", &EvalConfig::on_bad_record,
-           {{"stop", OnBadRecord::stop}, {"skip", OnBadRecord::skip}},
-           "longbench, rag: what a record that cannot be used does; skipped ones are counted");
+  eval.add(
+      "on_bad_record", &EvalConfig::on_bad_record,
+      {{"stop", OnBadRecord::stop}, {"skip", OnBadRecord::skip}},
+      "longbench, rag, lambada: what a record that cannot be used does; skipped ones are counted");
   eval.add("batch_positions", &EvalConfig::batch_positions, between(0, 1e9),
            "positions that are evaluated together; 0: by the device");
   eval.add("resume", &EvalConfig::resume,
@@ -298,6 +327,9 @@ void add_eval(Schema& schema) {
   eval.add("jieba", &EvalConfig::jieba,
            "folder of the Python package jieba, for LongBench in Chinese; empty: what UNFOLD_JIEBA "
            "names, or where the package python3-jieba puts it");
+
+  eval.add("lambada", &EvalConfig::lambada,
+           "file of LAMBADA records: {\"text\"}, or context and continuation");
 
   Section longbench(
       schema, "eval.longbench", "LongBench v1 and LongBench-E, from the published files",
@@ -327,6 +359,8 @@ void add_eval(Schema& schema) {
           "make all of it the user's message in the chat template of the run");
   rag.add("max_new_tokens", &RagConfig::max_new_tokens, between(1, 1e6), "longest answer");
   rag.add("stop", &RagConfig::stop, "texts that end an answer besides the end of text");
+
+  add_probes(schema);
 }
 
 }  // namespace

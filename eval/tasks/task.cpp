@@ -6,7 +6,10 @@
 #include "eval/longbench/longbench_task.h"
 #include "eval/rag/rag_task.h"
 #include "eval/tasks/answers.h"
+#include "eval/tasks/lambada.h"
 #include "eval/tasks/perplexity.h"
+#include "eval/tasks/perplexity_by_context.h"
+#include "eval/tasks/probe.h"
 #include "eval/tasks/recall.h"
 
 namespace unfold::eval {
@@ -49,6 +52,8 @@ const std::vector<TaskEntry>& tasks() {
       {"recall", make_recall<SyntheticTask::recall>},
       {"passkey", make_recall<SyntheticTask::passkey>},
       {"multikey", make_recall<SyntheticTask::multikey>},
+      {"lambada", make_plain<LambadaTask>},
+      {"perplexity_by_context", make_plain<PerplexityByContextTask>},
   };
   return kTasks;
 }
@@ -60,6 +65,8 @@ const std::vector<TaskGroup>& groups() {
       {std::string(kLongBenchE), make_member<LongBenchTask>,
        [](const EvalSettings& settings) { return longbench_tasks(kLongBenchE, settings); }},
       {std::string(kRag), make_member<RagTask>, rag_tasks},
+      {std::string(kProbe), make_member<ProbeTask>,
+       [](const EvalSettings&) { return probe_tasks(); }},
   };
   return kGroups;
 }
