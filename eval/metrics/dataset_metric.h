@@ -18,9 +18,9 @@ namespace unfold::eval {
 
 struct ScoredSample {
   std::string pred;
-  std::vector<std::string> answers;      // any of them is right
-  std::vector<std::string> all_classes;  // of a classification, else empty
-  std::int64_t length = 0;               // of the context, as LongBench counts it (words)
+  std::vector<std::string> answers = {};      // any of them is right
+  std::vector<std::string> all_classes = {};  // of a classification, else empty
+  std::int64_t length = 0;                    // of the context, as LongBench counts it (words)
 };
 
 class DatasetMetric {

@@ -12,6 +12,7 @@ predictions are made of as well; without it all text comes from tests/golden/lon
 import argparse
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ KINDS = {
     "passage_retrieval_en": "retrieval", "passage_count": "count",
     "passage_retrieval_zh": "retrieval_zh", "lcc": "code_sim", "repobench-p": "code_sim",
 }
-LABELS = ("retrieval", "retrieval_zh")
+PARAGRAPHS = {"retrieval": r"Paragraph (\d+)", "retrieval_zh": r"段落(\d+)"}
 
 
 def made_lines(number, dataset, count):
@@ -43,9 +44,9 @@ def made_lines(number, dataset, count):
         if kind == "classification":
             answers = [random.pick(classes)]
             prediction += random.pick(classes) if random.below(2) else ""
-        elif kind not in LABELS:
+        elif kind not in PARAGRAPHS:
             answers += [make_pair(kind, 200 + number, index + k)[1] for k in range(random.below(3))]
-        elif not any(c.isdecimal() for c in answer.split("Paragraph ")[-1].split("段落")[-1][:1]):
+        elif not re.search(PARAGRAPHS[kind], answer):
             continue  # eval.py ends where an answer names no paragraph
         if random.below(3) == 0:
             prediction = "\n\n" + prediction + "\nand more"
@@ -96,8 +97,7 @@ def main():
         for mode in ("pred", "pred_e"):
             command = [sys.executable, str(arguments.longbench.resolve() / "eval.py"), "--model", "made"]
             command += ["--e"] if mode == "pred_e" else []
-            subprocess.run(command, check=True, cwd=root, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
+            subprocess.run(command, check=True, cwd=root, stdout=subprocess.DEVNULL)
             official[mode] = json.loads((root / mode / "made" / "result.json").read_text())
         for dataset in KINDS:
             command = [str(arguments.unfold.resolve()), "score", "--dataset", dataset, "--e",
