@@ -144,7 +144,8 @@ TEST_F(LongBenchPrompts, OfRealRecords) {
   const std::int64_t length = std::atoll(environment("UNFOLD_LONGBENCH_LENGTH"));
   const auto tokenizer = data::load_tokenizer((folder / "tokenizer.json").string());
   const auto chat = data::load_chat_template(folder, *tokenizer);
-  for (const auto& [name, expected] : read_json(hashes).items()) {
+  const nlohmann::json golden = read_json(hashes);
+  for (const auto& [name, expected] : golden.items()) {
     const LongBenchFormat format = read_longbench_format(config, name);
     BadRecords bad(OnBadRecord::stop);
     std::size_t at = 0;
