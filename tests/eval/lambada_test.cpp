@@ -100,7 +100,8 @@ TEST(Lambada, BadRecordsAreNamed) {
   };
   const std::string place = "[eval] " + file.string() + ":2: ";
   for (const char* line : {"{\"text\": \"word\"}", "{\"text\": \"  \"}", "{\"text\": 3}", "{}",
-                           "[]", "{\"text\": \"a b", "{\"text\": \"a b\"} x"}) {
+                           "{\"context\": \"a\", \"continuation\": \"\"}", "[]", "{\"text\": \"a b",
+                           "{\"text\": \"a b\"} x"}) {
     settings.eval.on_bad_record = OnBadRecord::stop;
     const std::string error = error_with(line);
     EXPECT_EQ(error.rfind(place, 0), 0u) << error;
