@@ -123,7 +123,7 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
       "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey, "
-      "longbench, longbench_e, rag");
+      "lambada, perplexity_by_context, longbench, longbench_e, rag, probe");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
       "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
@@ -131,7 +131,7 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
       "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey, "
-      "longbench, longbench_e, rag");
+      "lambada, perplexity_by_context, longbench, longbench_e, rag, probe");
   EXPECT_EQ(error_of([](EvalSettings& s) {
               s.eval.methods = {"full", "full"};
             }),
