@@ -70,7 +70,7 @@ struct EvalConfig {
   OnBadRecord on_bad_record = OnBadRecord::stop;
   std::int64_t batch_positions = 0;  // evaluated together; 0: by the device
   bool resume = true;                // go on with the predictions of an earlier evaluation
-  std::int64_t unfolded = 16;        // samples a task for which is kept what was unfolded
+  std::int64_t unfolded = 8;         // samples a task for which is kept what was unfolded
   // Folder of jieba's files, for LongBench in Chinese; empty: where load_chinese_words() looks.
   std::string jieba;
   LongBenchConfig longbench = {};

@@ -26,6 +26,7 @@ std::vector<UnfoldedChunk> most_unfolded(LoadedRun& run, const Method& method,
   models::Engine engine(run.decoder, gist, method.policy, options);
   const std::int64_t sequence = engine.prefill(std::span(&prompt, 1)).first;
   // The last token of an answer chose no other.
+  answer = answer.first(std::min(answer.size(), kTracedTokens));
   if (answer.size() > 1) {
     const models::Engine::Continuation rest{sequence, {answer.begin(), answer.end() - 1}};
     engine.extend(std::span(&rest, 1));

@@ -72,8 +72,7 @@ class Reader {
     if (facts.chat && settings.eval.longbench.chat) {
       chat_ = data::load_chat_template(run.folder, *run.tokenizer);
     }
-    if (chat_) ends_ = tokenizer_.encode(chat_->end_of_turn());
-    if (ends_.size() > 1) ends_.clear();
+    if (chat_) stop_ = chat_stop(tokenizer_, *chat_);
     max_length_ = settings.eval.longbench.max_length;
     const std::int64_t limit = position_limit(run, settings);
     if (max_length_ == 0 && limit > 0) {
@@ -104,7 +103,7 @@ class Reader {
     sample.segments.push_back(std::move(head));
     sample.suffix = tokenizer_.encode(prompt.text.substr(prompt.suffix));
     sample.max_new_tokens = format_.max_new_tokens;
-    sample.stop.tokens = ends_;
+    sample.stop = stop_;
     if (facts_.ends_at_line) {
       const std::vector<data::TokenId> line_end = tokenizer_.encode("\n");
       sample.stop.tokens.push_back(line_end.back());
@@ -150,7 +149,7 @@ class Reader {
   const data::Tokenizer& tokenizer_;
   LongBenchFormat format_;
   std::optional<data::ChatTemplate> chat_;
-  std::vector<data::TokenId> ends_;
+  StopRule stop_;
   std::int64_t max_length_ = 0;
 };
 

@@ -29,8 +29,7 @@ RagPrompt::RagPrompt(const LoadedRun& run, const RagConfig& config)
                 "{}: no chat template: put the model's into chat_template.txt there, or set "
                 "eval.rag.chat: false",
                 run.folder.string());
-  ends_ = tokenizer_.encode(chat_->end_of_turn());
-  if (ends_.size() > 1) ends_.clear();
+  stop_ = chat_stop(tokenizer_, *chat_);
 }
 
 std::string RagPrompt::question_text(const RagRecord& record) const {
@@ -45,8 +44,8 @@ GenerationSample RagPrompt::make(const RagRecord& record) const {
   sample.question = record.question;
   sample.answers = record.answers;
   sample.max_new_tokens = config_.max_new_tokens;
-  sample.stop.tokens = ends_;
-  sample.stop.strings = config_.stop;
+  sample.stop = stop_;
+  sample.stop.strings.insert(sample.stop.strings.end(), config_.stop.begin(), config_.stop.end());
   std::string head = config_.system;
   std::string tail = question_text(record);
   if (chat_) {

@@ -34,7 +34,7 @@ class RagPrompt {
   const data::Tokenizer& tokenizer_;
   RagConfig config_;
   std::optional<data::ChatTemplate> chat_;
-  std::vector<data::TokenId> ends_;
+  StopRule stop_;  // of the chat
 };
 
 }  // namespace unfold::eval

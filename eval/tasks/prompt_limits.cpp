@@ -50,6 +50,17 @@ void add_frame(const data::Tokenizer& tokenizer, std::vector<data::TokenId>& tok
   if (!there) tokens.insert(tokens.begin(), before.begin(), before.end());
 }
 
+StopRule chat_stop(const data::Tokenizer& tokenizer, const data::ChatTemplate& chat) {
+  StopRule stop;
+  const std::vector<data::TokenId> end = tokenizer.encode(chat.end_of_turn());
+  if (end.size() == 1) {
+    stop.tokens = end;
+  } else if (!chat.end_of_turn().empty()) {
+    stop.strings = {chat.end_of_turn()};
+  }
+  return stop;
+}
+
 void hash_sample(const GenerationSample& sample, data::Sha256& sha) {
   add_text(sample.id, sha);
   add_tokens(sample.system, sha);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "data/chat_template.h"
 #include "data/sha256.h"
 #include "eval/tasks/generation_task.h"
 
@@ -23,6 +24,9 @@ void check_length(const GenerationSample& sample, const LoadedRun& run,
 // Puts the special tokens that the tokenizer's file asks for in front of a whole text, unless it
 // begins with them: chat templates write them themselves.
 void add_frame(const data::Tokenizer& tokenizer, std::vector<data::TokenId>& tokens);
+
+// What ends an answer in a chat: the token that ends a turn, or the text where it is no token.
+StopRule chat_stop(const data::Tokenizer& tokenizer, const data::ChatTemplate& chat);
 
 // Adds everything of a sample that its prediction and score depend on.
 void hash_sample(const GenerationSample& sample, data::Sha256& sha);
