@@ -110,6 +110,20 @@ TEST(ProbeTask, RowsAreOfAllAndOfEveryLength) {
   for (const ResultRow& row : rows) EXPECT_EQ(row.metric, "string_match");
 }
 
+TEST(ProbeTask, IntervalsOfThePasskeyAreThoseOfShares) {
+  const TempFolder folder;
+  const LoadedRun run = make_tiny_run(folder / "run");
+  EvalSettings settings = settings_for(run);
+  settings.eval.probes.lengths = {400};
+  const ProbeTask task("probe.passkey", run, settings);
+  std::vector<Prediction> predictions(6);
+  for (Prediction& prediction : predictions) prediction.scores = {{"accuracy", 1.0}};
+  const std::vector<ResultRow> rows = task.rows(predictions);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].value, 1);
+  EXPECT_LT(rows[0].low, 0.7);
+}
+
 TEST(ProbeTask, AsksInTheChatTemplateOfTheRun) {
   const TempFolder folder;
   const LoadedRun run = make_tiny_run(folder / "run");
