@@ -6,6 +6,7 @@
 #include "core/kernels/nn.h"
 #include "core/meta.h"
 #include "models/engine.h"
+#include "models/greedy_batch.h"
 
 namespace unfold::eval {
 namespace {
@@ -15,38 +16,36 @@ using core::Tensor;
 // Rows of logits at once, so that memory stays bounded.
 constexpr std::int64_t kLogitRows = 512;
 
-// The losses of rows of logits, and which targets are the likeliest token.
+// Of rows of logits: the loss of their targets, and their likeliest tokens.
 struct RowResults {
   std::vector<float> loss;
-  std::vector<std::uint8_t> likeliest;
+  std::vector<data::TokenId> likeliest;
 };
 
-RowResults score_logits(const Tensor& logits, const std::vector<std::int32_t>& targets,
-                        bool want_likeliest) {
+RowResults score_logits(const Tensor& logits, const std::vector<std::int32_t>& targets) {
   const auto rows = static_cast<std::int64_t>(targets.size());
   const Tensor losses =
       Tensor::empty({rows}, core::accumulator_of(logits.dtype()), logits.device());
   core::kernels::cross_entropy(logits, Tensor::from(targets, {rows}, logits.device()), false,
                                losses);
-  RowResults results;
-  results.loss = losses.to_vector<float>();
-  if (!want_likeliest) return results;
-  const std::vector<float> values = logits.to_vector<float>();
-  const auto classes = static_cast<std::size_t>(logits.dim(1));
-  for (std::size_t row = 0; row < targets.size(); ++row) {
-    const auto first = values.begin() + static_cast<std::ptrdiff_t>(row * classes);
-    const auto best = std::max_element(first, first + static_cast<std::ptrdiff_t>(classes));
-    results.likeliest.push_back(best - first == targets[row] ? 1 : 0);
-  }
-  return results;
+  return {losses.to_vector<float>(), models::likeliest(logits)};
+}
+
+// Takes the next token of an answer.
+void take(const RowResults& rows, std::size_t row, const std::vector<data::TokenId>& answer,
+          ContinuationScores& score) {
+  const std::size_t t = score.loss.size();
+  const bool agreed = score.greedy.size() == t &&
+                      std::equal(score.greedy.begin(), score.greedy.end(), answer.begin());
+  score.loss.push_back(rows.loss[row]);
+  if (agreed) score.greedy.push_back(rows.likeliest[row]);
 }
 
 }  // namespace
 
 std::vector<ContinuationScores> score_continuations(models::Decoder& decoder, const Method& method,
                                                     const gsa::GistConfig& gist,
-                                                    std::span<const AnsweredPrompt> prompts,
-                                                    bool want_greedy) {
+                                                    std::span<const AnsweredPrompt> prompts) {
   std::vector<models::Prompt> asked;
   std::vector<std::int32_t> firsts;
   std::size_t longest = 0;
@@ -58,17 +57,11 @@ std::vector<ContinuationScores> score_continuations(models::Decoder& decoder, co
     longest = std::max(longest, one.answer.size());
   }
   std::vector<ContinuationScores> scores(prompts.size());
-  const auto take = [&](const RowResults& rows, std::size_t row, ContinuationScores& score) {
-    score.loss.push_back(rows.loss[row]);
-    if (want_greedy) score.greedy = score.greedy && rows.likeliest[row] != 0;
-  };
-
   models::Engine engine(decoder, gist, method.policy);
   const models::Engine::Started started = engine.prefill(asked);
-  const RowResults first = score_logits(started.logits, firsts, want_greedy);
+  const RowResults first = score_logits(started.logits, firsts);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    scores[i].greedy = want_greedy;
-    take(first, i, scores[i]);
+    take(first, i, prompts[i].answer, scores[i]);
   }
   // Some tokens of every answer at a time. Behind token j stand the logits of token j + 1; the last
   // one is fed too, so that every token is a query that reads.
@@ -90,9 +83,10 @@ std::vector<ContinuationScores> score_continuations(models::Decoder& decoder, co
       }
       feeds.push_back(std::move(feed));
     }
-    const RowResults rows = score_logits(engine.extend(feeds), targets, want_greedy);
+    const RowResults rows = score_logits(engine.extend(feeds), targets);
     for (std::size_t row = 0; row < targets.size(); ++row) {
-      if (targets[row] >= 0) take(rows, row, scores[owners[row]]);
+      const std::size_t i = owners[row];
+      if (targets[row] >= 0) take(rows, row, prompts[i].answer, scores[i]);
     }
   }
   for (std::size_t i = 0; i < prompts.size(); ++i) {

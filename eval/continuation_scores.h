@@ -15,16 +15,17 @@
 namespace unfold::eval {
 
 struct ContinuationScores {
-  std::vector<float> loss;     // nats of every token of the answer
-  bool greedy = false;         // each of them is the likeliest one (the first, of equals)
+  std::vector<float> loss;  // nats of every token of the answer
+  // What greedy decoding begins with: as much as agrees with the answer, and the first token that
+  // does not. The answer itself when all of it agrees.
+  std::vector<data::TokenId> greedy;
   std::int64_t keys_read = 0;  // by the tokens, a layer and key/value head
   std::int64_t queries = 0;    // tokens, times layers and key/value heads
 };
 
-// want_greedy: else `greedy` is not computed. One of the results for each prompt.
+// One of the results for each prompt.
 std::vector<ContinuationScores> score_continuations(models::Decoder& decoder, const Method& method,
                                                     const gsa::GistConfig& gist,
-                                                    std::span<const AnsweredPrompt> prompts,
-                                                    bool want_greedy);
+                                                    std::span<const AnsweredPrompt> prompts);
 
 }  // namespace unfold::eval

@@ -31,7 +31,7 @@ ProbeSample make_qa(const Request& request) {
 
   ProbeSample sample;
   sample.instruction =
-      "Answer the question by the documents below. Give nothing but the answer.\n\n";
+      "Answer the question from the documents below. Give nothing but the answer.\n\n";
   const auto size_of = [&](const std::vector<std::string>& segments) {
     std::int64_t total = request.count(sample.instruction);
     for (const std::string& segment : segments) total += request.count(segment);

@@ -27,8 +27,9 @@ std::vector<std::string> assignments(const std::vector<std::string>& variables,
 }
 
 std::string question_for(const std::string& value) {
-  return fmt::format("Which variables hold the value {} in the text above, be it by way of others?",
-                     value);
+  return fmt::format(
+      "Which variables hold the value {} in the text above, directly or through other variables?",
+      value);
 }
 
 std::string cue_for(std::size_t variables, const std::string& value) {

@@ -81,7 +81,7 @@ ProbeSample make_common_words(const Request& request) {
   const std::int64_t tokens = request.options.context_tokens;
   data::CounterRandom random = request.random(Request::Stream::facts);
   std::array<std::string_view, kNouns> words = nouns();
-  random.shuffle(std::span(words));
+  random.shuffle(std::span<std::string_view>(words));
 
   ProbeSample sample;
   sample.instruction =

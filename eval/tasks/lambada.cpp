@@ -8,9 +8,11 @@
 
 #include "core/error.h"
 #include "data/sha256.h"
+#include "data/text.h"
 #include "eval/continuation_scores.h"
 #include "eval/metrics/interval.h"
 #include "eval/records/record_file.h"
+#include "eval/token_text.h"
 
 namespace unfold::eval {
 namespace {
@@ -52,7 +54,8 @@ LambadaTask::LambadaTask(const LoadedRun& run, const EvalSettings& settings)
     const Passage passage = parse_passage(json);
     const std::string text = passage.context + " " + passage.word;
     Record record;
-    record.id = json.place();
+    record.id = json.place().substr(json.place().rfind('/') + 1);
+    record.text = passage.context;
     record.word = passage.word;
     record.context = run.tokenizer->encode(passage.context);
     const std::vector<data::TokenId> whole = run.tokenizer->encode(text);
@@ -95,20 +98,24 @@ void LambadaTask::predict(LoadedRun& run, const Method& method,
     prompts.push_back(std::move(prompt));
   }
   const std::vector<ContinuationScores> scores =
-      score_continuations(run.decoder, method, gist_, prompts, true);
+      score_continuations(run.decoder, method, gist_, prompts);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const Record& record = records_[static_cast<std::size_t>(samples[i])];
     double nats = 0;
     for (const float loss : scores[i].loss) nats += loss;
     Prediction prediction;
-    // Greedy decoding says this word, or another one that is not known.
-    prediction.pred = scores[i].greedy ? record.word : "";
+    // The word, or what greedy decoding says as far as it is known: up to the first other token.
+    const bool right = scores[i].greedy == record.target;
+    std::string said;
+    for (const data::TokenId token : scores[i].greedy) said += token_text(*run.tokenizer, token);
+    prediction.pred = data::replace_invalid_utf8(said);
     prediction.answers = {record.word};
     prediction.length = static_cast<std::int64_t>(record.context.size());
     prediction.id = record.id;
+    prediction.question = record.text;
     prediction.index = samples[i];
-    prediction.scores = {{"accuracy", scores[i].greedy ? 1.0 : 0.0}, {"loss", nats}};
+    prediction.scores = {{"accuracy", right ? 1.0 : 0.0}, {"loss", nats}};
     prediction.attended =
         static_cast<double>(scores[i].keys_read) / static_cast<double>(scores[i].queries);
     prediction.seconds = seconds.count() / static_cast<double>(samples.size());

@@ -41,7 +41,8 @@ class LambadaTask : public SampledTask {
 
  private:
   struct Record {
-    std::string id;  // "lambada.jsonl:12"
+    std::string id;    // "lambada.jsonl:12"
+    std::string text;  // the context
     std::string word;
     std::vector<data::TokenId> context;
     std::vector<data::TokenId> target;

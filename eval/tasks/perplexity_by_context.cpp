@@ -113,7 +113,7 @@ void PerplexityByContextTask::predict(LoadedRun& run, const Method& method,
     prompts.push_back(std::move(prompt));
   }
   const std::vector<ContinuationScores> scores =
-      score_continuations(run.decoder, method, gist_, prompts, false);
+      score_continuations(run.decoder, method, gist_, prompts);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     double nats = 0;

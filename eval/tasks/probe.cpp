@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/error.h"
+#include "eval/metrics/interval.h"
 #include "eval/metrics/string_match.h"
 #include "eval/tasks/check_lengths.h"
 #include "eval/tasks/prompt_limits.h"
@@ -163,11 +165,22 @@ std::vector<SampleScore> ProbeTask::score(const GenerationSample& sample,
 }
 
 std::vector<ResultRow> ProbeTask::rows(std::span<const Prediction> predictions) const {
-  std::vector<ResultRow> rows = SampledTask::rows(predictions);
+  const auto rows_of = [&](std::span<const Prediction> some) {
+    std::vector<ResultRow> rows = SampledTask::rows(some);
+    if (kind_ != ProbeKind::passkey) return rows;
+    // Right or wrong: an interval that tells something when all or none are right.
+    ResultRow& row = rows.front();
+    const Interval interval =
+        wilson_interval(std::llround(row.value * static_cast<double>(row.n)), row.n);
+    row.low = interval.low;
+    row.high = interval.high;
+    return rows;
+  };
+  std::vector<ResultRow> rows = rows_of(predictions);
   if (config_.lengths.size() == 1) return rows;
   const auto part = static_cast<std::size_t>(samples_of_length());
   for (std::size_t i = 0; i < config_.lengths.size(); ++i) {
-    for (ResultRow& row : SampledTask::rows(predictions.subspan(i * part, part))) {
+    for (ResultRow& row : rows_of(predictions.subspan(i * part, part))) {
       row.task = fmt::format("{}.{}", name(), config_.lengths[i]);
       rows.push_back(std::move(row));
     }

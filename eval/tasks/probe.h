@@ -11,6 +11,9 @@
 
 namespace unfold::eval {
 
+// What the names of all of them begin with, before a full stop.
+inline constexpr std::string_view kProbe = "probe";
+
 // Samples are eval.probes.samples of every depth and length (eval.probes.depths, .lengths); kinds
 // that have no depth get as many. Greedy answers; metric "accuracy" for passkey (the first integer
 // is the key), "string_match" for the others (share of the answers that occur).
@@ -23,11 +26,9 @@ namespace unfold::eval {
 // and the beginning of the answer in the assistant's. Of qa the instruction and every document are
 // segments of their own, and with gist.links documents with links.
 //
-// Rows: over all samples, named as the task; and where there are several lengths, for each of them,
-// named with it, as "probe.needle.4096". Tags of predictions: "context" (tokens asked for),
-// "depth", for qa also "gold" and "documents".
-inline constexpr std::string_view kProbe = "probe";
-
+// Rows (interval: bootstrap over samples; passkey: Wilson): over all samples, named as the task;
+// and where there are several lengths, for each of them, named with it, as "probe.needle.4096".
+// Tags of predictions: "context" (tokens asked for), "depth", for qa also "gold" and "documents".
 class ProbeTask : public GenerationTask {
  public:
   // name: "probe.needle", ... Throws core::UserError for another one, for lengths that are too

@@ -85,7 +85,8 @@ TEST(Lambada, IsTheLossOfTheLastWord) {
       EXPECT_EQ(predictions[i].answers, std::vector<std::string>{texts[i].second.substr(1)});
       EXPECT_EQ(predictions[i].new_tokens, static_cast<std::int64_t>(texts[i].second.size()) + 1);
     }
-    EXPECT_EQ(predictions[1].id, (folder / "l.jsonl").string() + ":3");
+    EXPECT_EQ(predictions[1].id, "l.jsonl:3");
+    EXPECT_EQ(predictions[1].question, "Nobody knew where the old key had gone, not even");
   }
 }
 
@@ -100,7 +101,8 @@ TEST(Lambada, BadRecordsAreNamed) {
   };
   const std::string place = "[eval] " + file.string() + ":2: ";
   for (const char* line : {"{\"text\": \"word\"}", "{\"text\": \"  \"}", "{\"text\": 3}", "{}",
-                           "[]", "{\"text\": \"a b", "{\"text\": \"a b\"} x"}) {
+                           "{\"context\": \"a\", \"continuation\": \"\"}", "[]", "{\"text\": \"a b",
+                           "{\"text\": \"a b\"} x"}) {
     settings.eval.on_bad_record = OnBadRecord::stop;
     const std::string error = error_with(line);
     EXPECT_EQ(error.rfind(place, 0), 0u) << error;

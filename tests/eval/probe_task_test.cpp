@@ -27,7 +27,7 @@ EvalSettings settings_for(const LoadedRun& run) {
 TEST(ProbeTask, SamplesVisitLengthsAndDepths) {
   const TempFolder folder;
   const LoadedRun run = make_tiny_run(folder / "run");
-  const ProbeTask task(run, settings_for(run), ProbeKind::needle);
+  const ProbeTask task("probe.needle", run, settings_for(run));
   EXPECT_EQ(task.name(), "probe.needle");
   ASSERT_EQ(task.samples(), 12);
   std::set<std::string> ids;
@@ -55,7 +55,7 @@ TEST(ProbeTask, SamplesVisitLengthsAndDepths) {
 TEST(ProbeTask, DocumentsAreSegments) {
   const TempFolder folder;
   const LoadedRun run = make_tiny_run(folder / "run");
-  const ProbeTask task(run, settings_for(run), ProbeKind::qa_distractors);
+  const ProbeTask task("probe.qa_distractors", run, settings_for(run));
   const GenerationSample sample = task.sample(2);
   EXPECT_EQ(run.tokenizer->decode(sample.system).rfind("Answer the question", 0), 0u);
   ASSERT_GT(sample.segments.size(), 2u);
@@ -67,7 +67,7 @@ TEST(ProbeTask, DocumentsAreSegments) {
 TEST(ProbeTask, PasskeyIsScoredByTheFirstInteger) {
   const TempFolder folder;
   const LoadedRun run = make_tiny_run(folder / "run");
-  const ProbeTask task(run, settings_for(run), ProbeKind::passkey);
+  const ProbeTask task("probe.passkey", run, settings_for(run));
   const GenerationSample sample = task.sample(0);
   EXPECT_EQ(task.score(sample, sample.answers[0]), (std::vector<SampleScore>{{"accuracy", 1.0}}));
   EXPECT_EQ(task.score(sample, "1 " + sample.answers[0])[0].value, 0);
@@ -110,6 +110,20 @@ TEST(ProbeTask, RowsAreOfAllAndOfEveryLength) {
   for (const ResultRow& row : rows) EXPECT_EQ(row.metric, "string_match");
 }
 
+TEST(ProbeTask, IntervalsOfThePasskeyAreThoseOfShares) {
+  const TempFolder folder;
+  const LoadedRun run = make_tiny_run(folder / "run");
+  EvalSettings settings = settings_for(run);
+  settings.eval.probes.lengths = {400};
+  const ProbeTask task("probe.passkey", run, settings);
+  std::vector<Prediction> predictions(6);
+  for (Prediction& prediction : predictions) prediction.scores = {{"accuracy", 1.0}};
+  const std::vector<ResultRow> rows = task.rows(predictions);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].value, 1);
+  EXPECT_LT(rows[0].low, 0.7);
+}
+
 TEST(ProbeTask, AsksInTheChatTemplateOfTheRun) {
   const TempFolder folder;
   const LoadedRun run = make_tiny_run(folder / "run");
@@ -130,7 +144,8 @@ TEST(ProbeTask, AsksInTheChatTemplateOfTheRun) {
   EXPECT_NE(suffix.find("?<|im_end|>\n<|im_start|>assistant\nThe secret number of"),
             std::string::npos)
       << suffix;
-  EXPECT_FALSE(sample.stop.tokens.empty());
+  // In bytes the end of a turn is no token that could stop the answer.
+  EXPECT_TRUE(sample.stop.tokens.empty());
 }
 
 TEST(ProbeTask, ALengthTooShortIsKnownAtOnce) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "data/sha256.h"
 #include "eval/probes/generator.h"
 #include "eval/probes/haystack.h"
 #include "eval/probes/invented_facts.h"
@@ -342,6 +343,20 @@ TEST(Haystack, NounsAreNoPartsOfEachOther) {
       }
     }
   }
+}
+
+// Results of different days compare only while a seed means the same samples. A change that is
+// meant changes the number in ProbeTask::settings() too.
+TEST(Probes, AreTheSameEverywhere) {
+  data::Sha256 sha;
+  ProbeOptions options;
+  options.context_tokens = 2500;
+  for (const ProbeKind kind : probe_kinds()) {
+    const ProbeSample sample = make_probe(kind, options, 6, count_bytes);
+    sha.update(sample.context() + sample.question + sample.cue);
+    for (const std::string& answer : sample.answers) sha.update(answer);
+  }
+  EXPECT_EQ(sha.hex_digest(), "02b852f4c320d6e2650cb342a4d7639d13360eb51aaf946181f9ae629b6535ab");
 }
 
 TEST(Probes, OptionsThatMakeNoSense) {
