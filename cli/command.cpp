@@ -13,6 +13,7 @@ void add_all_commands(Command app) {
   add_eval_command(app);
   add_generate_command(app);
   add_report_command(app);
+  add_score_command(app);
   add_data_command(app);
   add_import_command(app);
   add_export_command(app);

@@ -4,22 +4,9 @@
 
 #include "core/error.h"
 #include "models/engine.h"
+#include "models/greedy_batch.h"
 
 namespace unfold::eval {
-namespace {
-
-std::vector<data::TokenId> likeliest(const core::Tensor& logits) {
-  const std::vector<float> values = logits.to_vector<float>();
-  const auto classes = static_cast<std::ptrdiff_t>(logits.dim(1));
-  std::vector<data::TokenId> best;
-  for (auto row = values.begin(); row != values.end(); row += classes) {
-    best.push_back(static_cast<data::TokenId>(std::max_element(row, row + classes) - row));
-  }
-  return best;
-}
-
-}  // namespace
-
 GreedyMatch match_greedy(models::Decoder& decoder, const Method& method,
                          const gsa::GistConfig& gist, std::span<const AnsweredPrompt> prompts) {
   std::vector<models::Prompt> asked;
@@ -30,12 +17,12 @@ GreedyMatch match_greedy(models::Decoder& decoder, const Method& method,
   }
   models::Engine engine(decoder, gist, method.policy);
   const models::Engine::Started started = engine.prefill(asked);
-  const std::vector<data::TokenId> first = likeliest(started.logits);
+  const std::vector<data::TokenId> first = models::likeliest(started.logits);
   std::vector<models::Engine::Continuation> answers;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     answers.push_back({started.first + static_cast<std::int64_t>(i), prompts[i].answer});
   }
-  const std::vector<data::TokenId> later = likeliest(engine.extend(answers));
+  const std::vector<data::TokenId> later = models::likeliest(engine.extend(answers));
 
   GreedyMatch result;
   result.keys_read = engine.decode_reads().keys;
@@ -45,6 +32,12 @@ GreedyMatch match_greedy(models::Decoder& decoder, const Method& method,
     const std::vector<data::TokenId>& answer = prompts[i].answer;
     const bool matches =
         first[i] == answer[0] && std::equal(answer.begin() + 1, answer.end(), behind);
+    std::vector<data::TokenId> greedy = {first[i]};
+    for (std::size_t t = 0; t < answer.size() && greedy.back() == answer[t]; ++t) {
+      greedy.push_back(*(behind + static_cast<std::ptrdiff_t>(t)));
+    }
+    result.greedy.push_back(std::move(greedy));
+    result.reads.push_back(engine.decode_reads(answers[i].sequence));
     behind += static_cast<std::ptrdiff_t>(answer.size());
     result.matches.push_back(matches ? 1 : 0);
     result.next.push_back(*(behind - 1));

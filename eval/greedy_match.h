@@ -12,6 +12,7 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "eval/method.h"
+#include "gsa/cached_attention.h"
 #include "models/prompt.h"
 
 namespace unfold::eval {
@@ -24,6 +25,10 @@ struct AnsweredPrompt {
 struct GreedyMatch {
   std::vector<std::uint8_t> matches;  // (prompts) 1: greedy decoding begins with the answer
   std::vector<data::TokenId> next;    // (prompts) likeliest token behind the answer
+  // (prompts) what greedy decoding gives, up to the first token that is not the answer's; at most
+  // the answer and the token behind it.
+  std::vector<std::vector<data::TokenId>> greedy;
+  std::vector<gsa::ReadCount> reads;  // (prompts) by the tokens of the answer
   std::int64_t keys_read = 0;         // by the tokens of the answers, a layer and key/value head
   std::int64_t queries = 0;           // such tokens, times layers and key/value heads
 };

@@ -40,6 +40,8 @@ std::int64_t check_request(const LoadedRun& run, const Method& method, std::stri
   return layer;
 }
 
+}  // namespace
+
 std::vector<std::string> chunk_texts(const models::Prompt& prompt,
                                      const data::Tokenizer& tokenizer) {
   std::vector<std::string> chunks;
@@ -55,11 +57,9 @@ std::vector<std::string> chunk_texts(const models::Prompt& prompt,
       text.clear();
     }
   }
-  chunks.back() += stream.finish();
+  if (!chunks.empty()) chunks.back() += stream.finish();
   return chunks;
 }
-
-}  // namespace
 
 std::vector<std::int64_t> UnfoldTrace::times_unfolded() const {
   std::vector<std::int64_t> times(chunks.size(), 0);

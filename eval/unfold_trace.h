@@ -9,6 +9,7 @@
 
 #include "eval/loaded_run.h"
 #include "eval/method.h"
+#include "models/prompt.h"
 
 namespace unfold::eval {
 
@@ -44,6 +45,10 @@ struct UnfoldTrace {
   // How many steps unfolded each chunk.
   std::vector<std::int64_t> times_unfolded() const;
 };
+
+// The text of the chunks of a prompt, as UnfoldTrace::chunks.
+std::vector<std::string> chunk_texts(const models::Prompt& prompt,
+                                     const data::Tokenizer& tokenizer);
 
 // Compresses the text, generates greedily behind the question, and keeps what was unfolded.
 // method: one that selects among gists, with its selection and first layer.

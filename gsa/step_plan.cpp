@@ -54,9 +54,7 @@ StepChildren DeviceChildren::get() const {
 
 StepPlan::StepPlan(const AttentionShape& shape, std::int64_t layers, int levels, DType dtype,
                    core::Device device)
-    : shape_(shape), layers_(layers), levels_(levels), dtype_(dtype), device_(device) {
-  reads_ = Tensor::zeros({2}, DType::int64, device);
-}
+    : shape_(shape), layers_(layers), levels_(levels), dtype_(dtype), device_(device) {}
 
 std::int64_t StepPlan::splits() const {
   // Enough blocks for a large device, whatever the number of queries that share it; a constant, so
@@ -84,6 +82,10 @@ void StepPlan::reserve(std::int64_t rows, std::int64_t queries, std::int64_t slo
   const std::int64_t words = ids_at_ + words_of<std::int32_t>(rows_room_);
   host_.assign(static_cast<std::size_t>(words), 0);
   buffer_ = Tensor::empty({words}, DType::int32, device_);
+  // Counts that nobody has taken yet are kept: more slots are other sequences, for which they are.
+  if (!reads_.defined() || reads_.dim(0) < slots_room_) {
+    reads_ = Tensor::zeros({slots_room_, 2}, DType::int64, device_);
+  }
   ++version_;
 }
 
@@ -153,11 +155,13 @@ bool StepPlan::set(const AttentionPolicy& policy, std::span<const StepSequence> 
   const auto slots = static_cast<std::int64_t>(sequences.size());
   reserve(rows_, queries_, slots);
   reserve_workspace(queries_, gists, keys);
-  fixed_keys_ = 0;
+  fixed_.assign(sequences.size(), {});
   const std::int64_t dense = std::min(layers_, sparse_from_);
   for (const StepQuery& query : queries) {
-    fixed_keys_ +=
+    Fixed& fixed = fixed_[static_cast<std::size_t>(query.slot)];
+    fixed.keys +=
         shape_.kv_heads * (dense * query.view[0].keys + (layers_ - dense) * query.view[1].keys);
+    fixed.units += shape_.kv_heads * layers_;
   }
 
   const auto put = [&](std::int64_t word, const auto& value) {
@@ -205,10 +209,13 @@ bool StepPlan::set(const AttentionPolicy& policy, std::span<const StepSequence> 
   return true;
 }
 
-StepPlan::Reads StepPlan::take_reads() {
+std::vector<StepPlan::Reads> StepPlan::take_reads() {
+  if (!reads_.defined()) return {};
   const std::vector<std::int64_t> counts = reads_.to_vector<std::int64_t>();
   core::kernels::fill(reads_, 0);
-  return {counts[0], counts[1]};
+  std::vector<Reads> reads;
+  for (std::size_t i = 0; i < counts.size(); i += 2) reads.push_back({counts[i], counts[i + 1]});
+  return reads;
 }
 
 }  // namespace unfold::gsa

@@ -121,18 +121,22 @@ class StepPlan {
   }
   core::Tensor token_ids() const;  // (rows) int32
   const StepWorkspace& workspace() const { return workspace_; }
-  // int64 (2): keys of lists, gists scored; kernels add to it.
+  // int64 (slots, 2): keys of lists, gists scored; kernels add to it.
   const core::Tensor& reads() const { return reads_; }
 
-  // Counts of the pass that the host knows: a unit is a (query, layer, key/value head).
-  std::int64_t fixed_keys() const { return fixed_keys_; }
-  std::int64_t units() const { return queries_ * layers_ * shape_.kv_heads; }
-  // What kernels counted since the last call. Waits for them.
+  // Counts of the pass that the host knows, a slot: a unit is a (query, layer, key/value head).
+  struct Fixed {
+    std::int64_t keys = 0;
+    std::int64_t units = 0;
+  };
+  std::span<const Fixed> fixed() const { return fixed_; }
+  // What kernels counted since the last call, a slot. Waits for them. To be called before a pass
+  // whose slots are other sequences: a slot that is new may begin with nothing counted.
   struct Reads {
     std::int64_t keys = 0;
     std::int64_t scored = 0;
   };
-  Reads take_reads();
+  std::vector<Reads> take_reads();
 
   // Changes whenever a kernel of the pass before could not run this one: sizes or places of buffers
   // differ.
@@ -160,7 +164,7 @@ class StepPlan {
   core::Tensor buffer_;  // int32
   core::Tensor reads_;
   StepWorkspace workspace_;
-  std::int64_t fixed_keys_ = 0;
+  std::vector<Fixed> fixed_;
   std::int64_t version_ = 0;
 };
 

@@ -18,7 +18,12 @@ class Engine::Attention : public AttentionContext {
  public:
   Attention(const gsa::AttentionPolicy& policy, std::span<const Feed> feeds,
             const gsa::BlockMap* map, const EngineObserver& observer, const gsa::StepPlan* plan)
-      : policy_(policy), feeds_(feeds), map_(map), observer_(observer), plan_(plan) {}
+      : reads(feeds.size()),
+        policy_(policy),
+        feeds_(feeds),
+        map_(map),
+        observer_(observer),
+        plan_(plan) {}
 
   autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
                             const gsa::AttentionShape& shape) override {
@@ -53,11 +58,11 @@ class Engine::Attention : public AttentionContext {
       row += static_cast<std::int64_t>(feed.tokens.size());
     }
     const Tensor out = gsa::cached_attention(qkv.value().contiguous(), shape, map_, sequences);
-    for (const gsa::CachedTokens& sequence : sequences) reads += sequence.count;
+    for (std::size_t i = 0; i < feeds_.size(); ++i) reads[i] += sequences[i].count;
     return autograd::Variable(out);
   }
 
-  gsa::ReadCount reads;
+  std::vector<gsa::ReadCount> reads;  // (feeds)
 
  private:
   const gsa::AttentionPolicy& policy_;
@@ -251,12 +256,13 @@ Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32
                               gist_, policy_->prefix_visibility());
   }
   // Only the plan of decoding is kept: its counts are read when they are asked for.
-  const bool decoding = &reads == &decode_reads_ && count <= core::kernels::kFewRows;
+  const bool decoding = &reads == &decode_reads_;
   std::unique_ptr<gsa::StepPlan> own;
   gsa::StepPlan* plan = nullptr;
   if (options_.path != EnginePath::host) {
     std::unique_ptr<gsa::StepPlan>& kept = decoding ? plan_ : own;
     if (kept == nullptr) kept = new_plan();
+    if (decoding) keep_slots(feeds);
     if (make_plan(*kept, feeds)) plan = kept.get();
   }
   Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_.observer, plan);
@@ -265,8 +271,21 @@ Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32
                                     Tensor::from(positions, {count}, decoder_.device()), attention,
                                     {.positions = positions_of(feeds)})
                             .value();
-  reads += attention.reads;
-  if (plan != nullptr) count_reads(*plan, !decoding, reads);
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    reads += attention.reads[i];
+    if (decoding) feeds[i].sequence->decode += attention.reads[i];
+  }
+  if (plan != nullptr && decoding) count_fixed(*plan, feeds);
+  if (plan != nullptr && !decoding) {
+    for (const gsa::StepPlan::Fixed& fixed : plan->fixed()) {
+      reads.keys += fixed.keys;
+      reads.units += fixed.units;
+    }
+    for (const gsa::StepPlan::Reads& counted : plan->take_reads()) {
+      reads.keys += counted.keys;
+      reads.scored += counted.scored;
+    }
+  }
   const auto wanted = static_cast<std::int64_t>(wanted_rows.size());
   const Tensor result = Tensor::empty({wanted, hidden.dim(1)}, hidden.dtype(), hidden.device());
   core::kernels::gather_rows(hidden, Tensor::from(wanted_rows, {wanted}, decoder_.device()),

@@ -111,6 +111,8 @@ class Engine {
   const gsa::ReadCount& prefill_reads() const { return prefill_reads_; }
   // Waits for the device.
   const gsa::ReadCount& decode_reads() const;
+  // The part of one sequence, before it is released. Waits for the device.
+  const gsa::ReadCount& decode_reads(std::int64_t sequence) const;
   // Bytes of all caches.
   std::size_t cache_bytes() const;
 
@@ -143,8 +145,12 @@ class Engine {
   std::unique_ptr<gsa::StepPlan> new_plan() const;
   // RoPE positions of the feeds are below it.
   static std::int64_t positions_of(std::span<const Feed> feeds);
-  // Adds what a plan's pass read; what kernels counted now, or when decode_reads() is asked.
-  static void count_reads(gsa::StepPlan& plan, bool now, gsa::ReadCount& reads);
+  // Adds what the host knows of a pass of decoding.
+  void count_fixed(const gsa::StepPlan& plan, std::span<const Feed> feeds);
+  // Adds what kernels have counted since they were asked: when decode_reads() is asked, and before
+  // the slots of the kept plan become other sequences.
+  void collect_reads() const;
+  void keep_slots(std::span<const Feed> feeds);
 
   Decoder& decoder_;
   gsa::GistConfig gist_;
@@ -154,6 +160,7 @@ class Engine {
   std::int64_t next_ = 0;
   gsa::ReadCount prefill_reads_;
   mutable gsa::ReadCount decode_reads_;  // without what plan_ has counted since it was asked
+  std::vector<std::int64_t> slots_;      // of plan_: numbers of sequences
   mutable std::unique_ptr<gsa::StepPlan> plan_;  // of decoding, kept from token to token
   std::unique_ptr<DecodeStep> step_;
 };

@@ -44,22 +44,47 @@ std::int64_t Engine::positions_of(std::span<const Feed> feeds) {
   return positions;
 }
 
-void Engine::count_reads(gsa::StepPlan& plan, bool now, gsa::ReadCount& reads) {
-  reads.keys += plan.fixed_keys();
-  reads.units += plan.units();
-  if (!now) return;
-  const gsa::StepPlan::Reads counted = plan.take_reads();
-  reads.keys += counted.keys;
-  reads.scored += counted.scored;
+void Engine::count_fixed(const gsa::StepPlan& plan, std::span<const Feed> feeds) {
+  for (std::size_t slot = 0; slot < feeds.size(); ++slot) {
+    const gsa::StepPlan::Fixed& fixed = plan.fixed()[slot];
+    for (gsa::ReadCount* reads : {&decode_reads_, &feeds[slot].sequence->decode}) {
+      reads->keys += fixed.keys;
+      reads->units += fixed.units;
+    }
+  }
+}
+
+void Engine::collect_reads() const {
+  if (plan_ == nullptr) return;
+  const std::vector<gsa::StepPlan::Reads> counted = plan_->take_reads();
+  for (std::size_t slot = 0; slot < std::min(counted.size(), slots_.size()); ++slot) {
+    decode_reads_.keys += counted[slot].keys;
+    decode_reads_.scored += counted[slot].scored;
+    const auto found = sequences_.find(slots_[slot]);
+    if (found == sequences_.end()) continue;  // released
+    found->second->decode.keys += counted[slot].keys;
+    found->second->decode.scored += counted[slot].scored;
+  }
+}
+
+void Engine::keep_slots(std::span<const Feed> feeds) {
+  const bool same = std::equal(
+      feeds.begin(), feeds.end(), slots_.begin(), slots_.end(),
+      [](const Feed& feed, std::int64_t number) { return feed.sequence->number == number; });
+  if (same) return;
+  collect_reads();
+  slots_.clear();
+  for (const Feed& feed : feeds) slots_.push_back(feed.sequence->number);
 }
 
 const gsa::ReadCount& Engine::decode_reads() const {
-  if (plan_ != nullptr) {
-    const gsa::StepPlan::Reads counted = plan_->take_reads();
-    decode_reads_.keys += counted.keys;
-    decode_reads_.scored += counted.scored;
-  }
+  collect_reads();
   return decode_reads_;
+}
+
+const gsa::ReadCount& Engine::decode_reads(std::int64_t number) const {
+  collect_reads();
+  return sequence(number).decode;
 }
 
 Tensor Engine::few_logits(std::span<const Feed> feeds,
@@ -72,11 +97,12 @@ Tensor Engine::few_logits(std::span<const Feed> feeds,
   }
   if (options_.path != EnginePath::graph || prefix || rows > core::kernels::kFewRows) return {};
   if (plan_ == nullptr) plan_ = new_plan();
+  keep_slots(feeds);
   if (!make_plan(*plan_, feeds)) return {};
   decoder_.reserve_positions(positions_of(feeds));
   if (step_ == nullptr) step_ = std::make_unique<DecodeStep>(decoder_);
   const Tensor logits = step_->run(*plan_);
-  count_reads(*plan_, false, decode_reads_);
+  count_fixed(*plan_, feeds);
   // The step's own memory is written again by the next one.
   const auto wanted = static_cast<std::int64_t>(wanted_rows.size());
   const Tensor result = Tensor::empty({wanted, logits.dim(1)}, logits.dtype(), logits.device());

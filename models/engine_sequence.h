@@ -20,6 +20,7 @@ struct Engine::Sequence {
   std::vector<gsa::KeyStore> stores;                                 // (layers)
   std::vector<std::vector<std::unique_ptr<gsa::HeadPolicy>>> heads;  // (layers, kv_heads)
   gsa::DeviceChildren children;                                      // for plans (gsa/step_plan.h)
+  gsa::ReadCount decode;  // by queries behind the prompt, without what a plan has still to tell
 };
 
 // New tokens of one sequence, gists among them.

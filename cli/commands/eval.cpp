@@ -73,7 +73,8 @@ void run_eval(const EvalArguments& arguments) {
 
 void add_eval_command(Command app) {
   Command command = app.add_subcommand(
-      "eval", "Measure a trained run under each attention method; writes RUN/results.json");
+      "eval",
+      "Measure a trained run under each attention method; writes RUN/predictions and results.json");
   command.group(kRunGroup);
   const auto arguments = std::make_shared<EvalArguments>();
   command
@@ -91,8 +92,8 @@ void add_eval_command(Command app) {
       .type_name("last|best|STEP")
       .capture_default_str();
   command.footer(
-      "Example:\n  unfold eval runs/demo --set 'eval.tasks=[perplexity, recall]' --set "
-      "eval.samples=100");
+      "Example:\n  unfold eval runs/demo --set 'eval.tasks=[recall, rag]' --set "
+      "'eval.methods=[full, gsa]' --set 'eval.ratios=[8, 16]'");
   command.callback([arguments] { run_eval(*arguments); });
 }
 

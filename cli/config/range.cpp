@@ -42,6 +42,10 @@ void Range::check(const std::vector<std::int64_t>& values, const Where& where) c
   for (const std::int64_t value : values) check(value, where);
 }
 
+void Range::check(const std::vector<double>& values, const Where& where) const {
+  for (const double value : values) check(value, where);
+}
+
 void check_choices(const std::string& value, std::span<const std::string> names,
                    const Where& where) {
   if (std::find(names.begin(), names.end(), value) != names.end()) return;
@@ -53,8 +57,15 @@ void check_choices(const std::string& value, std::span<const std::string> names,
 
 void check_choices(const std::vector<std::string>& values, std::span<const std::string> names,
                    const Where& where) {
+  check_choices(values, names, names, where);
+}
+
+void check_choices(const std::vector<std::string>& values, std::span<const std::string> known,
+                   std::span<const std::string> told, const Where& where) {
   for (std::size_t i = 0; i < values.size(); ++i) {
-    check_choices(values[i], names, where);
+    if (std::find(known.begin(), known.end(), values[i]) == known.end()) {
+      check_choices(values[i], told, where);
+    }
     const auto before = values.begin() + static_cast<std::ptrdiff_t>(i);
     if (std::find(values.begin(), before, values[i]) != before) {
       fail_at(where, fmt::format("{} is listed twice: name it once", in_quotes(values[i])));

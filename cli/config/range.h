@@ -26,6 +26,7 @@ struct Range {
   void check(double value, const Where& where) const;
   void check(std::int64_t value, const Where& where) const;
   void check(const std::vector<std::int64_t>& values, const Where& where) const;
+  void check(const std::vector<double>& values, const Where& where) const;
 };
 
 inline Range at_least(double low) {
@@ -48,5 +49,8 @@ void check_choices(const std::string& value, std::span<const std::string> names,
 // Also refuses a name that is listed twice.
 void check_choices(const std::vector<std::string>& values, std::span<const std::string> names,
                    const Where& where);
+// The same where more names are known than are told.
+void check_choices(const std::vector<std::string>& values, std::span<const std::string> known,
+                   std::span<const std::string> told, const Where& where);
 
 }  // namespace unfold::cli

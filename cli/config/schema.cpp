@@ -20,6 +20,13 @@ const Entry* Schema::find(std::string_view key) const {
   return at == entries_.end() ? nullptr : &*at;
 }
 
+std::string Schema::today(const std::string& key) const {
+  for (const auto& [old_name, name] : renamed_) {
+    if (old_name == key) return name;
+  }
+  return key;
+}
+
 bool Schema::is_section(std::string_view name) const {
   return std::any_of(sections_.begin(), sections_.end(),
                      [&](const SectionInfo& section) { return section.name == name; });

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/config/config.h"
@@ -34,6 +35,13 @@ class Schema {
   // Throws core::InternalError when the key exists.
   void add(Entry entry);
 
+  // A key that configs of earlier versions, such as those kept in runs, have under an old name.
+  void add_renamed(std::string old_name, std::string name) {
+    renamed_.emplace_back(std::move(old_name), std::move(name));
+  }
+  // The name that a key has today.
+  std::string today(const std::string& key) const;
+
   const std::vector<SectionInfo>& sections() const { return sections_; }
   const std::vector<Entry>& entries() const { return entries_; }
   // nullptr when there is no such key.
@@ -45,6 +53,7 @@ class Schema {
  private:
   std::vector<SectionInfo> sections_;
   std::vector<Entry> entries_;
+  std::vector<std::pair<std::string, std::string>> renamed_;
 };
 
 // The schema of Config, built on first use.

@@ -35,6 +35,7 @@ constexpr std::string_view type_name() {
   }
   if constexpr (std::is_same_v<T, std::string>) return "text";
   if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) return "list of integers";
+  if constexpr (std::is_same_v<T, std::vector<double>>) return "list of numbers";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of texts";
 }
 
@@ -68,6 +69,22 @@ class Section {
     add_checked(name, member, std::move(range), std::move(help),
                 [names = std::move(names)](const T& value, const Where& where) {
                   check_choices(value, names, where);
+                });
+  }
+
+  // A list of texts out of fixed names and others that `also` takes.
+  template <typename Struct>
+  void add(std::string_view name, std::vector<std::string> Struct::*member,
+           std::vector<std::string> names, bool (*also)(std::string_view), std::string help) {
+    std::string range = fmt::format("{}", fmt::join(names, ", "));
+    add_checked(name, member, std::move(range), std::move(help),
+                [names = std::move(names), also](const std::vector<std::string>& values,
+                                                 const Where& where) {
+                  std::vector<std::string> known = names;
+                  for (const std::string& value : values) {
+                    if (also(value)) known.push_back(value);
+                  }
+                  check_choices(values, known, names, where);
                 });
   }
 

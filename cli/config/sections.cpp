@@ -2,6 +2,7 @@
 
 #include "cli/config/section.h"
 #include "eval/method.h"
+#include "eval/tasks/task.h"
 
 namespace unfold::cli {
 namespace {
@@ -10,7 +11,11 @@ using core::DType;
 using data::DataConfig;
 using data::DataFormat;
 using data::OnLong;
+using eval::ByContextConfig;
 using eval::EvalConfig;
+using eval::LongBenchConfig;
+using eval::ProbesConfig;
+using eval::RagConfig;
 using gsa::Budget;
 using gsa::GistConfig;
 using gsa::InsertionRule;
@@ -269,21 +274,101 @@ void add_checkpoint(Schema& schema) {
                  "for one");
 }
 
+void add_probes(Schema& schema) {
+  Section probes(
+      schema, "eval.probes", "generated probes of long context, the tasks probe.*",
+      [](auto& config) -> auto& { return config.eval.probes; });
+  probes.add("lengths", &ProbesConfig::lengths, between(16, kLongestRow), "tokens of context");
+  probes.add("depths", &ProbesConfig::depths, between(1, 1000),
+             "places of what is asked for, evenly from the beginning to the end");
+  probes.add("samples", &ProbesConfig::samples, between(1, 1e6), "samples a length and depth");
+  probes.add("keys", &ProbesConfig::keys, between(1, 1024), "multikey: things told of");
+  probes.add("values", &ProbesConfig::values, between(1, 1e4), "multivalue: numbers of one thing");
+  probes.add("queries", &ProbesConfig::queries, between(1, 1024), "multiquery: things asked for");
+  probes.add("chains", &ProbesConfig::chains, between(1, 1000), "variable_tracking: chains");
+  probes.add("hops", &ProbesConfig::hops, between(0, 1000), "variable_tracking: hops of each");
+  probes.add("chat", &ProbesConfig::chat, "ask in the chat template of the run");
+
+  Section by_context(
+      schema, "eval.by_context", "the task perplexity_by_context",
+      [](auto& config) -> auto& { return config.eval.by_context; });
+  by_context.add("lengths", &ByContextConfig::lengths, between(1, kLongestRow),
+                 "tokens of context in front of the targets");
+  by_context.add("targets", &ByContextConfig::targets, between(1, 1e5),
+                 "tokens predicted at the end of every window");
+  by_context.add("windows", &ByContextConfig::windows, between(1, 1e6), "windows of data.val");
+}
+
 void add_eval(Schema& schema) {
+  using eval::OnBadRecord;
   Section eval(
       schema, "eval", "what is measured", [](auto& config) -> auto& { return config.eval; });
-  eval.add("tasks", &EvalConfig::tasks,
-           std::vector<std::string>{"perplexity", "answers", "recall", "passkey", "multikey"},
-           "perplexity and answers (to records, data.format: sft) read data.val; the others are "
-           "generated");
+  eval.add("tasks", &EvalConfig::tasks, eval::task_names(), eval::is_task_name,
+           "perplexity, perplexity_by_context and answers (to records, data.format: sft) read "
+           "data.val; longbench, longbench_e, rag and probe are groups, of which "
+           "longbench.hotpotqa, rag.NAME, probe.needle, ... name one; lambada reads eval.lambada; "
+           "the others are generated");
   eval.add("methods", &EvalConfig::methods, eval::method_names(),
            "attention to compare: full, the gist mask, unfolding, and others at the same budget");
-  eval.add("ratio", &EvalConfig::ratio, between(0, 1e6),
-           "methods that choose read 1 / ratio of the context; 0: the ratio of the gists");
+  eval.add("ratios", &EvalConfig::ratios, between(0, 1e6),
+           "methods that choose read 1 / ratio of the context, measured at each; 0: the ratio of "
+           "the gists");
+  schema.add_renamed("eval.ratio", "eval.ratios");
   eval.add("rows", &EvalConfig::rows, between(1, kMostRows), "rows of data.val for perplexity");
   eval.add("samples", &EvalConfig::samples, between(1, 1e7), "samples a generated task");
   eval.add("context", &EvalConfig::context, between(16, kLongestRow),
            "raw context tokens of a generated sample");
+  eval.add("limit", &EvalConfig::limit, between(0, 1e7),
+           "longbench, rag, lambada: records a task, from the first on; 0: all");
+  eval.add("max_length", &EvalConfig::max_length, between(0, kLongestRow),
+           "longest prompt with its answer, raw tokens; 0: model.max_positions, or any");
+  eval.add(
+      "on_bad_record", &EvalConfig::on_bad_record,
+      {{"stop", OnBadRecord::stop}, {"skip", OnBadRecord::skip}},
+      "longbench, rag, lambada: what a record that cannot be used does; skipped ones are counted");
+  eval.add("batch_positions", &EvalConfig::batch_positions, between(0, 1e9),
+           "positions that are evaluated together; 0: by the device");
+  eval.add("resume", &EvalConfig::resume,
+           "go on with the predictions in RUN/predictions; false: put them aside");
+  eval.add("unfolded", &EvalConfig::unfolded, between(0, 1e7),
+           "samples a task whose most unfolded chunks are kept with the prediction");
+  eval.add("jieba", &EvalConfig::jieba,
+           "folder of the Python package jieba, for LongBench in Chinese; empty: what UNFOLD_JIEBA "
+           "names, or where the package python3-jieba puts it");
+
+  eval.add("lambada", &EvalConfig::lambada,
+           "file of LAMBADA records: {\"text\"}, or context and continuation");
+
+  Section longbench(
+      schema, "eval.longbench", "LongBench v1 and LongBench-E, from the published files",
+      [](auto& config) -> auto& { return config.eval.longbench; });
+  longbench.add("records", &LongBenchConfig::records, "folder of NAME.jsonl and NAME_e.jsonl");
+  longbench.add("config", &LongBenchConfig::config,
+                "folder of dataset2prompt.json and dataset2maxlen.json");
+  longbench.add("max_length", &LongBenchConfig::max_length, between(0, kLongestRow),
+                "tokens of a prompt, before the chat template; longer ones lose their middle; 0: "
+                "what eval.max_length leaves");
+  longbench.add("chat", &LongBenchConfig::chat,
+                "use the chat template of the run, where it has one and the data set is asked so");
+
+  Section rag(
+      schema, "eval.rag", "questions on documents",
+      [](auto& config) -> auto& { return config.eval.rag; });
+  rag.add("records", &RagConfig::records,
+          "JSONL files, and folders of them: a task each, rag.NAME; []: rag.invented, generated");
+  rag.add("gold_at", &RagConfig::gold_at, between(0, 1e6),
+          "places, from 0, for the document with the answer: every question is asked at each; []: "
+          "where it is");
+  rag.add("documents", &RagConfig::documents, between(1, 1000), "of a generated question");
+  rag.add("system", &RagConfig::system, "text before the documents, as in records of training");
+  rag.add("question", &RagConfig::question,
+          "text behind the documents, with {question}, as in records of training");
+  rag.add("chat", &RagConfig::chat,
+          "make all of it the user's message in the chat template of the run");
+  rag.add("max_new_tokens", &RagConfig::max_new_tokens, between(1, 1e6), "longest answer");
+  rag.add("stop", &RagConfig::stop, "texts that end an answer besides the end of text");
+
+  add_probes(schema);
 }
 
 }  // namespace

@@ -183,9 +183,23 @@ class Rules {
       rule(!gists || !config_.gist.chunks.empty(), {"eval.methods", "gist.chunks"},
            "eval.methods lists {}, but gist.chunks is []: set eval.methods: [full]", name);
     }
-    const double ratio = config_.eval.ratio;
-    rule(ratio == 0 || ratio >= 1, {"eval.ratio"},
-         "eval.ratio = {}: choose 1 or more, or 0 for the ratio of the gists", ratio);
+    for (const double ratio : config_.eval.ratios) {
+      rule(ratio == 0 || ratio >= 1, {"eval.ratios"},
+           "eval.ratios has {}: choose 1 or more, or 0 for the ratio of the gists", ratio);
+    }
+    rule(!config_.eval.ratios.empty(), {"eval.ratios"},
+         "eval.ratios is empty: list some, or 0 for the ratio of the gists");
+    const eval::RagConfig& rag = config_.eval.rag;
+    rule(rag.question.find("{question}") != std::string::npos, {"eval.rag.question"},
+         "eval.rag.question has no {{question}}: put it where the question goes");
+    for (const std::int64_t at : rag.gold_at) {
+      rule(!rag.records.empty() || at < rag.documents, {"eval.rag.gold_at", "eval.rag.documents"},
+           "eval.rag.gold_at has {}, but generated questions have {} documents, counted from 0",
+           at, rag.documents);
+    }
+    const std::int64_t longest = config_.eval.longbench.max_length;
+    rule(longest == 0 || longest >= 2, {"eval.longbench.max_length"},
+         "eval.longbench.max_length = {}: choose 2 or more, or 0", longest);
   }
 
   const Config& config_;

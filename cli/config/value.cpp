@@ -189,6 +189,10 @@ void decode(const Value& value, const Where& where, std::vector<std::int64_t>& o
   decode_list(value, where, "a list of integers", out);
 }
 
+void decode(const Value& value, const Where& where, std::vector<double>& out) {
+  decode_list(value, where, "a list of numbers", out);
+}
+
 void decode(const Value& value, const Where& where, std::vector<std::string>& out) {
   decode_list(value, where, "text or a list of texts", out);
 }
@@ -209,6 +213,9 @@ Value encode(const std::string& value) {
   return Value::scalar(value, true);
 }
 Value encode(const std::vector<std::int64_t>& values) {
+  return encode_list(values);
+}
+Value encode(const std::vector<double>& values) {
   return encode_list(values);
 }
 Value encode(const std::vector<std::string>& values) {

@@ -46,6 +46,7 @@ void decode(const Value& value, const Where& where, double& out);
 void decode(const Value& value, const Where& where, bool& out);
 void decode(const Value& value, const Where& where, std::string& out);
 void decode(const Value& value, const Where& where, std::vector<std::int64_t>& out);
+void decode(const Value& value, const Where& where, std::vector<double>& out);
 void decode(const Value& value, const Where& where, std::vector<std::string>& out);
 
 // The inverse of decode(); numbers are written with the fewest digits that read back exactly.
@@ -55,6 +56,7 @@ Value encode(double value);
 Value encode(bool value);
 Value encode(const std::string& value);
 Value encode(const std::vector<std::int64_t>& values);
+Value encode(const std::vector<double>& values);
 Value encode(const std::vector<std::string>& values);
 
 }  // namespace unfold::cli

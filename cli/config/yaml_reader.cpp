@@ -55,10 +55,11 @@ class TreeReader {
     }
   }
 
-  void read_key(const std::string& key, const YAML::Node& node, const std::string& place) {
+  void read_key(const std::string& written, const YAML::Node& node, const std::string& place) {
+    const std::string key = schema().today(written);
     const auto [first, is_new] = seen_.emplace(key, place);
     core::require(is_new, "config", "{}: duplicate key {}: it was set at {} already", place,
-                  in_quotes(key), first->second);
+                  in_quotes(written), first->second);
     if (const Entry* entry = schema().find(key)) {
       entry->set(config_, to_value(node), {.place = place, .key = key});
       origins_.set(key, place);

@@ -83,6 +83,9 @@ void swiglu_backward(T, T, T, T) {
 void cross_entropy(T, T, bool, T) {
   without_cuda("cross_entropy");
 }
+void argmax_rows(T, T) {
+  without_cuda("argmax_rows");
+}
 void gather_rows(T, T, T) {
   without_cuda("gather_rows");
 }

@@ -47,6 +47,10 @@ UNFOLD_KERNEL(gather_rows, const Tensor& x, const Tensor& index, const Tensor& y
 // y[index[m]] += x[m], in order of m.
 UNFOLD_KERNEL(scatter_add_rows, const Tensor& x, const Tensor& index, const Tensor& y);
 
+// best[n] = index of the largest of logits[n]; ties go to the lower index. logits (N, V), V > 0;
+// best (N) int32.
+UNFOLD_KERNEL(argmax_rows, const Tensor& logits, const Tensor& best);
+
 // losses[n] = sum_w SmoothL1(x[n, w] - target[n, w]) with beta 1; x, target (N, W); losses (N).
 UNFOLD_KERNEL(smooth_l1, const Tensor& x, const Tensor& target, const Tensor& losses);
 // dx[n, w] = dlosses[n] * clamp(x - target, -1, 1).

@@ -134,8 +134,7 @@ class RecordParser {
               described(document["title"]));
       title = document["title"].get<std::string>();
     }
-    return is_blank(title) ? fmt::format("Document [{}] {}\n", number, body)
-                           : fmt::format("Document [{}](Title: {}) {}\n", number, title, body);
+    return document_text(static_cast<std::int64_t>(number), title, body);
   }
 
   void add_questions(const Json& object, Record& record) const {
@@ -165,6 +164,11 @@ class RecordParser {
 
 Record parse_record(std::string_view line, std::string_view place) {
   return RecordParser(place).parse(line);
+}
+
+std::string document_text(std::int64_t number, std::string_view title, std::string_view text) {
+  return is_blank(title) ? fmt::format("Document [{}] {}\n", number, text)
+                         : fmt::format("Document [{}](Title: {}) {}\n", number, title, text);
 }
 
 std::string record_json(std::string_view context, const std::vector<Question>& questions) {

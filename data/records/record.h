@@ -25,6 +25,7 @@
 // its own with link tokens behind it, and the system prompt is raw.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct Record {
 // anything that is not such an object: invalid JSON, an unknown, missing or repeated member, a
 // wrong type, and text of nothing but white space.
 Record parse_record(std::string_view line, std::string_view place);
+
+// A document of a context as it is rendered (above). number: from 1; title: may be empty.
+std::string document_text(std::int64_t number, std::string_view title, std::string_view text);
 
 // The line, without its end, that reads back as this context with these questions.
 std::string record_json(std::string_view context, const std::vector<Question>& questions);

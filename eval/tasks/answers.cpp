@@ -1,8 +1,11 @@
 #include "eval/tasks/answers.h"
 
+#include <fmt/core.h>
+
 #include "core/error.h"
 #include "data/records/record_reader.h"
 #include "data/records/record_rows.h"
+#include "data/sha256.h"
 
 namespace unfold::eval {
 
@@ -22,9 +25,19 @@ AnswersTask::AnswersTask(const LoadedRun& run, const EvalSettings& settings)
       records_.push_back(record);
     }
   }
-  const auto first = data::tokenize_record(records_.front(), *run.tokenizer);
-  set_samples(static_cast<std::int64_t>(records_.size()),
-              static_cast<std::int64_t>(first.tokens.size()));
+  data::Sha256 sha;
+  for (const data::Record& record : records_) {
+    const data::RecordTokens tokens = data::tokenize_record(record, *run.tokenizer);
+    sizes_.push_back(static_cast<std::int64_t>(tokens.tokens.size()));
+    for (const std::string& segment : record.segments) {
+      sha.update(fmt::format("{} {}", segment.size(), segment));
+    }
+    const data::Question& asked = record.questions.front();
+    sha.update(fmt::format("{} {} {} {} {}", record.has_system, asked.question.size(),
+                           asked.question, asked.answer.size(), asked.answer));
+  }
+  set_samples(static_cast<std::int64_t>(records_.size()), sizes_.front());
+  settings_ = fmt::format("records {}\n", sha.hex_digest());
 }
 
 AnsweredPrompt AnswersTask::sample(const LoadedRun& run, const Method& method,

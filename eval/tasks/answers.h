@@ -16,10 +16,14 @@ class AnswersTask : public ExactMatchTask {
   // one.
   AnswersTask(const LoadedRun& run, const EvalSettings& settings);
 
+  std::int64_t size(std::int64_t i) const override { return sizes_[static_cast<std::size_t>(i)]; }
+  std::string settings() const override { return settings_; }
   AnsweredPrompt sample(const LoadedRun& run, const Method& method, std::int64_t i) const override;
 
  private:
   std::vector<data::Record> records_;  // each with one question
+  std::vector<std::int64_t> sizes_;    // tokens
+  std::string settings_;
   PromptBuilder prompts_;
 };
 

@@ -1,64 +1,78 @@
 #include "eval/tasks/exact_match.h"
 
 #include <algorithm>
+#include <chrono>
 
+#include "data/text.h"
 #include "eval/metrics/interval.h"
+#include "eval/token_text.h"
 
 namespace unfold::eval {
+namespace {
+
+constexpr const char* kMetric = "exact_match";
+
+std::string text_of(const data::Tokenizer& tokenizer, std::span<const data::TokenId> tokens) {
+  std::string text;
+  for (const data::TokenId token : tokens) text += token_text(tokenizer, token);
+  return data::replace_invalid_utf8(text);
+}
+
+}  // namespace
 
 ExactMatchTask::ExactMatchTask(std::string name, const EvalSettings& settings)
-    : name_(std::move(name)),
+    : SampledTask(std::move(name), settings),
       gist_(settings.gist),
       samples_(settings.eval.samples),
       positions_(settings.eval.context) {}
 
-std::int64_t ExactMatchTask::work() const {
-  return samples_ * positions_;
+void ExactMatchTask::predict(LoadedRun& run, const Method& method,
+                             std::span<const std::int64_t> indices,
+                             const std::function<void(Prediction)>& done) const {
+  using Clock = std::chrono::steady_clock;
+  const data::Tokenizer& tokenizer = *run.tokenizer;
+  std::vector<AnsweredPrompt> batch;
+  for (const std::int64_t i : indices) batch.push_back(sample(run, method, i));
+  const auto began = Clock::now();
+  const GreedyMatch match = match_greedy(run.decoder, method, gist_, batch);
+  const std::chrono::duration<double> seconds = Clock::now() - began;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    // An id the tokenizer lacks, or a special one, is no text that could go on with the answer.
+    const data::TokenId next = match.next[i];
+    const bool text = next < tokenizer.vocab_size() && !tokenizer.is_special(next);
+    const bool ended = !text || ends_word(tokenizer.token_bytes(next));
+    const bool right = match.matches[i] != 0 && ended;
+    const AnsweredPrompt& one = batch[i];
+    const std::span<const data::TokenId> prompt = one.prompt.tokens;
+    Prediction prediction;
+    // Of a right answer, what follows is not part.
+    prediction.pred = right ? text_of(tokenizer, one.answer) : text_of(tokenizer, match.greedy[i]);
+    std::string answer = text_of(tokenizer, one.answer);
+    if (answer.starts_with(' ')) answer.erase(0, 1);
+    prediction.answers = {std::move(answer)};
+    prediction.index = indices[i];
+    prediction.scores = {{kMetric, right ? 1.0 : 0.0}};
+    prediction.attended = match.reads[i].keys_per_query();
+    prediction.seconds = seconds.count() / static_cast<double>(batch.size());
+    prediction.prompt_tokens = static_cast<std::int64_t>(prompt.size());
+    prediction.new_tokens = static_cast<std::int64_t>(one.answer.size()) + 1;
+    prediction.question =
+        text_of(tokenizer, prompt.subspan(static_cast<std::size_t>(one.prompt.suffix)));
+    done(std::move(prediction));
+  }
 }
 
-std::vector<ResultRow> ExactMatchTask::measure(LoadedRun& run, const Method& method,
-                                               const std::function<void(std::int64_t)>& advance) const {
-  const data::Tokenizer& tokenizer = *run.tokenizer;
+std::vector<ResultRow> ExactMatchTask::rows(std::span<const Prediction> predictions) const {
+  ResultRow row = common_row(predictions);
   std::int64_t right = 0;
-  std::int64_t keys_read = 0;
-  std::int64_t queries = 0;
-  std::vector<AnsweredPrompt> batch;
-  std::int64_t longest = 0;
-  const auto run_batch = [&] {
-    if (batch.empty()) return;
-    const GreedyMatch match = match_greedy(run.decoder, method, gist_, batch);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      // An id the tokenizer lacks, or a special one, is no text that could go on with the answer.
-      const data::TokenId next = match.next[i];
-      const bool text = next < tokenizer.vocab_size() && !tokenizer.is_special(next);
-      const bool ended = !text || ends_word(tokenizer.token_bytes(next));
-      right += match.matches[i] != 0 && ended ? 1 : 0;
-    }
-    keys_read += match.keys_read;
-    queries += match.queries;
-    advance(static_cast<std::int64_t>(batch.size()) * positions_);
-    batch.clear();
-    longest = 0;
-  };
-  for (std::int64_t i = 0; i < samples_; ++i) {
-    AnsweredPrompt next = sample(run, method, i);
-    const auto length = static_cast<std::int64_t>(next.prompt.tokens.size() + next.answer.size());
-    const auto rows = static_cast<std::int64_t>(batch.size()) + 1;
-    if (rows * std::max(longest, length) > kBatchPositions) run_batch();
-    longest = std::max(longest, length);
-    batch.push_back(std::move(next));
+  for (const Prediction& prediction : predictions) {
+    right += !prediction.scores.empty() && prediction.scores.front().value > 0 ? 1 : 0;
   }
-  run_batch();
-
-  const Interval interval = wilson_interval(right, samples_);
-  ResultRow row;
-  row.task = name_;
-  row.metric = "exact_match";
-  row.value = static_cast<double>(right) / static_cast<double>(samples_);
-  row.n = samples_;
+  const Interval interval = wilson_interval(right, row.n);
+  row.metric = kMetric;
+  row.value = static_cast<double>(right) / static_cast<double>(row.n);
   row.low = interval.low;
   row.high = interval.high;
-  row.attended = static_cast<double>(keys_read) / static_cast<double>(queries);
   return {row};
 }
 

@@ -8,24 +8,27 @@
 #include <vector>
 
 #include "eval/greedy_match.h"
-#include "eval/tasks/task.h"
+#include "eval/tasks/sampled_task.h"
 
 namespace unfold::eval {
 
-// Rows exact_match: the share of samples whose answer greedy decoding gives, to its end: what
+// Row exact_match: the share of samples whose answer greedy decoding gives, to its end: what
 // follows must not go on with its last word or number. Interval: Wilson. n: samples. attended: by
-// the tokens of the answers, which are decoded, a layer and key/value head.
-class ExactMatchTask : public Task {
+// the tokens of the answers, which are decoded, a layer and key/value head. The answer is not
+// generated but compared, in one pass (eval/greedy_match.h); so a prediction is the text of greedy
+// decoding up to its first token that is another one.
+class ExactMatchTask : public SampledTask {
  public:
-  std::int64_t work() const override;
-  std::vector<ResultRow> measure(LoadedRun& run, const Method& method,
-                                 const std::function<void(std::int64_t)>& advance) const override;
+  std::int64_t samples() const override { return samples_; }
+  std::int64_t size(std::int64_t) const override { return positions_; }
+  void predict(LoadedRun& run, const Method& method, std::span<const std::int64_t> samples,
+               const std::function<void(Prediction)>& done) const override;
+  std::vector<ResultRow> rows(std::span<const Prediction> predictions) const override;
 
   // Sample i, 0 <= i < samples(), with its gists in place: made when needed, so that memory does
   // not grow with their number.
   virtual AnsweredPrompt sample(const LoadedRun& run, const Method& method,
                                 std::int64_t i) const = 0;
-  std::int64_t samples() const { return samples_; }
 
  protected:
   // eval.samples samples of about eval.context positions, until a task knows better.
@@ -36,10 +39,9 @@ class ExactMatchTask : public Task {
   }
 
  private:
-  std::string name_;
   gsa::GistConfig gist_;
   std::int64_t samples_;
-  std::int64_t positions_;  // a sample has about so many: for the progress bar
+  std::int64_t positions_;  // a sample has about so many
 };
 
 // Whether text that goes on with these bytes has ended the word or number before it.

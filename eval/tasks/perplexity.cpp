@@ -1,5 +1,7 @@
 #include "eval/tasks/perplexity.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -9,6 +11,7 @@
 #include "data/data_source.h"
 #include "data/loader.h"
 #include "data/row_format.h"
+#include "data/sha256.h"
 #include "eval/metrics/interval.h"
 
 namespace unfold::eval {
@@ -64,6 +67,16 @@ PerplexityTask::PerplexityTask(const LoadedRun& run, const EvalSettings& setting
   core::require(targets > 0, "eval", "{}: no token to predict in its rows: use a longer text",
                 settings.val.front());
   token_bytes_ = format.vocab.token_bytes;
+  data::Sha256 sha;
+  const auto add = [&](const auto& values) {
+    sha.update({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
+  };
+  for (const data::Batch& batch : batches_) {
+    add(batch.tokens);
+    add(batch.targets);
+    add(batch.layout.document);
+  }
+  settings_ = fmt::format("rows {}, seed {}\n", sha.hex_digest(), seed_);
 }
 
 std::int64_t PerplexityTask::work() const {

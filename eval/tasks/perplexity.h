@@ -2,6 +2,7 @@
 // (of records, data.format sft: their answers).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "data/batch.h"
@@ -21,6 +22,7 @@ class PerplexityTask : public Task {
   PerplexityTask(const LoadedRun& run, const EvalSettings& settings);
 
   std::int64_t work() const override;
+  std::string settings() const override { return settings_; }
   bool measures(const Method& method) const override;
   std::vector<ResultRow> measure(LoadedRun& run, const Method& method,
                                  const std::function<void(std::int64_t)>& advance) const override;
@@ -29,6 +31,7 @@ class PerplexityTask : public Task {
   gsa::GistConfig gist_;
   std::uint64_t seed_;
   std::vector<data::Batch> batches_;
+  std::string settings_;
   std::vector<std::uint16_t> token_bytes_;  // (vocab_size) bytes of text a token stands for
 };
 

@@ -1,5 +1,7 @@
 #include "eval/tasks/recall.h"
 
+#include <fmt/core.h>
+
 #include "core/error.h"
 
 namespace unfold::eval {
@@ -14,6 +16,11 @@ RecallTask::RecallTask(const LoadedRun& run, const EvalSettings& settings, data:
     return static_cast<std::int64_t>(tokenizer->encode(text).size());
   };
   sample(run, method_from_name("full"), 0);  // a context too small is known now
+}
+
+std::string RecallTask::settings() const {
+  return fmt::format("generated {} of seed {}, {} tokens of context\n", samples(), options_.seed,
+                     options_.context);
 }
 
 AnsweredPrompt RecallTask::sample(const LoadedRun& run, const Method& method,

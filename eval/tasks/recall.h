@@ -12,6 +12,7 @@ class RecallTask : public ExactMatchTask {
  public:
   RecallTask(const LoadedRun& run, const EvalSettings& settings, data::SyntheticTask task);
 
+  std::string settings() const override;
   AnsweredPrompt sample(const LoadedRun& run, const Method& method, std::int64_t i) const override;
 
  private:

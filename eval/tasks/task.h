@@ -1,6 +1,7 @@
 // A task: something a model can be measured on, under any attention method.
 //
-// A new task is a class with a file of its own and a line in the table of task.cpp.
+// A new task is a class with a file of its own and a line in the table of task.cpp. Most are
+// measured sample by sample: eval/tasks/sampled_task.h, eval/tasks/generation_task.h.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,9 @@ class Task {
   virtual ~Task() = default;
   // About how many positions measure() scores: the share of the progress bar.
   virtual std::int64_t work() const = 0;
+  // Everything the rows depend on but checkpoint, method and gists, as lines of text: records,
+  // prompts, seeds, limits. What an earlier evaluation measured is kept only when it is the same.
+  virtual std::string settings() const = 0;
   // Whether there is anything to measure under this method.
   virtual bool measures(const Method& /*method*/) const { return true; }
   // Measures such a method. Fills everything of a row but method and ratio. `advance` is told the
@@ -46,8 +50,14 @@ class Task {
       const std::function<void(std::int64_t positions)>& advance) const = 0;
 };
 
-// In the order they are listed.
+// In the order they are listed. "longbench", "longbench_e" and "rag" are groups of tasks.
 std::vector<std::string> task_names();
+// Whether it is one of them or names a member of a group, such as "longbench.hotpotqa".
+bool is_task_name(std::string_view name);
+// The names with those of groups replaced by their members. Throws core::UserError for unknown
+// names (it lists the known ones), and for groups without members.
+std::vector<std::string> expand_tasks(const std::vector<std::string>& names,
+                                      const EvalSettings& settings);
 // Opens what the task reads, so that a missing input is known before anything is measured.
 // Throws core::UserError for an unknown name (it lists the known ones) and for bad inputs.
 std::unique_ptr<Task> make_task(std::string_view name, const LoadedRun& run,

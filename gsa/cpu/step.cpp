@@ -195,12 +195,15 @@ void step_attention(const Tensor& qkv, const StepPlan& plan, std::int64_t layer,
     using T = typename decltype(tag)::type;
     StepWork<T> work(qkv, plan, layer);
     for (std::int64_t i = 0; i < plan.queries(); ++i) {
+      const StepQuery& query = *plan.query(i);
+      work.listed = work.scored = 0;
       for (std::int64_t kv_head = 0; kv_head < plan.shape().kv_heads; ++kv_head) {
-        work.run(*plan.query(i), kv_head, out.data<T>());
+        work.run(query, kv_head, out.data<T>());
       }
+      std::int64_t* const reads = plan.reads().data<std::int64_t>() + 2 * query.slot;
+      reads[0] += work.listed;
+      reads[1] += work.scored;
     }
-    plan.reads().data<std::int64_t>()[0] += work.listed;
-    plan.reads().data<std::int64_t>()[1] += work.scored;
   });
 }
 

@@ -24,7 +24,7 @@ struct SelectSpace {
   unsigned* list;
   int* listed;
   int* tickets;
-  unsigned long long* reads;
+  unsigned long long* reads;  // (slots, 2)
 
   __device__ double* scores_of(int query, int head, int heads) const {
     return scores + (static_cast<std::int64_t>(query) * heads + head) * gists;
@@ -301,7 +301,7 @@ __global__ void __launch_bounds__(kSelectThreads)
     __syncthreads();  // all are flagged, the candidates have been read
   }
   if (thread == 0) {
-    atomicAdd(space.reads + 1, scored);
+    atomicAdd(space.reads + 2 * own.slot + 1, scored);
     __threadfence();  // the flags of this block, which its barrier made this thread's, come first
     int* ticket = space.tickets + query * heads.heads + kv_head;
     last_of_group = atomicAdd(ticket, 1) == heads.group - 1;
@@ -313,7 +313,7 @@ __global__ void __launch_bounds__(kSelectThreads)
   const int count = list_keys(heads, view, children, space, query, kv_head, scratch.warps);
   if (thread == 0) {
     space.listed[query * heads.kv_heads + kv_head] = count;
-    atomicAdd(space.reads, static_cast<unsigned long long>(count));
+    atomicAdd(space.reads + 2 * own.slot, static_cast<unsigned long long>(count));
   }
 }
 

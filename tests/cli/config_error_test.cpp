@@ -97,7 +97,8 @@ TEST(ConfigError, UnknownChoiceListsChoices) {
       "float64");
   EXPECT_EQ(error_of("eval: {tasks: [recall, passkeys]}\n"),
             "[config] demo.yaml:1: eval.tasks: unknown choice 'passkeys': did you mean 'passkey'? "
-            "choices: perplexity, answers, recall, passkey, multikey");
+            "choices: perplexity, answers, recall, passkey, multikey, lambada, perplexity_by_context, "
+            "longbench, longbench_e, rag, probe");
   EXPECT_EQ(error_of("eval: {methods: [full, full]}\n"),
             "[config] demo.yaml:1: eval.methods: 'full' is listed twice: name it once");
 }

@@ -70,7 +70,17 @@ TEST(Validate, ObjectiveNeedsItsParts) {
   EXPECT_EQ(error_of("train: {objective: lm}\ngist: {chunks: []}\n"),
             "[config] demo.yaml:2: eval.methods lists gist_only, but gist.chunks is []: set "
             "eval.methods: [full]");
-  EXPECT_NE(error_of("eval: {ratio: 0.5}\n").find("eval.ratio = 0.5: choose 1 or more"),
+  EXPECT_NE(error_of("eval: {ratios: [8, 0.5]}\n").find("eval.ratios has 0.5: choose 1 or more"),
+            std::string::npos);
+  // Configs of earlier versions, such as those in runs.
+  EXPECT_NE(error_of("eval: {ratio: 0.5}\n").find("eval.ratios has 0.5: choose 1 or more"),
+            std::string::npos);
+  EXPECT_NE(error_of("eval: {ratio: 4, ratios: [8]}\n").find("duplicate key 'eval.ratios'"),
+            std::string::npos);
+  EXPECT_NE(error_of("eval: {ratios: []}\n").find("eval.ratios is empty"), std::string::npos);
+  EXPECT_NE(error_of("eval: {rag: {question: \"Q: question\"}}\n").find("has no {question}"),
+            std::string::npos);
+  EXPECT_NE(error_of("eval: {rag: {gold_at: [3, 10]}}\n").find("eval.rag.gold_at has 10"),
             std::string::npos);
   EXPECT_EQ(error_of("eval: {ratio: 4, methods: [quest, h_gsa]}\n"), "no error");
   EXPECT_EQ(error_of("cpt: {alignment: 1e-4}\n"),

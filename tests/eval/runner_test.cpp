@@ -1,8 +1,10 @@
 #include "eval/runner.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "core/file.h"
+#include "eval/predictions/prediction_store.h"
 #include "models/parameter_table.h"
 #include "tests/eval/tiny_run.h"
 #include "tests/support/temp_folder.h"
@@ -122,14 +124,16 @@ TEST_F(Runner, RefusesSettingsThatMakeNoSense) {
   };
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.tasks = {"recal"}; }),
-      "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey");
+      "[eval] unknown task 'recal': choose one of perplexity, answers, recall, passkey, multikey, "
+      "lambada, perplexity_by_context, longbench, longbench_e, rag, probe");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.methods = {"gso"}; }),
       "[eval] unknown method 'gso': choose one of full, gist_only, gsa, h_gsa, mean_pool, random, "
       "streaming, snapkv, h2o, quest");
   EXPECT_EQ(
       error_of([](EvalSettings& s) { s.eval.tasks = {}; }),
-      "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey");
+      "[eval] eval.tasks is empty: list some of perplexity, answers, recall, passkey, multikey, "
+      "lambada, perplexity_by_context, longbench, longbench_e, rag, probe");
   EXPECT_EQ(error_of([](EvalSettings& s) {
               s.eval.methods = {"full", "full"};
             }),
@@ -147,7 +151,7 @@ TEST_F(Runner, MeasuresAllMethodsAtOneRatio) {
   EvalSettings settings = settings_for(run, shard(run));
   settings.eval.methods = method_names();
   settings.eval.context = 200;
-  settings.eval.ratio = 5;
+  settings.eval.ratios = {5};
   const Results results = evaluate(run, settings, {});
   std::vector<std::string> measured;
   double full = 0;
@@ -166,6 +170,124 @@ TEST_F(Runner, MeasuresAllMethodsAtOneRatio) {
     }
   }
   EXPECT_EQ(measured, method_names());
+}
+
+TEST_F(Runner, MeasuresMethodsThatChooseAtEveryRatio) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.tasks = {"passkey"};
+  settings.eval.methods = {"full", "gist_only", "gsa", "streaming"};
+  settings.eval.ratios = {4, 0, 2.5};  // 0: the ratio of the gists, which is 4
+  std::vector<std::string> measured;
+  for (const ResultRow& row : evaluate(run, settings, {}).rows) {
+    measured.push_back(fmt::format("{}@{}", row.method, row.ratio));
+    EXPECT_TRUE(std::filesystem::exists(run.folder / "predictions" / measured.back() /
+                                        "passkey.jsonl"));
+  }
+  EXPECT_EQ(measured, (std::vector<std::string>{"full@1", "gist_only@4", "gsa@4", "gsa@2.5",
+                                                "streaming@4", "streaming@2.5"}));
+}
+
+// Stopped in the middle: a prediction file that is cut short anywhere is gone on with, and all ends
+// as if nothing had been.
+TEST_F(Runner, GoesOnWhereItWasStopped) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.tasks = {"passkey", "rag.invented"};
+  settings.eval.methods = {"gsa"};
+  settings.eval.samples = 9;
+  settings.eval.batch_positions = 1500;
+  settings.eval.rag.documents = 2;
+  settings.eval.rag.max_new_tokens = 4;
+  const Results whole = evaluate(run, settings, {});
+  const auto folder = run.folder / "predictions/gsa@4";
+  for (const char* task : {"passkey", "rag.invented"}) {
+    const auto file = folder / (std::string(task) + ".jsonl");
+    const std::vector<Prediction> before = read_predictions(file);
+    ASSERT_EQ(before.size(), 9u);
+    // What a process that was killed leaves: some batches, and a part of another.
+    const auto part = folder / "unfinished" / (std::string(task) + ".0-of-1.jsonl");
+    std::filesystem::remove(file);
+    core::write_file_atomically(part, to_json_line(before[0]) + "\n\n" + to_json_line(before[1]) +
+                                          "\n" + to_json_line(before[2]).substr(0, 50));
+    expect_equal(evaluate(run, settings, {}).rows, whole.rows);
+    const std::vector<Prediction> after = read_predictions(file);
+    ASSERT_EQ(after.size(), 9u);
+    EXPECT_EQ(after[0], before[0]) << "what was there is kept, its time too";
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      EXPECT_EQ(after[i].index, static_cast<std::int64_t>(i));
+      EXPECT_EQ(after[i].pred, before[i].pred);
+    }
+  }
+}
+
+TEST_F(Runner, NeverMixesPredictionsOfOtherSettings) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.tasks = {"passkey"};
+  settings.eval.methods = {"gsa"};
+  evaluate(run, settings, {});
+  const auto made_of = [&] { return core::read_text_file(run.folder / "predictions/gsa@4/made/passkey.txt"); };
+  const std::string made = made_of();
+  settings.eval.context = 140;
+  evaluate(run, settings, {});
+  EXPECT_NE(made_of(), made);
+  EXPECT_TRUE(std::filesystem::exists(run.folder / "predictions/gsa@4/earlier/passkey.jsonl"));
+  const std::string longer = made_of();
+  settings.selection.seed = 5;
+  evaluate(run, settings, {});
+  EXPECT_NE(made_of(), longer);
+  const std::string seeded = made_of();
+  evaluate(run, settings, {"", "of another version"});
+  EXPECT_NE(made_of(), seeded);
+  settings.eval.tasks = {"passkey", "perplexity"};  // more is asked: what is there stays
+  const auto time = std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl");
+  evaluate(run, settings, {"", "of another version"});
+  EXPECT_EQ(std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl"), time);
+}
+
+// Two processes that share a task, one after the other.
+TEST_F(Runner, ProcessesShareTheSamples) {
+  class Rank : public core::Communicator {
+   public:
+    Rank(int rank, std::function<void()> at_barrier)
+        : rank_(rank), at_barrier_(std::move(at_barrier)) {}
+    int rank() const override { return rank_; }
+    int world_size() const override { return 2; }
+    void all_reduce_sum(const core::Tensor&) override {}
+    void all_reduce_sum(std::span<double>) override {}
+    void all_reduce_sum(std::span<std::int64_t>) override {}
+    void all_reduce_max(std::span<double>) override {}
+    void broadcast(std::span<std::byte>, int) override {}
+    void barrier() override { at_barrier_(); }
+
+   private:
+    int rank_;
+    std::function<void()> at_barrier_;
+  };
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  LoadedRun alone = make_tiny_run(folder_ / "alone");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.tasks = {"passkey"};
+  settings.eval.methods = {"full"};
+  const Results expected = evaluate(alone, settings, {});
+  // The root waits behind its own samples until the other has done its: that runs then, up to the
+  // same place.
+  struct Stop {};
+  int barriers = 0;
+  Rank root(0, [&] {
+    if (++barriers != 2) return;
+    int others = 0;
+    Rank other(1, [&] {
+      if (++others == 2) throw Stop();
+    });
+    EXPECT_THROW(evaluate(run, settings, {}, other), Stop);
+  });
+  const Results results = evaluate(run, settings, {}, root);
+  EXPECT_EQ(barriers, 3);
+  ASSERT_EQ(results.rows.size(), 1u);
+  EXPECT_EQ(results.rows[0].value, expected.rows[0].value);
+  EXPECT_EQ(results.rows[0].n, 5);
 }
 
 TEST_F(Runner, AModelWithoutGistsIsMeasuredUnderFull) {

@@ -112,8 +112,8 @@ StepResult run(const StepCase& one, DType dtype, Device device, bool by_plan) {
     const std::vector<std::int32_t> ids(static_cast<std::size_t>(rows), 0);
     if (by_plan) {
       EXPECT_TRUE(plan.set(*policy, std::span(&planned, 1), ids));
-      result.count.keys += plan.fixed_keys();
-      result.count.units += plan.units();
+      result.count.keys += plan.fixed().front().keys;
+      result.count.units += plan.fixed().front().units;
     }
     for (std::int64_t layer = 0; layer < kLayers; ++layer) {
       const auto seed = static_cast<std::uint64_t>(1000 + step * 10 + layer);
@@ -137,7 +137,7 @@ StepResult run(const StepCase& one, DType dtype, Device device, bool by_plan) {
     }
   }
   if (by_plan) {
-    const StepPlan::Reads reads = plan.take_reads();
+    const StepPlan::Reads reads = plan.take_reads().front();
     result.count.keys += reads.keys;
     result.count.scored += reads.scored;
   }

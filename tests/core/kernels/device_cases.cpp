@@ -226,6 +226,16 @@ void add_rows(std::vector<DeviceCase>& cases) {
          },
          true});
   }
+  for (const Shape& shape : {Shape{7, 5000}, Shape{300, 33}, Shape{1, 1}}) {
+    cases.push_back({name("argmax_rows", shape),
+                     [shape](DType t, const Place& place) {
+                       const Tensor x = place.put(numbers(shape, t, 1));
+                       const Tensors y = {place.empty({shape[0]}, DType::int32)};
+                       kernels::argmax_rows(x, y[0]);
+                       return y;
+                     },
+                     true});
+  }
   cases.push_back({"scatter_add_rows to few rows",
                    [](DType t, const Place& place) {
                      const Tensor index = random_indices(5000, 3, 5).to(place.device);

@@ -234,6 +234,29 @@ TEST(GatherScatter, NothingToDo) {
   EXPECT_TRUE(testing::same_bits(sum, x));
 }
 
+TEST(Argmax, OfEveryRow) {
+  for (const DType dtype : kFloatTypes) {
+    for (const Shape& shape : kRows) {
+      if (shape[1] == 0) continue;
+      const Tensor x = random_tensor(shape, dtype, 3);
+      const Tensor best = Tensor::empty({shape[0]}, DType::int32);
+      kernels::argmax_rows(x, best);
+      const std::vector<double> values = values_of(x);
+      const auto got = best.to_vector<std::int32_t>();
+      const auto width = static_cast<std::ptrdiff_t>(shape[1]);
+      for (std::size_t row = 0; row < got.size(); ++row) {
+        const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row) * width;
+        EXPECT_EQ(got[row], std::max_element(begin, begin + width) - begin);
+      }
+    }
+  }
+  // Ties go to the lower index.
+  const Tensor ties = Tensor::from(std::vector<float>{1, 3, 3, 2, -5, -7, -5, -5}, {2, 4});
+  const Tensor best = Tensor::empty({2}, DType::int32);
+  kernels::argmax_rows(ties, best);
+  EXPECT_EQ(best.to_vector<std::int32_t>(), (std::vector<std::int32_t>{1, 0}));
+}
+
 TEST(SmoothL1, ForwardAndBackward) {
   for (const DType dtype : kFloatTypes) {
     for (const Shape& shape : kRows) {
