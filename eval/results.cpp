@@ -25,9 +25,12 @@ std::string compiler() {
 }
 
 Json to_json(const ResultRow& row) {
-  return {{"task", row.task},     {"method", row.method}, {"ratio", row.ratio},
-          {"metric", row.metric}, {"value", row.value},   {"n", row.n},
-          {"low", row.low},       {"high", row.high},     {"attended", row.attended}};
+  Json json = {{"task", row.task},     {"method", row.method}, {"ratio", row.ratio},
+               {"metric", row.metric}, {"value", row.value},   {"n", row.n},
+               {"low", row.low},       {"high", row.high},     {"attended", row.attended}};
+  if (row.samples_per_second > 0) json["samples_per_second"] = row.samples_per_second;
+  if (row.skipped > 0) json["skipped"] = row.skipped;
+  return json;
 }
 
 // One object of the file, read field by field; `where` names it in errors.
@@ -90,6 +93,10 @@ ResultRow row_from(const Reader& reader) {
   row.low = reader.number("low");
   row.high = reader.number("high");
   row.attended = reader.number("attended");
+  if (reader.has("samples_per_second")) {
+    row.samples_per_second = reader.number("samples_per_second");
+  }
+  if (reader.has("skipped")) row.skipped = reader.count("skipped");
   return row;
 }
 

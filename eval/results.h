@@ -20,6 +20,8 @@ struct ResultRow {
   double low = 0;      // 95% interval
   double high = 0;
   double attended = 0;  // mean keys read per query (and layer and key/value head)
+  double samples_per_second = 0;  // 0: not stated
+  std::int64_t skipped = 0;       // bad records left out
 };
 
 struct Results {
@@ -31,7 +33,8 @@ struct Results {
   std::string compiler;         // filled by read_results; written from the compiler in use
 };
 
-// {"rows": [{"task", "method", "ratio", "metric", "value", "n", "low", "high", "attended"}],
+// {"rows": [{"task", "method", "ratio", "metric", "value", "n", "low", "high", "attended",
+//             ["samples_per_second"], ["skipped"]}],
 //  "versions": {"unfold", "compiler"}, "config": "...", "step": N, ["parameters": N]}
 // written beside and renamed. A number that is not finite is null.
 void write_results(const std::filesystem::path& file, const Results& results);
