@@ -116,14 +116,16 @@ std::vector<std::string> reading_notes(const RunComparison& comparison) {
     const std::string of = comparison.several() ? " of " + run.name : "";
     const Predictions& read = run.predictions;
     if (run.rows_predicted > 0) {
-      notes.push_back(fmt::format("{} rows{} are the means of predictions: results.json has no "
-                                  "such rows (yet).",
-                                  run.rows_predicted, of));
+      notes.push_back(
+          fmt::format("{} rows{} are the means of predictions: results.json has no "
+                      "such rows (yet).",
+                      run.rows_predicted, of));
     }
     if (read.unreadable_lines > 0) {
-      notes.push_back(fmt::format("{} lines of predictions{} could not be read and count for "
-                                  "nothing.",
-                                  read.unreadable_lines, of));
+      notes.push_back(
+          fmt::format("{} lines of predictions{} could not be read and count for "
+                      "nothing.",
+                      read.unreadable_lines, of));
     }
     if (read.unreadable_files > 0) {
       notes.push_back(

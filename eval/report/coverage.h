@@ -17,8 +17,8 @@ struct MethodCoverage {
   double ratio = 1;
   std::size_t tasks = 0;
   std::int64_t samples = 0;
-  std::int64_t skipped = 0;      // bad records
-  double attended = 0;           // mean keys a query read, over tasks that know; 0: none does
+  std::int64_t skipped = 0;       // bad records
+  double attended = 0;            // mean keys a query read, over tasks that know; 0: none does
   double samples_per_second = 0;  // 0: not known
 };
 

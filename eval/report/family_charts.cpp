@@ -42,8 +42,8 @@ PlotSeries series_of(const RunComparison& comparison, const MethodCurve& curve) 
 }
 
 std::string note_of(const FamilyCurves& family, const std::string& name, const RatioPoint& point) {
-  const std::string value = family.fractions ? fmt::format("{:.1f}%", point.value * 100)
-                                             : format_number(point.value);
+  const std::string value =
+      family.fractions ? fmt::format("{:.1f}%", point.value * 100) : format_number(point.value);
   return fmt::format("{}: {} at {}, {} keys a query", name, value, format_ratio(point.ratio),
                      format_keys(point.attended));
 }

@@ -149,14 +149,15 @@ std::string heat_map_svg(const HeatMaps& maps, const HeatMap& map) {
   constexpr double kWidth = 220;
   constexpr double kBottom = 20;
   const std::size_t columns = maps.contexts.size();
-  const double cell_width = (kWidth - kLeft) / static_cast<double>(std::max<std::size_t>(columns, 1));
+  const double cell_width =
+      (kWidth - kLeft) / static_cast<double>(std::max<std::size_t>(columns, 1));
   const double cell_height = std::clamp(120.0 / static_cast<double>(maps.depths.size()), 7.0, 24.0);
   const double height = cell_height * static_cast<double>(maps.depths.size());
   std::string out = fmt::format(
       R"(<svg class="plot heat-map" viewBox="0 0 {:g} {:.1f}" role="img" aria-label="{}">)", kWidth,
       height + kBottom,
-      escape_html(fmt::format("{}: score by depth and context, mean {:.1f}%", map.method,
-                              map.mean * 100)));
+      escape_html(
+          fmt::format("{}: score by depth and context, mean {:.1f}%", map.method, map.mean * 100)));
   for (std::size_t row = 0; row < maps.depths.size(); ++row) {
     const double y = static_cast<double>(row) * cell_height;
     for (std::size_t column = 0; column < columns; ++column) {

@@ -12,7 +12,7 @@
 namespace unfold::eval {
 namespace {
 
-constexpr std::size_t kMostColumns = 60;   // of a table
+constexpr std::size_t kMostColumns = 60;    // of a table
 constexpr std::size_t kMostCells = 20'000;  // of all tables together
 
 struct RunRow {
@@ -92,7 +92,8 @@ void mark_best(TableLine& line, Eligible&& eligible, Mark&& mark) {
   double best = -INFINITY;
   for (std::size_t i = 0; i < line.cells.size(); ++i) {
     const ResultRow* row = line.cells[i].row;
-    if (row && std::isfinite(row->value) && eligible(*row)) best = std::max(best, sign * row->value);
+    if (row && std::isfinite(row->value) && eligible(*row))
+      best = std::max(best, sign * row->value);
   }
   for (TableCell& cell : line.cells) {
     if (cell.row && eligible(*cell.row) && sign * cell.row->value == best) mark(cell);
@@ -103,11 +104,11 @@ void mark_line(TableLine& line) {
   const auto measured = std::count_if(line.cells.begin(), line.cells.end(),
                                       [](const TableCell& cell) { return cell.row != nullptr; });
   if (measured < 2) return;
-  mark_best(line, [](const ResultRow&) { return true; }, [](TableCell& cell) { cell.best = true; });
-  const bool compressed_is_best =
-      std::any_of(line.cells.begin(), line.cells.end(), [](const TableCell& cell) {
-        return cell.best && !reads_everything(cell.row->method);
-      });
+  mark_best(
+      line, [](const ResultRow&) { return true; }, [](TableCell& cell) { cell.best = true; });
+  const bool compressed_is_best = std::any_of(
+      line.cells.begin(), line.cells.end(),
+      [](const TableCell& cell) { return cell.best && !reads_everything(cell.row->method); });
   if (compressed_is_best) return;
   mark_best(
       line, [](const ResultRow& row) { return !reads_everything(row.method); },

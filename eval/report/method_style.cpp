@@ -8,9 +8,9 @@
 namespace unfold::eval {
 namespace {
 
-constexpr std::array<std::string_view, 10> kKnown = {"full",      "gsa",    "h_gsa",     "gist_only",
-                                                     "mean_pool", "random", "streaming", "snapkv",
-                                                     "h2o",       "quest"};
+constexpr std::array<std::string_view, 10> kKnown = {
+    "full",   "gsa",       "h_gsa",  "gist_only", "mean_pool",
+    "random", "streaming", "snapkv", "h2o",       "quest"};
 
 }  // namespace
 

@@ -8,15 +8,15 @@ std::string_view page_style() {
   color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1c1e21; --muted: #5f646c; --line: #e3e0d8;
   --grid: #edebe4; --wash: #f3f1ea;
-  --cn: #3f4a5c; --c0: #0a6a9c; --c1: #b0500f; --c2: #4d7a1c; --c3: #85459f; --c4: #a3374e;
-  --c5: #6a6250;
+  --cn: #3f4a5c; --c0: #1f55d8; --c1: #0e6f53; --c2: #b04a10; --c3: #82158a; --c4: #85834c;
+  --c5: #6c8f10; --c6: #cf4f75; --c7: #2690b0; --c8: #583421; --c9: #6c79e0;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --card: #1c1f23; --ink: #e8e6e1; --muted: #a2a7ae; --line: #30343a;
     --grid: #272b30; --wash: #22262b;
-    --cn: #c3cad6; --c0: #5cb6e6; --c1: #f0995a; --c2: #a3cc68; --c3: #cf9de6; --c4: #f08a9d;
-    --c5: #c8bda4;
+    --cn: #c3cad6; --c0: #5c9df0; --c1: #49dba0; --c2: #ee6a36; --c3: #c268c8; --c4: #9a8a60;
+    --c5: #cdd42a; --c6: #ec5598; --c7: #35c2e6; --c8: #e6a75d; --c9: #8a8ef5;
   }
 }
 * { box-sizing: border-box; }
@@ -80,17 +80,22 @@ figure { display: flex; flex-direction: column; margin: 0; padding: 1rem 1.1rem 
 figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .6rem; margin-bottom: .45rem; }
 figcaption strong { font-size: 1rem; font-weight: 640; }
 figcaption .soft { font-size: .86rem; }
-.legend { margin-left: auto; display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .86rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; margin-bottom: .7rem; font-size: .88rem; }
+figure .legend { margin: -.15rem 0 .35rem; }
+.method { display: inline-flex; align-items: center; gap: .4rem; }
+.key { flex: none; overflow: visible; }
+.line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.dash1 { stroke-dasharray: 7 4; } .dash2 { stroke-dasharray: 1.5 4; } .dash3 { stroke-dasharray: 8 3 1.5 3; }
+.dot { fill: var(--card); stroke: currentColor; stroke-width: 1.8; }
 .plot { display: block; margin-top: auto; width: 100%; height: auto; overflow: visible; }
 .plot text { font-size: 12.5px; fill: var(--muted); font-variant-numeric: tabular-nums; }
 .plot .grid { stroke: var(--grid); stroke-width: 1; }
 .plot .frame { stroke: var(--line); stroke-width: 1; }
-.plot .line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .plot .faint { stroke-width: 1; opacity: .32; }
-.plot .dot { fill: var(--card); stroke: currentColor; stroke-width: 1.8; }
 .plot .end-label { fill: currentColor; font-weight: 650; }
 .cn { color: var(--cn); } .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
-.c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); }
+.c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); }
+.c7 { color: var(--c7); } .c8 { color: var(--c8); } .c9 { color: var(--c9); }
 .name { color: var(--ink); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .45rem 1.4rem; margin: 0; }
 dt { font-weight: 600; } dd { margin: 0; max-width: 72ch; }

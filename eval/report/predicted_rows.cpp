@@ -67,7 +67,8 @@ std::size_t complete_rows(const Predictions& predictions, std::vector<ResultRow>
     }
     for (auto at = first; at != last; ++at) {
       ResultRow& row = rows[at->second];
-      if (row.metric != file.metric || (std::isfinite(row.low) && std::isfinite(row.high))) continue;
+      if (row.metric != file.metric || (std::isfinite(row.low) && std::isfinite(row.high)))
+        continue;
       const Interval interval = mean_interval(finite_scores(file));
       row.low = interval.low;
       row.high = interval.high;

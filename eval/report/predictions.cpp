@@ -234,8 +234,8 @@ class Reader {
                         PredictedSample& sample) {
     if (metric == file.metric) return;
     auto& names = file.more_metrics;
-    const auto place = static_cast<std::size_t>(std::find(names.begin(), names.end(), metric) -
-                                                names.begin());
+    const auto place =
+        static_cast<std::size_t>(std::find(names.begin(), names.end(), metric) - names.begin());
     if (place == names.size()) {
       if (names.size() == kMoreMetrics) return;
       names.push_back(clip_text(metric, 100));

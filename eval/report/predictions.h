@@ -38,9 +38,9 @@ struct SampleText {
 struct PredictedSample {
   static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-  std::string id;           // "id", else "#INDEX" of "index", else of the line
-  std::size_t place = 0;    // from 0, among the lines of the file
-  double score = kUnknown;  // 0..1 for most metrics
+  std::string id;                        // "id", else "#INDEX" of "index", else of the line
+  std::size_t place = 0;                 // from 0, among the lines of the file
+  double score = kUnknown;               // 0..1 for most metrics
   std::vector<double> more_scores = {};  // by PredictionFile::more_metrics; may be shorter
   double attended = kUnknown;
   double seconds = kUnknown;
@@ -56,7 +56,7 @@ struct PredictionFile {
   std::string task;
   std::string method;
   double ratio = 1;
-  std::string metric;  // of `score`; may be empty
+  std::string metric;                     // of `score`; may be empty
   std::vector<std::string> more_metrics;  // that samples are scored by besides, at most 8
   std::vector<PredictedSample> samples;
 };

@@ -26,7 +26,8 @@ RunRecord read_run(const fs::path& folder) {
   const fs::path metrics = folder / "metrics.jsonl";
   const fs::path results = folder / "results.json";
   core::require(fs::exists(config, ignored) || fs::exists(metrics, ignored) ||
-                    fs::exists(results, ignored) || fs::is_directory(folder / "predictions", ignored),
+                    fs::exists(results, ignored) ||
+                    fs::is_directory(folder / "predictions", ignored),
                 "report",
                 "{}: not a run: it has no config.yaml, metrics.jsonl, results.json or predictions: "
                 "name the folder given as run.dir",

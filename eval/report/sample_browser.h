@@ -24,7 +24,7 @@ struct BrowsedSample {
 
 struct BrowsedTask {
   std::string task;
-  std::size_t samples = 0;  // of the method that answered most
+  std::size_t samples = 0;           // of the method that answered most
   std::vector<BrowsedSample> shown;  // spread evenly, in the order of the samples
 };
 

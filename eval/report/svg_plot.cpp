@@ -61,7 +61,8 @@ class Renderer {
     }
     const Range x_range = range(plot_.x, &Curve::x, 0.0);
     const Range y_range = range(plot_.y, &Curve::y, 0.05);
-    frame_ = {54, plot_.y.label.empty() ? 14.0 : 26.0, plot_.width - (has_end_labels() ? 56 : 16), plot_.height - 42};
+    frame_ = {54, plot_.y.label.empty() ? 14.0 : 26.0, plot_.width - (has_end_labels() ? 56 : 16),
+              plot_.height - 42};
     const Mapping x(x_range, plot_.x.scale, frame_.left, frame_.right);
     const Mapping y(y_range, plot_.y.scale, frame_.bottom, frame_.top);
     draw_axes(x_range, y_range, x, y);

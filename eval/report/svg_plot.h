@@ -39,8 +39,8 @@ struct PlotSeries {
 struct PlotAxis {
   std::string label;
   Scale scale = Scale::linear;
-  std::optional<double> low = std::nullopt;  // the axis reaches at least this far down
-  bool whole = false;                        // ticks at whole numbers only
+  std::optional<double> low = std::nullopt;   // the axis reaches at least this far down
+  bool whole = false;                         // ticks at whole numbers only
   std::optional<double> high = std::nullopt;  // the axis reaches at least this far up
   std::vector<double> ticks = {};             // where they are; empty: chosen
   bool percent = false;                       // values are fractions of 1, shown times 100

@@ -9,8 +9,9 @@ namespace unfold::eval {
 namespace {
 
 constexpr std::array<std::string_view, 11> kProbes = {
-    "probe",      "probes",            "recall",       "passkey",       "needle", "multikey",
-    "multivalue", "variable_tracking", "common_words", "qa_distractors", "ruler",  "mirrored_recall"};
+    "probe",        "probes",         "recall",     "passkey",
+    "needle",       "multikey",       "multivalue", "variable_tracking",
+    "common_words", "qa_distractors", "ruler",      "mirrored_recall"};
 constexpr std::array<std::string_view, 5> kLanguage = {"lambada", "perplexity", "val",
                                                        "bits_per_byte", "lm"};
 

@@ -91,9 +91,8 @@ Chart step_curve(std::string title, std::string note, const RunComparison& compa
 }
 
 bool any_run(const RunComparison& comparison, std::vector<double> MetricsHistory::*member) {
-  return std::any_of(
-      comparison.runs.begin(), comparison.runs.end(),
-      [member](const RunRecord& run) { return any_finite(run.history.*member); });
+  return std::any_of(comparison.runs.begin(), comparison.runs.end(),
+                     [member](const RunRecord& run) { return any_finite(run.history.*member); });
 }
 
 Chart validation_chart(const RunComparison& comparison) {
@@ -124,8 +123,7 @@ Chart validation_chart(const RunComparison& comparison) {
 
 }  // namespace
 
-std::string series_name(const RunComparison& comparison, std::string_view method,
-                        std::size_t run) {
+std::string series_name(const RunComparison& comparison, std::string_view method, std::size_t run) {
   if (!comparison.several()) return std::string(method);
   return fmt::format("{} ({})", method, comparison.label(run));
 }
@@ -133,8 +131,8 @@ std::string series_name(const RunComparison& comparison, std::string_view method
 std::vector<Chart> main_charts(const RunComparison& comparison) {
   std::vector<Chart> charts;
   if (any_run(comparison, &MetricsHistory::loss)) {
-    charts.push_back(step_curve("Training loss", "nats per token", comparison,
-                                &MetricsHistory::loss, true));
+    charts.push_back(
+        step_curve("Training loss", "nats per token", comparison, &MetricsHistory::loss, true));
   }
   Chart validation = validation_chart(comparison);
   if (!validation.plot.series.empty()) charts.push_back(std::move(validation));
