@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "eval/report/metric_style.h"
 #include "eval/report/task_family.h"
 
 namespace unfold::eval {
@@ -31,12 +32,13 @@ std::set<std::string> group_names(const std::vector<ResultRow>& rows) {
 
 void add_row(const ResultRow& row, Sums& sums) {
   ++sums.coverage.tasks;
-  sums.coverage.samples += row.n;
   sums.coverage.skipped += row.skipped;
   if (row.attended > 0 && std::isfinite(row.attended)) {
     sums.attended += row.attended;
     ++sums.attended_tasks;
   }
+  if (lower_is_better(row.metric)) return;  // counted in tokens, not in samples
+  sums.coverage.samples += row.n;
   if (row.samples_per_second > 0 && std::isfinite(row.samples_per_second)) {
     sums.seconds += static_cast<double>(row.n) / row.samples_per_second;
     sums.timed += row.n;

@@ -15,7 +15,7 @@ void ReportPage::write_runs() {
     html_.open("article", {{"class", "sheet run"}});
     html_.open("h3").element("span", comparison_.label(i), {{"class", "letter"}}).text(run.name);
     html_.close().element("p", summary_text(run));
-    write_cards(run);
+    write_cards(i);
     html_.close();
   }
   end_section();

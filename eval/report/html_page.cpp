@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "eval/report/html_sections.h"
 #include "eval/report/page_style.h"
 #include "eval/report/summary.h"
@@ -79,13 +81,16 @@ void ReportPage::write_header() {
     html_.element("p", summary_text(comparison_.runs[0]), {{"class", "lede"}});
   }
   html_.close();
-  if (!comparison_.several()) write_cards(comparison_.runs[0]);
+  if (!comparison_.several()) write_cards(0);
 }
 
-void ReportPage::write_cards(const RunRecord& record) {
-  const std::vector<KeyFigure> figures = key_figures(record);
+void ReportPage::write_cards(std::size_t run) {
+  std::vector<KeyFigure> figures = score_figures(comparison_, run);
+  for (KeyFigure& figure : key_figures(comparison_.runs[run])) figures.push_back(std::move(figure));
   if (figures.empty()) return;
-  html_.open("div", {{"class", "cards"}});
+  // In one row up to six, else in two.
+  const std::size_t columns = figures.size() <= 6 ? figures.size() : (figures.size() + 1) / 2;
+  html_.open("div", {{"class", "cards"}, {"style", fmt::format("--columns:{}", columns)}});
   for (const KeyFigure& figure : figures) {
     html_.open("div", {{"class", "card"}});
     html_.element("div", figure.label, {{"class", "label"}});

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <set>
 
 #include "eval/report/html_sections.h"
@@ -62,6 +63,15 @@ void ReportPage::write_method(std::string_view method) {
   html_.raw(key_svg(comparison_.palette.color(method), comparison_.palette.marker(method), 0, false,
                     true));
   html_.element("span", method, {{"class", "name"}}).close();
+}
+
+void ReportPage::write_name(std::string_view name) {
+  for (std::size_t at = 0; at < name.size();) {
+    const std::size_t end = std::min(name.find('_', at), name.size() - 1) + 1;
+    html_.text(name.substr(at, end - at));
+    if (end < name.size()) html_.single("wbr");
+    at = end;
+  }
 }
 
 void ReportPage::write_legend(const std::vector<const PlotSeries*>& series) {

@@ -39,7 +39,7 @@ void ReportPage::write_needles() {
   if (!any) return;
   begin_section("needles", "Needle in a haystack",
                 "Score by the depth of the needle (downwards, from the beginning of the context) "
-                "and the length of the context in tokens (across). Hatched: not measured.");
+                "and the length of the context in tokens (across). Dashed: not measured.");
   write_ratio_choice();
   html_.raw(R"(<p class="scale soft">0% <span aria-hidden="true"></span> 100%</p>)");
   for (std::size_t i = 0; i < panels_.size(); ++i) {

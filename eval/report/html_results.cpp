@@ -153,8 +153,11 @@ void ReportPage::write_line(const RatioPanel& panel, const FamilyTable& table,
                             const TableLine& line) {
   html_.open("tr", {{"class", line.group ? "group" : ""}});
   html_.open("th", {{"scope", "row"}});
-  html_.text(line.group ? "All " + std::string(short_task(line.task))
-                        : std::string(short_task(line.task)));
+  if (line.group) {
+    html_.text("All tasks");
+  } else {
+    write_name(short_task(line.task));
+  }
   html_.element("small", line_unit(line)).close();
   for (std::size_t i = 0; i < line.cells.size(); ++i) {
     write_cell(panel, table.columns[i], line.cells[i]);

@@ -25,7 +25,7 @@ class ReportPage {
   void write_head();
   void write_ratio_inputs();
   void write_header();
-  void write_cards(const RunRecord& record);
+  void write_cards(std::size_t run);
 
   // html_results.cpp
   void write_results();
@@ -61,6 +61,7 @@ class ReportPage {
   void begin_panel(std::size_t panel);  // shown while its ratio is chosen
   void end_panel();
   void write_method(std::string_view method);  // marker and name
+  void write_name(std::string_view name);      // may break behind an underscore
   void write_chart(const Chart& chart, bool legend);
   void write_charts(const std::vector<Chart>& charts, std::string_view classes);
   void write_legend(const std::vector<const PlotSeries*>& series);

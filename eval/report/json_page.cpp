@@ -62,11 +62,14 @@ Json coverage_json(const std::vector<MethodCoverage>& all, std::size_t run) {
   return list;
 }
 
-Json run_json(const RunRecord& record, Json coverage) {
+Json run_json(const RunComparison& comparison, std::size_t run, Json coverage) {
+  const RunRecord& record = comparison.runs[run];
   const MetricsHistory& history = record.history;
   Json json = {{"run", record.name}, {"summary", summary_text(record)}};
   json["figures"] = Json::array();
-  for (const KeyFigure& figure : key_figures(record)) {
+  std::vector<KeyFigure> figures = key_figures(record);
+  for (KeyFigure& figure : score_figures(comparison, run)) figures.push_back(std::move(figure));
+  for (const KeyFigure& figure : figures) {
     json["figures"].push_back(
         {{"label", figure.label}, {"value", figure.value}, {"detail", figure.detail}});
   }
@@ -163,10 +166,10 @@ std::string json_page(const RunComparison& comparison, const std::vector<RatioPa
   if (comparison.several()) {
     json["runs"] = Json::array();
     for (std::size_t run = 0; run < comparison.runs.size(); ++run) {
-      json["runs"].push_back(run_json(comparison.runs[run], coverage_json(coverage, run)));
+      json["runs"].push_back(run_json(comparison, run, coverage_json(coverage, run)));
     }
   } else {
-    json = run_json(comparison.runs[0], coverage_json(coverage, 0));
+    json = run_json(comparison, 0, coverage_json(coverage, 0));
   }
   json["comparisons"] = comparisons_json(comparison, panels);
   json["needles"] = needles_json(comparison);

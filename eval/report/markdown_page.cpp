@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "eval/report/charts.h"
 #include "eval/report/coverage.h"
@@ -198,9 +199,11 @@ std::string escape_markdown(std::string_view text) {
 
 namespace {
 
-void write_summary(const RunRecord& record, std::string& out) {
+void write_summary(const RunComparison& comparison, std::size_t run, std::string& out) {
+  const RunRecord& record = comparison.runs[run];
   out += "\n" + escape_markdown(summary_text(record)) + "\n";
-  const std::vector<KeyFigure> figures = key_figures(record);
+  std::vector<KeyFigure> figures = score_figures(comparison, run);
+  for (KeyFigure& figure : key_figures(record)) figures.push_back(std::move(figure));
   if (figures.empty()) return;
   out += "\n| figure | value | |\n|---|---:|---|\n";
   for (const KeyFigure& figure : figures) {
@@ -234,11 +237,11 @@ std::string markdown_page(const RunComparison& comparison, const std::vector<Rat
     for (std::size_t i = 0; i < comparison.runs.size(); ++i) {
       out += fmt::format("\n## {}: {}\n", comparison.label(i),
                          escape_markdown(comparison.runs[i].name));
-      write_summary(comparison.runs[i], out);
+      write_summary(comparison, i, out);
     }
   } else {
     out += "# " + escape_markdown(comparison.runs[0].name) + "\n";
-    write_summary(comparison.runs[0], out);
+    write_summary(comparison, 0, out);
   }
   write_results(comparison, panels, out);
   write_coverage(comparison, out);

@@ -38,7 +38,7 @@ h1 {
 .lede { margin: 0; max-width: 68ch; font-size: 1.06rem; color: var(--ink); }
 h2 { margin: 2.75rem 0 .9rem; font-size: 1.22rem; letter-spacing: -.01em; font-weight: 650; }
 .caption { margin: -.55rem 0 1rem; color: var(--muted); font-size: .92rem; max-width: 72ch; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(168px, 1fr)); gap: .8rem; }
+.cards { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(max(150px, (100% - (var(--columns) - 1) * .8rem) / var(--columns)), 1fr)); }
 .card, figure, .sheet {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px;
 }
@@ -75,7 +75,7 @@ td b { font-weight: 700; }
 .strip circle { fill: currentColor; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: .8rem; }
 .side figcaption .soft { flex-basis: 100%; }
-.charts.side { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); margin-top: .8rem; }
+.charts.side { grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); margin-top: .8rem; }
 figure { display: flex; flex-direction: column; margin: 0; padding: 1rem 1.1rem .7rem; min-width: 0; }
 figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .6rem; margin-bottom: .45rem; }
 figcaption strong { font-size: 1rem; font-weight: 640; }

@@ -56,9 +56,9 @@ struct PredictionFile {
   std::string task;
   std::string method;
   double ratio = 1;
-  std::string metric;                     // of `score`; may be empty
-  std::vector<std::string> more_metrics;  // that samples are scored by besides, at most 8
-  std::vector<PredictedSample> samples;
+  std::string metric = {};                     // of `score`; may be empty
+  std::vector<std::string> more_metrics = {};  // that samples are scored by besides, at most 8
+  std::vector<PredictedSample> samples = {};
 };
 
 struct Predictions {

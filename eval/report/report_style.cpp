@@ -25,15 +25,18 @@ nav a:focus-visible, .sheet:focus-visible { outline: 2px solid var(--c0); outlin
 .ratios label { padding: .18rem .75rem; border: 1px solid var(--line); border-radius: 99px;
   background: var(--card); cursor: pointer; font-variant-numeric: tabular-nums; }
 
-.matrix th, .matrix td { padding: .42rem .7rem; }
+main { max-width: 1180px; }
+.matrix th, .matrix td { padding: .42rem .55rem; }
+.matrix th:first-child { padding-left: .9rem; } .matrix tr > :last-child { padding-right: .9rem; }
 .matrix thead tr:first-child th { padding-top: .65rem; border-bottom: 0; color: var(--ink); }
-.matrix thead .num .method { justify-content: flex-end; }
+.matrix thead .method { gap: .3rem; letter-spacing: -.01em; }
+.matrix thead .key { width: 10px; height: 10px; }
 .matrix .sub th, .matrix .sub td { padding-top: 0; padding-bottom: .5rem; font-size: .78rem;
   font-weight: 400; color: var(--muted); border-bottom: 0; }
 .matrix thead tr:last-child > * { border-bottom: 1px solid var(--line); }
 .matrix tbody tr + tr > * { border-top: 1px solid var(--grid); }
 .matrix th:first-child { position: sticky; left: 0; z-index: 1; background: var(--card); text-align: left; }
-.matrix tbody th { min-width: 8.5rem; font-weight: 550; vertical-align: middle; font-size: .93rem; }
+.matrix tbody th { min-width: 9.2rem; font-weight: 550; vertical-align: middle; font-size: .93rem; }
 .matrix tbody th small { font-size: .76rem; }
 .matrix td small { display: block; color: var(--muted); font-size: .72rem; letter-spacing: -.01em; }
 .matrix td { font-size: .95rem; }
@@ -81,7 +84,7 @@ section > .at + details, section > .sheet + details { margin-top: 1.4rem; }
 .said { display: grid; grid-template-columns: 9rem 3.6rem minmax(0, 1fr); gap: .2rem 1rem; padding: .5rem 0;
   border-top: 1px solid var(--grid); font-size: .94rem; }
 .who { display: flex; gap: .45rem; align-items: baseline; }
-.who .name { border-left: 3px solid currentColor; border-image: linear-gradient(currentColor, currentColor) 1; }
+.who::before { content: ""; flex: none; width: .6rem; height: .6rem; border-radius: 50%; background: currentColor; }
 .score { text-align: right; font-variant-numeric: tabular-nums; }
 .score .bar { width: 100%; }
 .said small { display: block; font-size: .78rem; }
@@ -94,10 +97,10 @@ footer p { margin: .2rem 0; }
 
 @media (max-width: 560px) {
   .matrix th, .matrix td { padding: .4rem .5rem; }
-  .matrix tbody th { min-width: 6.2rem; max-width: 7.5rem; font-size: .88rem; }
+  .matrix tbody th { min-width: 7.2rem; max-width: 8.4rem; font-size: .86rem; }
   .charts.maps { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .maps figure { padding: .55rem .5rem .3rem; }
-  .maps .plot text { font-size: 15px; }
+  .maps .plot text { font-size: 13.5px; }
   .charts.one .plot text { font-size: 16px; }
   .said { grid-template-columns: minmax(0, 1fr) 3.4rem; }
   .said .text { grid-column: 1 / -1; }

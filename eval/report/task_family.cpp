@@ -11,7 +11,7 @@ namespace {
 constexpr std::array<std::string_view, 11> kProbes = {
     "probe",        "probes",         "recall",     "passkey",
     "needle",       "multikey",       "multivalue", "variable_tracking",
-    "common_words", "qa_distractors", "ruler",      "mirrored_recall"};
+    "common_words", "qa_distractors", "ruler"};
 constexpr std::array<std::string_view, 5> kLanguage = {"lambada", "perplexity", "val",
                                                        "bits_per_byte", "lm"};
 
@@ -56,6 +56,10 @@ std::string_view family_title(Family family) {
       break;
   }
   return "Other tasks";
+}
+
+std::string_view short_title(Family family) {
+  return family == Family::rag ? "RAG" : family_title(family);
 }
 
 std::string_view group_of(std::string_view task) {

@@ -17,6 +17,8 @@ Family family_of(std::string_view task, std::string_view metric);
 
 // "LongBench", "RAG", ...
 std::string_view family_title(Family family);
+// The same where there is little room: "RAG".
+std::string_view short_title(Family family);
 
 // The task without the name of its group: "longbench.hotpotqa" -> "hotpotqa".
 std::string_view short_task(std::string_view task);

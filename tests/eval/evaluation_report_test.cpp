@@ -178,7 +178,10 @@ TEST(FamilyCurves, MeansOverTheTasksThatAllHave) {
             row("val2", "full", 1, 1.1, "bits_per_byte"),
             row("val2", "gsa", 8, 1.2, "bits_per_byte")})});
   const auto families = family_curves(comparison);
-  ASSERT_EQ(families.size(), 1u) << "gsa at 16x has no val";
+  ASSERT_EQ(families.size(), 2u);
+  EXPECT_EQ(families[1].metric, "bits_per_byte") << "not mixed with perplexities";
+  EXPECT_EQ(families[1].tasks, 1u);
+  EXPECT_FALSE(families[1].fractions);
   EXPECT_EQ(families[0].tasks, 2u);
   EXPECT_TRUE(families[0].fractions);
   ASSERT_EQ(families[0].curves.size(), 2u);
@@ -315,6 +318,8 @@ TEST(EvaluationReport, PredictionsAloneMakeAReport) {
 
 TEST(EvaluationReport, SeveralRuns) {
   const test::TempFolder folder;
+  core::create_folder(folder / "a");
+  core::create_folder(folder / "b");
   write_run(folder / "a", 50);
   write_run(folder / "b", 80);
   const ReportFiles files = build_report({folder / "a", folder / "b"}, folder / "both");

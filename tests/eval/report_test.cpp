@@ -41,7 +41,7 @@ bool balanced(const std::string& html) {
     if (closing) {
       if (open.empty() || open.back() != name) return false;
       open.pop_back();
-    } else if (html[end - 1] != '/' && name != "meta" && name != "input") {
+    } else if (html[end - 1] != '/' && name != "meta" && name != "input" && name != "wbr") {
       open.push_back(name);
     }
   }
