@@ -131,7 +131,7 @@ std::vector<HeatMaps> needle_maps(const RunComparison& comparison, double ratio)
   std::map<std::string, std::vector<Source>> tasks;
   for (std::size_t run = 0; run < comparison.runs.size(); ++run) {
     for (const PredictionFile& file : comparison.runs[run].predictions.files) {
-      if (file.ratio != ratio && file.ratio != 1 && !reads_everything(file.method)) continue;
+      if (!belongs_to_ratio(file.method, file.ratio, ratio)) continue;
       if (!std::any_of(file.samples.begin(), file.samples.end(), has_place)) continue;
       tasks[file.task].push_back({comparison.palette.rank(file.method), run, &file});
     }

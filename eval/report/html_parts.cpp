@@ -44,13 +44,13 @@ namespace {
 
 std::string key_svg(int color, Marker marker, int dash, bool line, bool dot) {
   const std::string color_name = color_class(color);
-  const double width = line ? 22 : 12;
+  const double width = !line ? 12 : dash % kDashes > 0 ? 34 : 22;  // a dash needs room to be seen
   std::string svg = fmt::format(
       R"(<svg class="key {}" viewBox="0 0 {:g} 12" width="{:g}" height="12" aria-hidden="true">)",
       color_name, width, width);
   if (line) {
     const std::string dashed = dash % kDashes > 0 ? fmt::format(" dash{}", dash % kDashes) : "";
-    svg += fmt::format(R"(<path class="line {}{}" d="M1 6H21"/>)", color_name, dashed);
+    svg += fmt::format(R"(<path class="line {}{}" d="M1 6H{:g}"/>)", color_name, dashed, width - 1);
   }
   if (dot) svg += marker_svg(marker, width / 2, 6, 3.8, color_name);
   return svg + "</svg>";

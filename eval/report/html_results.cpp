@@ -45,34 +45,43 @@ std::string outcome_text(const ResultRow& row, const PairedOutcome& outcome) {
                      outcome.p, outcome.adjusted);
 }
 
-std::string caption_of(const std::vector<RatioPanel>& panels) {
+bool any_compared(const RatioPanel& panel) {
+  for (const FamilyTable& table : panel.tables) {
+    for (const TableLine& line : table.lines) {
+      for (const TableCell& cell : line.cells) {
+        if (cell.versus) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::string caption_of(const std::vector<RatioPanel>& panels, bool several) {
   std::string caption =
       "Bold: the best of a line; where that is full attention, the best of the others is "
       "underlined. Below a value: its 95% interval.";
-  const auto judged = std::find_if(panels.begin(), panels.end(), [](const RatioPanel& panel) {
-    if (panel.reference.empty()) return false;
-    for (const FamilyTable& table : panel.tables) {
-      for (const TableLine& line : table.lines) {
-        for (const TableCell& cell : line.cells) {
-          if (cell.versus) return true;
-        }
-      }
-    }
-    return false;
-  });
+  const auto judged = std::find_if(panels.begin(), panels.end(), any_compared);
   if (judged == panels.end()) return caption;
-  return caption +
-         fmt::format(
-             " \u25b2 \u25bc: above or below {} on the same samples, p < 0.05 by a two-sided "
-             "paired permutation test (signs of the differences; 10,000 resamples), "
-             "adjusted after Holm for the methods of the line.",
-             judged->reference);
+  const std::string& reference = judged->reference;
+  caption += fmt::format(
+      " \u25b2 \u25bc: above or below {} on the same samples, p < 0.05 by a two-sided paired "
+      "permutation test (signs of the differences; 10,000 resamples), adjusted after Holm for the "
+      "methods of the line.",
+      reference);
+  if (several) {
+    caption += fmt::format(
+        " Each run is held against its own {0}, further runs' {0} against that "
+        "of run A.",
+        reference);
+  }
+  return caption;
 }
 
 }  // namespace
 
 void ReportPage::write_results() {
-  begin_section("results", "Results", comparison_.evaluated() ? caption_of(panels_) : "");
+  begin_section("results", "Results",
+                comparison_.evaluated() ? caption_of(panels_, comparison_.several()) : "");
   if (!comparison_.evaluated()) {
     const bool evaluated =
         std::any_of(comparison_.runs.begin(), comparison_.runs.end(),
@@ -99,9 +108,11 @@ void ReportPage::write_results() {
 
 void ReportPage::write_family(std::size_t panel, const FamilyTable& table) {
   html_.element("h3", family_title(table.family));
-  html_.open("div", {{"class", "sheet"}, {"tabindex", "0"}});
+  // A long table scrolls under its headings.
+  const bool tall = table.lines.size() > 40;
+  html_.open("div", {{"class", tall ? "sheet tall" : "sheet"}, {"tabindex", "0"}});
   html_.open("table", {{"class", "matrix"}});
-  write_table_head(table);
+  write_table_head(panels_[panel], table);
   html_.open("tbody");
   for (const TableLine& line : table.lines) write_line(panels_[panel], table, line);
   html_.close().close().close();
@@ -117,18 +128,21 @@ void ReportPage::write_family(std::size_t panel, const FamilyTable& table) {
   }
 }
 
-void ReportPage::write_table_head(const FamilyTable& table) {
+void ReportPage::write_table_head(const RatioPanel& panel, const FamilyTable& table) {
   html_.open("thead").open("tr");
   html_.element("th", "Task", {{"scope", "col"}});
   for (std::size_t i = 0; i < table.columns.size();) {
     const TableColumn& column = table.columns[i];
     std::size_t end = i + 1;  // runs of one method share a heading
     while (comparison_.several() && end < table.columns.size() &&
-           table.columns[end].method == column.method) {
+           table.columns[end].method == column.method && table.columns[end].ratio == column.ratio) {
       ++end;
     }
     html_.open("th", {{"scope", "col"}, {"class", "num"}, {"colspan", fmt::format("{}", end - i)}});
     write_method(column.method);
+    if (column.ratio != panel.ratio && !reads_everything(column.method)) {
+      html_.element("small", fmt::format(" {:.3g}\u00d7", column.ratio));
+    }
     html_.close();
     i = end;
   }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "eval/report/charts.h"
@@ -30,7 +31,7 @@ class ReportPage {
   // html_results.cpp
   void write_results();
   void write_family(std::size_t panel, const FamilyTable& table);
-  void write_table_head(const FamilyTable& table);
+  void write_table_head(const RatioPanel& panel, const FamilyTable& table);
   void write_line(const RatioPanel& panel, const FamilyTable& table, const TableLine& line);
   void write_cell(const RatioPanel& panel, const TableColumn& column, const TableCell& cell);
 

@@ -20,17 +20,13 @@ struct RunRow {
   const ResultRow* row;
 };
 
-bool belongs(const ResultRow& row, double ratio) {
-  return row.ratio == ratio || row.ratio == 1 || reads_everything(row.method);
-}
-
 std::vector<RunRow> rows_at(const RunComparison& comparison, double ratio) {
   std::vector<RunRow> rows;
   for (std::size_t run = 0; run < comparison.runs.size(); ++run) {
     const auto& results = comparison.runs[run].results;
     if (!results) continue;
     for (const ResultRow& row : results->rows) {
-      if (belongs(row, ratio)) rows.push_back({run, &row});
+      if (belongs_to_ratio(row.method, row.ratio, ratio)) rows.push_back({run, &row});
     }
   }
   return rows;
@@ -43,11 +39,11 @@ std::set<std::string> groups_of(const std::vector<RunRow>& rows) {
   return groups;
 }
 
-using ColumnKey = std::tuple<std::size_t, std::size_t, double, std::string>;
+using ColumnKey = std::tuple<std::size_t, double, std::size_t, std::string>;
 
-// By method, then run: the same method of several runs stands side by side.
+// By method, then ratio and run: the same method of several runs stands side by side.
 ColumnKey column_key(const RunComparison& comparison, const RunRow& row) {
-  return {comparison.palette.rank(row.row->method), row.run, row.row->ratio, row.row->method};
+  return {comparison.palette.rank(row.row->method), row.row->ratio, row.run, row.row->method};
 }
 
 FamilyTable family_table(const RunComparison& comparison, Family family,
@@ -62,7 +58,7 @@ FamilyTable family_table(const RunComparison& comparison, Family family,
     if (place >= kMostColumns) {
       ++table.columns_left_out;
     } else {
-      table.columns.push_back({std::get<1>(key), std::get<3>(key), std::get<2>(key)});
+      table.columns.push_back({std::get<2>(key), std::get<3>(key), std::get<1>(key)});
     }
   }
   const std::size_t most_lines = cells_left / table.columns.size();

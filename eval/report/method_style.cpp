@@ -38,6 +38,10 @@ bool reads_everything(std::string_view method) {
   return method == "full" || method == "causal";
 }
 
+bool belongs_to_ratio(std::string_view method, double ratio, double shown) {
+  return ratio == shown || ratio == 1 || reads_everything(method);
+}
+
 std::string reference_method(const std::vector<std::string>& names) {
   for (const char* name : {"gsa", "h_gsa"}) {
     if (std::find(names.begin(), names.end(), name) != names.end()) return name;

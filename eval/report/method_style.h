@@ -30,6 +30,10 @@ class MethodPalette {
 // Whether the method reads everything, whatever the ratio.
 bool reads_everything(std::string_view method);
 
+// Whether what `method` did at `ratio` belongs beside the compression `shown`: all that compresses
+// as much, and what does not compress.
+bool belongs_to_ratio(std::string_view method, double ratio, double shown);
+
 // What significance is judged against: "gsa" where it is among the names, else "h_gsa", else "".
 std::string reference_method(const std::vector<std::string>& names);
 

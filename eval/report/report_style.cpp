@@ -45,6 +45,9 @@ main { max-width: 1180px; }
 .matrix .group th { font-weight: 680; }
 .matrix u { text-decoration-thickness: 1.5px; text-underline-offset: .2em; }
 .matrix i { font-style: normal; font-size: .62em; margin-right: .3em; vertical-align: .14em; cursor: help; }
+.tall { max-height: 85vh; overflow: auto; }
+.tall thead { position: sticky; top: 0; z-index: 2; background: var(--card); }
+.method .name { white-space: normal; overflow-wrap: break-word; max-width: 14rem; }
 .up { color: var(--up); } .down { color: var(--down); }
 .plain th, .plain td { padding: .4rem .9rem; }
 .plain tbody tr + tr > * { border-top: 1px solid var(--grid); }
@@ -97,7 +100,7 @@ footer p { margin: .2rem 0; }
 
 @media (max-width: 560px) {
   .matrix th, .matrix td { padding: .4rem .5rem; }
-  .matrix tbody th { min-width: 7.2rem; max-width: 8.4rem; font-size: .86rem; }
+  .matrix tbody th { min-width: 8rem; max-width: 8.4rem; font-size: .86rem; }
   .charts.maps { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .maps figure { padding: .55rem .5rem .3rem; }
   .maps .plot text { font-size: 13.5px; }
@@ -107,7 +110,7 @@ footer p { margin: .2rem 0; }
   .sample { padding: .85rem .8rem; }
   .sample dl { grid-template-columns: 1fr; gap: .1rem; } .sample dd { margin-bottom: .4rem; }
 }
-@media print { .ratios, nav { display: none; } }
+@media print { .ratios, nav { display: none; } .tall { max-height: none; } }
 )css";
 }
 

@@ -20,10 +20,6 @@ constexpr std::size_t kMostGoldTasks = 12;
 using Key = std::tuple<std::size_t, std::string, std::size_t>;  // rank, method, run
 using Samples = std::map<double, std::vector<double>>;          // values by position
 
-bool belongs(const PredictionFile& file, double ratio) {
-  return file.ratio == ratio || file.ratio == 1 || reads_everything(file.method);
-}
-
 PlotSeries series_of(const RunComparison& comparison, const Key& key) {
   const auto& [rank, method, run] = key;
   PlotSeries series;
@@ -75,7 +71,7 @@ std::vector<Chart> gold_charts(const RunComparison& comparison, double ratio) {
   std::map<std::string, std::map<double, bool>> positions;
   for (std::size_t run = 0; run < comparison.runs.size(); ++run) {
     for (const PredictionFile& file : comparison.runs[run].predictions.files) {
-      if (!belongs(file, ratio)) continue;
+      if (!belongs_to_ratio(file.method, file.ratio, ratio)) continue;
       for (const PredictedSample& sample : file.samples) {
         if (!std::isfinite(sample.gold) || !std::isfinite(sample.score)) continue;
         auto& seen = positions[file.task];
@@ -99,7 +95,7 @@ std::vector<Chart> latency_charts(const RunComparison& comparison, double ratio)
   std::map<Key, std::map<int, std::pair<std::vector<double>, std::vector<double>>>> methods;
   for (std::size_t run = 0; run < comparison.runs.size(); ++run) {
     for (const PredictionFile& file : comparison.runs[run].predictions.files) {
-      if (!belongs(file, ratio)) continue;
+      if (!belongs_to_ratio(file.method, file.ratio, ratio)) continue;
       for (const PredictedSample& sample : file.samples) {
         if (!(sample.seconds > 0) || !(sample.prompt_tokens >= 1) ||
             !std::isfinite(sample.seconds) || sample.prompt_tokens > 1e12) {

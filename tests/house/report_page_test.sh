@@ -33,59 +33,63 @@ browse() {
   if grep -E 'CONSOLE' "$temporary/console"; then fail "$page: messages on the console"; fi
 }
 
-# Whether the page is as wide as its window of WIDTH pixels: read by a copy of it with a script, in
-# which the page stands in a frame of that width.
-fits() {
+# Prints "WIDTH-OF-CONTENT WIDTH-OF-WINDOW TITLE IMAGES ELEMENTS-TOO-WIDE" of a page in a frame of
+# WIDTH pixels (a window cannot be as narrow as a phone). The frame holds a copy of the page that may
+# run one script, which the page itself forbids.
+measure() {
   local page=$1 width=$2
-  local probe
-  probe=$(dirname "$page")/probe.html
-  python3 - "$page" "$probe" "$width" << 'PROBE'
-import sys
-page, probe, width = sys.argv[1:]
-text = open(page, encoding='utf-8').read()
-# The copy may run this one script; the page forbids all.
-text = text.replace("default-src &#39;none&#39;;", "default-src &#39;none&#39;; script-src &#39;unsafe-inline&#39;;")
-script = '''<script>addEventListener("load", () => {
-const root = document.documentElement;
-const wide = [...document.querySelectorAll("main *")].filter((e) => {
-  if (e.closest(".sheet") || e.closest("svg")) return false;
-  return e.getBoundingClientRect().right > innerWidth + 1; });
-root.setAttribute("data-probe", root.scrollWidth + " " + innerWidth + " " + document.title + " " +
-  document.querySelectorAll("img, iframe").length + " " + wide.map((e) => e.className || e.tagName).slice(0, 5));
-});</script>'''
-open(probe, 'w', encoding='utf-8').write(text.replace('</body>', script + '</body>'))
+  python3 - "$page" "$width" << 'PROBE'
+import pathlib, sys
+page, width = pathlib.Path(sys.argv[1]), sys.argv[2]
+text = page.read_text(encoding='utf-8')
+policy = "default-src &#39;none&#39;;"
+assert policy in text and '</body>' in text
+text = text.replace(policy, policy + " script-src &#39;unsafe-inline&#39;;")
+script = """<script>addEventListener("load", () => {
+const wide = [...document.querySelectorAll("main *")].filter((element) =>
+  !element.parentElement.closest(".sheet, svg") &&
+  element.getBoundingClientRect().right > innerWidth + 1);
+parent.postMessage([document.documentElement.scrollWidth, innerWidth, document.title,
+  document.querySelectorAll("img, iframe, link, object").length,
+  wide.map((element) => element.tagName + "." + element.getAttribute("class")).slice(0, 5)].join(" "), "*");
+});</script>"""
+page.with_name('probe.html').write_text(text.replace('</body>', script + '</body>'), encoding='utf-8')
+page.with_name('frame.html').write_text(f"""<!DOCTYPE html><html><body style="margin:0"><script>
+addEventListener("message", (event) => document.documentElement.setAttribute("data-probe", event.data));
+</script><iframe src="probe.html" style="border:0;width:{width}px;height:900px"></iframe></body></html>""")
 PROBE
-  browse "$probe" --window-size="$width,900" --dump-dom > "$temporary/dom"
-  grep -o 'data-probe="[^"]*"' "$temporary/dom" | head -1
+  browse "$(dirname "$page")/frame.html" --window-size=1400,1000 --dump-dom > "$temporary/dom"
+  sed -nE 's/.*<html data-probe="([^"]*)".*/\1/p' "$temporary/dom"
 }
 
 expect_fits() {  # PAGE WIDTH
-  local said inner outer
-  said=$(fits "$1" "$2")
-  outer=$(sed -E 's/^data-probe="([0-9]+) .*/\1/' <<< "$said")
-  inner=$(sed -E 's/^data-probe="[0-9]+ ([0-9]+) .*/\1/' <<< "$said")
-  if ! [[ $outer =~ ^[0-9]+$ && $inner =~ ^[0-9]+$ ]] || ((outer > inner)); then
-    fail "$1: wider than a window of $2 pixels: $said"
+  local said content window rest
+  said=$(measure "$1" "$2")
+  read -r content window rest <<< "$said"
+  if ! [[ $content =~ ^[0-9]+$ && $window == "$2" ]]; then
+    fail "$1: could not be measured: '$said'"
+  elif ((content > window)); then
+    fail "$1: wider than $2 pixels: $said"
   fi
-  if [[ $said == *broken* ]]; then fail "$1: a script of a record ran"; fi
+  if [[ $rest == *broken* ]]; then fail "$1: a script of a record ran"; fi
+  if [[ $rest != *" 0 " && $rest != *" 0" ]]; then fail "$1: pictures of records, or too wide: $rest"; fi
 }
 
 screenshots() {  # NAME PAGE
-  local mode
+  local mode scheme=1
+  printf '<!DOCTYPE html><body style="margin:0"><iframe src="report.html" style="border:0;width:390px;height:3000px"></iframe>' \
+    > "$(dirname "$2")/phone.html"
   for mode in light dark; do
-    local scheme=()
-    if [[ $mode == dark ]]; then scheme=(--force-dark-mode --blink-settings=preferredColorScheme=0); fi
-    if [[ $mode == light ]]; then scheme=(--blink-settings=preferredColorScheme=1); fi
-    browse "$2" "${scheme[@]}" --window-size=1280,2400 --screenshot="$keep/$1-$mode.png"
-    browse "$2" "${scheme[@]}" --window-size=500,2400 --screenshot="$keep/$1-$mode-phone.png"
-    for picture in "$keep/$1-$mode.png" "$keep/$1-$mode-phone.png"; do
-      if [[ ! -s $picture ]]; then fail "$picture: no picture"; fi
-    done
+    if [[ $mode == dark ]]; then scheme=0; fi
+    browse "$2" --blink-settings=preferredColorScheme=$scheme --window-size=1280,3000 \
+      --screenshot="$keep/$1-$mode.png"
+    browse "$(dirname "$2")/phone.html" --blink-settings=preferredColorScheme=$scheme \
+      --window-size=500,3000 --screenshot="$keep/$1-$mode-phone.png"
   done
 }
 
-python3 tests/support/make_evaluated_run.py "$temporary/runs/plain" --samples 24
-python3 tests/support/make_evaluated_run.py "$temporary/runs/routed" --samples 24 --seed 2 --gain 0.04
+python3 tests/support/make_evaluated_run.py "$temporary/runs/plain" --samples 8
+python3 tests/support/make_evaluated_run.py "$temporary/runs/routed" --samples 8 --seed 2 --gain 0.04
 mkdir -p "$temporary/runs/young" "$temporary/runs/wide"
 printf '{"step":1,"loss":2.5,"tokens":10}\n' > "$temporary/runs/young/metrics.jsonl"
 python3 - "$temporary/runs/wide/results.json" << 'WIDE'
@@ -104,9 +108,22 @@ for name in one both young wide; do
   page=$(cd "$keep/$name" && pwd)/report.html
   size=$(stat -c %s "$page")
   if ((size > 10000000)); then fail "$name: a page of $size bytes"; fi
-  if [[ $name == one ]]; then screenshots "$name" "$page"; fi
-  expect_fits "$page" 500
-  if [[ $name == one || -n ${2:-} ]]; then expect_fits "$page" 1280; fi
+  browse "$page" --dump-dom > "$temporary/dom"
+  if ! grep -q '</html>' "$temporary/dom"; then fail "$name: the page did not load"; fi
+  expect_fits "$page" 390
+  if [[ $name == one ]]; then expect_fits "$page" 1280; fi
+  if [[ -n ${2:-} ]]; then screenshots "$name" "$page"; fi
 done
+
+# The test can tell: a page with an error on its console, and one that is too wide.
+sed 's|</main>|<div style="width:2000px">wide</div></main>|' "$keep/young/report.html" > "$keep/young/bad.html"
+said=$(measure "$keep/young/bad.html" 390)
+if [[ $said != 20* ]]; then fail "a page that is too wide goes unnoticed: $said"; fi
+if (fail() { exit 1; }
+    sed "s|default-src|img-src|; s|</main>|<script>console.error('seen')</script></main>|" \
+      "$keep/young/report.html" > "$keep/young/bad.html"
+    browse "$keep/young/bad.html" --dump-dom) > /dev/null; then
+  fail "a message on the console goes unnoticed"
+fi
 echo "report_page: $failures failed"
 ((failures == 0))
