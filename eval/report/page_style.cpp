@@ -8,15 +8,15 @@ std::string_view page_style() {
   color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1c1e21; --muted: #5f646c; --line: #e3e0d8;
   --grid: #edebe4; --wash: #f3f1ea;
-  --cn: #3f4a5c; --c0: #1f55d8; --c1: #0e6f53; --c2: #b04a10; --c3: #82158a; --c4: #85834c;
-  --c5: #6c8f10; --c6: #cf4f75; --c7: #2690b0; --c8: #583421; --c9: #6c79e0;
+  --cn: #3f4a5c; --c0: #3165d9; --c1: #15755b; --c2: #942e10; --c3: #851786; --c4: #837e49;
+  --c5: #61981e; --c6: #ed598e; --c7: #3995c4; --c8: #5c3124; --c9: #191be1;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --card: #1c1f23; --ink: #e8e6e1; --muted: #a2a7ae; --line: #30343a;
     --grid: #272b30; --wash: #22262b;
-    --cn: #c3cad6; --c0: #5c9df0; --c1: #49dba0; --c2: #ee6a36; --c3: #c268c8; --c4: #9a8a60;
-    --c5: #cdd42a; --c6: #ec5598; --c7: #35c2e6; --c8: #e6a75d; --c9: #8a8ef5;
+    --cn: #c3cad6; --c0: #5894e8; --c1: #87f2ba; --c2: #e6731f; --c3: #b44fa8; --c4: #88774e;
+    --c5: #d9de4f; --c6: #d57f99; --c7: #1bc0e6; --c8: #eac47e; --c9: #6d68eb;
   }
 }
 * { box-sizing: border-box; }
