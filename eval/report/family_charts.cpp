@@ -15,7 +15,8 @@ namespace {
 std::string unit_note(const FamilyCurves& family) {
   const std::string what = family.metric.empty() ? "score" : metric_label(family.metric);
   const std::string unit = family.fractions ? what + ", %" : what;
-  return family.tasks == 1 ? unit : fmt::format("{}, mean of {} tasks", unit, family.tasks);
+  return family.tasks == 1 ? family.only_task + ", " + unit
+                           : fmt::format("{}, mean of {} tasks", unit, family.tasks);
 }
 
 Chart empty_chart(const FamilyCurves& family, const std::string& against) {
@@ -25,6 +26,7 @@ Chart empty_chart(const FamilyCurves& family, const std::string& against) {
   chart.legend = true;
   chart.plot.description = chart.title + " by " + against + ", one line a method";
   chart.plot.x.label = against;
+  chart.plot.x.margin = 0.04;
   chart.plot.y.percent = family.fractions;
   if (family.fractions) chart.plot.y.low = 0;
   return chart;

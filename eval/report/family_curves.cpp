@@ -85,6 +85,7 @@ std::optional<FamilyCurves> curves_of(const RunComparison& comparison, Family fa
   FamilyCurves result;
   result.family = family;
   result.tasks = tasks.size();
+  if (tasks.size() == 1) result.only_task = tasks.front().task;
   result.metric = tasks.front().metric;
   for (const TaskRows& task : tasks) {
     if (task.metric != result.metric) result.metric.clear();

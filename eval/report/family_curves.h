@@ -26,6 +26,7 @@ struct FamilyCurves {
   Family family = Family::other;
   std::string metric;  // of all its tasks; empty: they differ
   std::size_t tasks = 0;
+  std::string only_task;   // where it is one; else empty
   bool fractions = false;  // all values are between 0 and 1, greater is better
   std::vector<MethodCurve> curves;
 };

@@ -41,6 +41,7 @@ Chart gold_chart(const RunComparison& comparison, const std::string& task,
   chart.plot.description = "Score by gold position, " + task;
   chart.plot.x.label = "gold document";
   chart.plot.x.whole = true;
+  chart.plot.x.margin = 0.03;
   chart.plot.y.low = 0;
   chart.plot.y.percent = true;
   for (const auto& [key, samples] : methods) {
@@ -118,6 +119,7 @@ std::vector<Chart> latency_charts(const RunComparison& comparison, double ratio)
   chart.plot.description = "Seconds a sample by tokens of the prompt, one curve a method";
   chart.plot.x.label = "tokens of the prompt";
   chart.plot.x.scale = Scale::log;
+  chart.plot.x.margin = 0.03;
   chart.plot.y.scale = Scale::log;
   for (const auto& [key, bins] : methods) {
     PlotSeries series = series_of(comparison, key);

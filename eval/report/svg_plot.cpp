@@ -59,7 +59,7 @@ class Renderer {
             plot_.width / 2, plot_.height / 2);
       return out_;
     }
-    const Range x_range = range(plot_.x, &Curve::x, 0.0);
+    const Range x_range = range(plot_.x, &Curve::x, plot_.x.margin);
     const Range y_range = range(plot_.y, &Curve::y, 0.05);
     frame_ = {54, plot_.y.label.empty() ? 14.0 : 26.0, plot_.width - (has_end_labels() ? 56 : 16),
               plot_.height - 42};

@@ -44,6 +44,7 @@ struct PlotAxis {
   std::optional<double> high = std::nullopt;  // the axis reaches at least this far up
   std::vector<double> ticks = {};             // where they are; empty: chosen
   bool percent = false;                       // values are fractions of 1, shown times 100
+  double margin = 0;  // of an x axis, beside the points: a share of its length
 };
 
 struct LinePlot {

@@ -87,7 +87,7 @@ TEST(Summary, ScoresOfFamiliesAtTheLowestRatio) {
   }
   const auto figures = score_figures(compare_runs({run}), 0);
   ASSERT_EQ(figures.size(), 1u);
-  EXPECT_EQ(figures[0].label, "RAG, gsa 8x");
+  EXPECT_EQ(figures[0].label, "rag.nq, gsa 8x");
   EXPECT_EQ(figures[0].value, "40.0%");
   EXPECT_EQ(figures[0].detail, "full attention 50.0%");
 }
