@@ -15,8 +15,8 @@ namespace {
 std::string unit_note(const FamilyCurves& family) {
   const std::string what = family.metric.empty() ? "score" : metric_label(family.metric);
   const std::string unit = family.fractions ? what + ", %" : what;
-  return family.tasks == 1 ? family.only_task + ", " + unit
-                           : fmt::format("{}, mean of {} tasks", unit, family.tasks);
+  if (family.tasks > 1) return fmt::format("{}, mean of {} tasks", unit, family.tasks);
+  return family.only_task == family.metric ? unit : family.only_task + ", " + unit;
 }
 
 Chart empty_chart(const FamilyCurves& family, const std::string& against) {

@@ -108,6 +108,7 @@ std::string ReportPage::render() {
   write_family_charts();
   write_needles();
   write_gold();
+  write_by_context();
   write_latency();
   write_training();
   write_coverage();

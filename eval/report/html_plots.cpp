@@ -101,6 +101,25 @@ void ReportPage::write_gold() {
   end_section();
 }
 
+void ReportPage::write_by_context() {
+  const auto all = charts_of_panels(
+      panels_, [this](double ratio) { return context_charts(comparison_, ratio); });
+  if (!any_chart(all)) return;
+  begin_section("by-context", "Language modelling by context",
+                "How well the same tokens are predicted behind ever longer contexts: what falls is "
+                "what a method draws from further back.");
+  write_ratio_choice();
+  for (std::size_t i = 0; i < panels_.size(); ++i) {
+    begin_panel(i);
+    if (!all[i].empty()) {
+      write_shared_legend(all[i]);
+      write_charts(all[i], "charts wide");
+    }
+    end_panel();
+  }
+  end_section();
+}
+
 void ReportPage::write_latency() {
   const auto all = charts_of_panels(
       panels_, [this](double ratio) { return latency_charts(comparison_, ratio); });

@@ -42,6 +42,7 @@ class ReportPage {
   void write_family_charts();
   void write_needles();
   void write_gold();
+  void write_by_context();
   void write_latency();
   void write_training();
 

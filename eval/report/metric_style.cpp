@@ -15,9 +15,8 @@ namespace {
 constexpr std::array<std::string_view, 6> kLowerIsBetter = {"loss", "bits_per_byte", "perplexity",
                                                             "nll",  "latency",       "error_rate"};
 // Numbers with a scale of their own. Metrics that are not listed are fractions of 1.
-constexpr std::array<std::string_view, 8> kPlainNumbers = {
-    "loss",    "bits_per_byte",     "perplexity", "nll",
-    "latency", "tokens_per_second", "speedup",    "count"};
+constexpr std::array<std::string_view, 7> kPlainNumbers = {
+    "loss", "bits_per_byte", "perplexity", "nll", "latency", "tokens_per_second", "speedup"};
 
 template <typename Names>
 bool contains(const Names& names, std::string_view name) {
@@ -25,7 +24,9 @@ bool contains(const Names& names, std::string_view name) {
 }
 
 // Metrics that people do not write as their names with spaces.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kLabels = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kLabels = {{
+    {"count", "count accuracy"},
+    {"retrieval", "retrieval accuracy"},
     {"f1", "F1"},
     {"em", "EM"},
     {"f1_zh", "F1"},

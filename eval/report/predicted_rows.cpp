@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 
 #include "eval/metrics/interval.h"
+#include "eval/report/task_family.h"
 
 namespace unfold::eval {
 namespace {
@@ -52,15 +54,18 @@ ResultRow row_of(const PredictionFile& file, const std::vector<double>& scores) 
 
 std::size_t complete_rows(const Predictions& predictions, std::vector<ResultRow>& rows) {
   std::multimap<Key, std::size_t> places;
+  std::set<Key> in_parts;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     places.emplace(Key(rows[i].task, rows[i].method, rows[i].ratio), i);
+    const std::string whole(group_of(rows[i].task));
+    if (!whole.empty()) in_parts.emplace(whole, rows[i].method, rows[i].ratio);
   }
   std::size_t added = 0;
   for (const PredictionFile& file : predictions.files) {
     const auto [first, last] = places.equal_range(Key(file.task, file.method, file.ratio));
     if (first == last) {
       const std::vector<double> scores = finite_scores(file);
-      if (scores.empty()) continue;
+      if (scores.empty() || in_parts.contains(Key(file.task, file.method, file.ratio))) continue;
       rows.push_back(row_of(file, scores));
       ++added;
       continue;

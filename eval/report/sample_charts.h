@@ -1,4 +1,4 @@
-// Plots of single samples: by the place of the gold document, and by the length of the context.
+// Plots by the place of the gold document, and by the length of the context.
 #pragma once
 
 #include <vector>
@@ -15,5 +15,9 @@ std::vector<Chart> gold_charts(const RunComparison& comparison, double ratio);
 // Seconds a sample by the tokens of its prompt: medians of samples of about one length, a curve a
 // method. Empty without timed samples.
 std::vector<Chart> latency_charts(const RunComparison& comparison, double ratio);
+
+// Bits per byte (else loss, else perplexity) by length of context: of tasks measured at several
+// lengths, whose rows are named TASK.LENGTH. One plot a task.
+std::vector<Chart> context_charts(const RunComparison& comparison, double ratio);
 
 }  // namespace unfold::eval

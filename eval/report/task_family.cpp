@@ -15,6 +15,10 @@ constexpr std::array<std::string_view, 11> kProbes = {
 constexpr std::array<std::string_view, 5> kLanguage = {"lambada", "perplexity", "val",
                                                        "bits_per_byte", "lm"};
 
+// Groups that are named by the heading of their table.
+constexpr std::array<std::string_view, 5> kFamilyGroups = {"longbench", "longbench_e", "rag",
+                                                           "probe", "probes"};
+
 // The name up to the first character that is not part of a word: "needle.4096" -> "needle".
 std::string_view first_word(std::string_view task) {
   return task.substr(0, task.find_first_of(".@/:-"));
@@ -69,7 +73,8 @@ std::string_view group_of(std::string_view task) {
 
 std::string_view short_task(std::string_view task) {
   const std::size_t dot = task.find('.');
-  return dot == std::string_view::npos || dot + 1 == task.size() ? task : task.substr(dot + 1);
+  if (dot == std::string_view::npos || dot + 1 == task.size()) return task;
+  return contains(kFamilyGroups, task.substr(0, dot)) ? task.substr(dot + 1) : task;
 }
 
 }  // namespace unfold::eval

@@ -20,7 +20,7 @@ std::string_view family_title(Family family);
 // The same where there is little room: "RAG".
 std::string_view short_title(Family family);
 
-// The task without the name of its group: "longbench.hotpotqa" -> "hotpotqa".
+// The task without the name of its family: "longbench.hotpotqa" -> "hotpotqa".
 std::string_view short_task(std::string_view task);
 
 // The group a task belongs to: "longbench.hotpotqa" -> "longbench"; empty when it has none. A row

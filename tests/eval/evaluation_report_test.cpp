@@ -79,6 +79,7 @@ TEST(TaskFamily, ByNameAndMetric) {
   EXPECT_EQ(family_of("mine", "bits_per_byte"), Family::language);
   EXPECT_EQ(family_of("mine", "f1"), Family::other);
   EXPECT_EQ(short_task("rag.nq"), "nq");
+  EXPECT_EQ(short_task("perplexity_by_context.1024"), "perplexity_by_context.1024");
   EXPECT_EQ(group_of("rag.nq"), "rag");
   EXPECT_EQ(group_of("rag"), "");
 }
@@ -249,6 +250,21 @@ TEST(SampleCharts, GoldPositionAndLatency) {
   ASSERT_EQ(latency.size(), 1u);
   EXPECT_EQ(latency[0].plot.series[0].curve.x, (std::vector<double>{1000, 4000}));
   EXPECT_EQ(latency[0].plot.series[0].curve.y, (std::vector<double>{2, 4}));
+}
+
+TEST(SampleCharts, BitsByContext) {
+  const RunComparison comparison =
+      compare_runs({run_of("a", {row("perplexity_by_context.4096", "gsa", 8, 0.9, "bits_per_byte"),
+                                 row("perplexity_by_context.1024", "gsa", 8, 1.1, "bits_per_byte"),
+                                 row("perplexity_by_context.1024", "gsa", 8, 2.2, "loss"),
+                                 row("perplexity_by_context.1024", "full", 1, 1.0, "bits_per_byte"),
+                                 row("longbench.17", "gsa", 8, 0.5)})});
+  const auto charts = context_charts(comparison, 8);
+  ASSERT_EQ(charts.size(), 1u);
+  ASSERT_EQ(charts[0].plot.series.size(), 2u);
+  EXPECT_EQ(charts[0].plot.series[1].curve.x, (std::vector<double>{1024, 4096}));
+  EXPECT_EQ(charts[0].plot.series[1].curve.y, (std::vector<double>{1.1, 0.9}));
+  EXPECT_EQ(context_charts(comparison, 16)[0].plot.series.size(), 1u);
 }
 
 TEST(SampleBrowser, SpreadsEvenly) {

@@ -148,6 +148,8 @@ TEST(Predictions, RowsAreMadeOfThemWhereThereAreNone) {
   rows[0].low = std::nan("");
   EXPECT_EQ(complete_rows(predictions, rows), 0u);
   EXPECT_LT(rows[0].low, 0.5) << "an interval that was missing";
+  rows[0].task = "t.1024";
+  EXPECT_EQ(complete_rows(predictions, rows), 0u) << "its rows stand under names of its parts";
 }
 
 TEST(ClipText, CutsBetweenCharacters) {

