@@ -4,6 +4,7 @@
 #include "eval/report/html_sections.h"
 #include "eval/report/metric_style.h"
 #include "eval/report/summary.h"
+#include "eval/report/text_clip.h"
 
 namespace unfold::eval {
 
@@ -101,6 +102,7 @@ void ReportPage::write_coverage() {
 }
 
 void ReportPage::write_configs() {
+  constexpr std::size_t kMostConfig = 400'000;  // bytes, of all runs together
   bool any = false;
   for (const RunRecord& run : comparison_.runs) any = any || !run.config_yaml.empty();
   if (!any) return;
@@ -112,7 +114,7 @@ void ReportPage::write_configs() {
     html_.element("summary", comparison_.several()
                                  ? fmt::format("{}: {}", comparison_.label(i), run.name)
                                  : std::string("Resolved config of the run"));
-    html_.element("pre", run.config_yaml);
+    html_.element("pre", clip_text(run.config_yaml, kMostConfig / comparison_.runs.size()));
     html_.close();
   }
   end_section();

@@ -76,7 +76,13 @@ void ReportPage::write_name(std::string_view name) {
 
 void ReportPage::write_legend(const std::vector<const PlotSeries*>& series) {
   html_.open("div", {{"class", "legend"}});
+  constexpr std::size_t kMost = 120;
   for (const PlotSeries* one : series) {
+    if (one == series[std::min(series.size(), kMost) - 1] && series.size() > kMost) {
+      html_.element("span", fmt::format("and {} more", series.size() - kMost + 1),
+                    {{"class", "soft"}});
+      break;
+    }
     html_.open("span", {{"class", "method"}});
     html_.raw(key_svg(one->color, one->shape, one->dash, true, one->markers));
     html_.element("span", one->name, {{"class", "name"}}).close();
@@ -95,6 +101,15 @@ void ReportPage::write_shared_legend(const std::vector<Chart>& charts) {
   write_legend(series);
 }
 
+void ReportPage::write_picture(const std::string& svg) {
+  if (svg.size() > picture_bytes_left_) {
+    html_.element("p", "Left out: the page would grow too large.", {{"class", "more"}});
+    return;
+  }
+  picture_bytes_left_ -= svg.size();
+  html_.raw(svg);
+}
+
 void ReportPage::write_chart(const Chart& chart, bool legend) {
   html_.open("figure").open("figcaption").element("strong", chart.title);
   if (!chart.note.empty()) {
@@ -109,7 +124,8 @@ void ReportPage::write_chart(const Chart& chart, bool legend) {
     }
     write_legend(series);
   }
-  html_.raw(render_svg(chart.plot)).close();
+  write_picture(render_svg(chart.plot));
+  html_.close();
 }
 
 void ReportPage::write_charts(const std::vector<Chart>& charts, std::string_view classes) {

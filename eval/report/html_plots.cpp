@@ -51,7 +51,9 @@ void ReportPage::write_needles() {
         html_.open("figure").open("figcaption");
         write_method(series_name(comparison_, map.method, map.run));
         html_.element("span", fmt::format("{:.1f}%", map.mean * 100), {{"class", "figure"}});
-        html_.close().raw(heat_map_svg(maps, map)).close();
+        html_.close();
+        write_picture(heat_map_svg(maps, map));
+        html_.close();
       }
       html_.close();
       if (maps.left_out > 0) {

@@ -11,7 +11,7 @@
 namespace unfold::eval {
 namespace {
 
-constexpr std::size_t kAllBytes = 3'000'000;  // of the samples of a page
+constexpr std::size_t kAllBytes = 2'500'000;  // of the samples of a page
 constexpr std::size_t kMostTasks = 300;
 
 std::string tags_text(const PredictedSample& sample) {

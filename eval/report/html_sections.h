@@ -64,6 +64,8 @@ class ReportPage {
   void end_panel();
   void write_method(std::string_view method);  // marker and name
   void write_name(std::string_view name);      // may break behind an underscore
+  // A picture, or a word that it is left out: the page has room for so many bytes of them.
+  void write_picture(const std::string& svg);
   void write_chart(const Chart& chart, bool legend);
   void write_charts(const std::vector<Chart>& charts, std::string_view classes);
   void write_legend(const std::vector<const PlotSeries*>& series);
@@ -72,6 +74,7 @@ class ReportPage {
   const RunComparison& comparison_;
   const std::vector<RatioPanel>& panels_;
   HtmlWriter html_;
+  std::size_t picture_bytes_left_ = 3'500'000;
   std::vector<std::pair<std::string, std::string>> sections_;  // id and title, for the contents
 };
 

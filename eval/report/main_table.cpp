@@ -13,7 +13,7 @@ namespace unfold::eval {
 namespace {
 
 constexpr std::size_t kMostColumns = 60;    // of a table
-constexpr std::size_t kMostCells = 20'000;  // of all tables together
+constexpr std::size_t kMostCells = 15'000;  // of all tables together
 
 struct RunRow {
   std::size_t run;

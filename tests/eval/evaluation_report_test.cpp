@@ -386,6 +386,32 @@ TEST(EvaluationReport, AnyShapeOfTableIsBounded) {
   EXPECT_TRUE(contains(core::read_text_file(files.html), "further compression ratios"));
 }
 
+TEST(EvaluationReport, PicturesAreBounded) {
+  const test::TempFolder folder;
+  for (int method = 0; method < 20; ++method) {
+    std::string lines;
+    for (int i = 0; i < 240; ++i) {
+      lines +=
+          json({{"pred", ""},
+                {"score", 0.5},
+                {"tags", {{"depth", i % 20 / 20.0}, {"context", 1000 + i / 20}, {"gold", i % 40}}}})
+              .dump() +
+          "\n";
+    }
+    for (int ratio = 2; ratio < 9; ++ratio) {
+      const std::filesystem::path place =
+          folder / fmt::format("predictions/method-{}@{}", method, ratio);
+      core::create_folder(place);
+      core::AppendFile(place / "needle.jsonl", core::AppendFile::Mode::create).append(lines);
+    }
+  }
+  core::write_file_atomically(folder / "config.yaml", "# " + std::string(2'000'000, 'x') + "\n");
+  const ReportFiles files = build_report({folder.path()});
+  EXPECT_LT(std::filesystem::file_size(files.html), 10'000'000u);
+  EXPECT_TRUE(
+      contains(core::read_text_file(files.html), "Left out: the page would grow too large"));
+}
+
 TEST(EvaluationReport, ZeroRowsAndOne) {
   const test::TempFolder folder;
   Results results;
