@@ -26,7 +26,7 @@ inline constexpr const char* kLookGroup = "Look inside";
 void add_train_command(Command app);       // train
 void add_eval_command(Command app);        // eval
 void add_generate_command(Command app);    // generate
-void add_report_command(Command app);      // report RUN
+void add_report_command(Command app);      // report RUN...
 void add_score_command(Command app);       // score
 void add_data_command(Command app);        // data train-tokenizer, tokenize, synthesize
 void add_import_command(Command app);      // import SRC

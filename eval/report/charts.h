@@ -1,10 +1,12 @@
-// The plots of a run: which curves, in which colours, on which scales.
+// The plots of a report: which curves, in which colours, on which scales.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "eval/report/run_record.h"
+#include "eval/report/run_comparison.h"
 #include "eval/report/svg_plot.h"
 
 namespace unfold::eval {
@@ -16,9 +18,19 @@ struct Chart {
   bool legend = false;  // the plot has several named series
 };
 
-// Training loss, and validation bits per byte per visibility. Empty without metrics.
-std::vector<Chart> main_charts(const RunRecord& record);
+// "gsa"; of several runs "gsa (A)".
+std::string series_name(const RunComparison& comparison, std::string_view method, std::size_t run);
+
+// Training loss, and validation bits per byte per visibility; several runs lie over each other.
+// Empty without metrics.
+std::vector<Chart> main_charts(const RunComparison& comparison);
 // Learning rate, gradient norm, throughput: smaller.
-std::vector<Chart> side_charts(const RunRecord& record);
+std::vector<Chart> side_charts(const RunComparison& comparison);
+
+// Score against compression ratio, one plot a family of tasks measured at two ratios or more. What
+// reads everything is a line across.
+std::vector<Chart> ratio_charts(const RunComparison& comparison);
+// Score against the keys that a query really read, a line through the ratios of a method.
+std::vector<Chart> attended_charts(const RunComparison& comparison);
 
 }  // namespace unfold::eval

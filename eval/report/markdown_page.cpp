@@ -6,9 +6,11 @@
 #include <cctype>
 #include <cmath>
 #include <set>
+#include <utility>
 
+#include "eval/report/charts.h"
+#include "eval/report/coverage.h"
 #include "eval/report/metric_style.h"
-#include "eval/report/result_table.h"
 #include "eval/report/summary.h"
 
 namespace unfold::eval {
@@ -16,25 +18,93 @@ namespace {
 
 constexpr std::size_t kValidationLines = 12;
 
-void write_results(const RunRecord& record, std::string& out) {
-  out += "\n## Results\n\n";
-  if (!record.results || record.results->rows.empty()) {
-    out += record.results ? "The evaluation has no rows.\n" : "Not evaluated yet.\n";
+std::string cell_text(const TableCell& cell) {
+  if (!cell.row) return "";
+  const ResultRow& row = *cell.row;
+  const std::string value = format_metric(row.metric, row.value);
+  std::string text = cell.best              ? "**" + value + "**"
+                     : cell.best_compressed ? "_" + value + "_"
+                                            : value;
+  const std::string interval = format_interval(row.metric, row.low, row.high);
+  if (!interval.empty()) text += " " + escape_markdown(interval);
+  if (cell.versus && cell.versus->significant()) {
+    const bool better = (cell.versus->difference > 0) != lower_is_better(row.metric);
+    text += better ? " \u25b2" : " \u25bc";
+  }
+  return text;
+}
+
+void write_table(const RunComparison& comparison, const FamilyTable& table, std::string& out) {
+  out += fmt::format("\n### {}\n\n| task | metric |", family_title(table.family));
+  for (const TableColumn& column : table.columns) {
+    out += " " + escape_markdown(series_name(comparison, column.method, column.run)) + " |";
+  }
+  out += "\n|---|---|";
+  for (std::size_t i = 0; i < table.columns.size(); ++i) out += "---:|";
+  out += "\n";
+  for (const TableLine& line : table.lines) {
+    out += fmt::format("| {} | {} |", escape_markdown(line.task),
+                       escape_markdown(metric_label(line.metric)));
+    for (const TableCell& cell : line.cells) out += " " + cell_text(cell) + " |";
+    out += "\n";
+  }
+  if (table.lines_left_out + table.columns_left_out > 0) {
+    out += fmt::format("\n{} further lines and {} further columns are in report.csv only.\n",
+                       table.lines_left_out, table.columns_left_out);
+  }
+}
+
+void write_results(const RunComparison& comparison, const std::vector<RatioPanel>& panels,
+                   std::string& out) {
+  if (!comparison.evaluated()) {
+    const bool evaluated =
+        std::any_of(comparison.runs.begin(), comparison.runs.end(),
+                    [](const RunRecord& run) { return run.results.has_value(); });
+    out += "\n## Results\n\n";
+    out += evaluated ? "The evaluation has no rows.\n" : "Not evaluated yet.\n";
     return;
   }
-  out += "Bold: the best value of a task. Keys: mean number of keys a query reads.\n\n";
-  out += "| task | metric | method | value | 95% interval | keys | ratio | n |\n";
-  out += "|---|---|---|---:|---|---:|---:|---:|\n";
-  for (const ResultBlock& block : group_results(record.results->rows)) {
-    for (const ResultEntry& entry : block.entries) {
-      const ResultRow& row = entry.row;
-      const std::string value = format_metric(row.metric, row.value);
-      out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", escape_markdown(row.task),
-                         escape_markdown(metric_label(row.metric)), escape_markdown(row.method),
-                         entry.best ? "**" + value + "**" : value,
-                         escape_markdown(format_interval(row.metric, row.low, row.high)),
-                         format_keys(row.attended), format_ratio(row.ratio), row.n);
+  out +=
+      "\n## Results\n\n"
+      "Bold: the best of a line; where that is full attention, the best of the others is in "
+      "italics. Brackets: 95% interval.\n";
+  for (const RatioPanel& panel : panels) {
+    if (panel.reference.empty()) continue;
+    out += fmt::format(
+        "\u25b2 \u25bc: above or below {} on the same samples, p < 0.05 (two-sided "
+        "paired permutation test, adjusted after Holm for the methods of the "
+        "line).\n",
+        panel.reference);
+    break;
+  }
+  for (const RatioPanel& panel : panels) {
+    if (panels.size() > 1) out += fmt::format("\n## Compression {}\n", format_ratio(panel.ratio));
+    for (const FamilyTable& table : panel.tables) write_table(comparison, table, out);
+  }
+}
+
+void write_coverage(const RunComparison& comparison, std::string& out) {
+  constexpr std::size_t kMostRows = 300;
+  std::vector<MethodCoverage> methods = method_coverage(comparison);
+  if (!methods.empty()) {
+    out +=
+        "\n## Samples and speed\n\n"
+        "| method | ratio | tasks | samples | skipped | keys | samples/s |\n"
+        "|---|---:|---:|---:|---:|---:|---:|\n";
+    if (methods.size() > kMostRows) methods.resize(kMostRows);
+    for (const MethodCoverage& one : methods) {
+      out += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n",
+                         escape_markdown(series_name(comparison, one.method, one.run)),
+                         format_ratio(one.ratio), one.tasks, one.samples, one.skipped,
+                         format_keys(one.attended),
+                         one.samples_per_second > 0 ? format_number(one.samples_per_second) : "-");
     }
+  }
+  for (const SkippedTask& task : skipped_tasks(comparison)) {
+    out += fmt::format("\n{}: {} bad records skipped.\n", escape_markdown(task.task), task.skipped);
+  }
+  for (const std::string& note : reading_notes(comparison)) {
+    out += "\n" + escape_markdown(note) + "\n";
   }
 }
 
@@ -127,17 +197,24 @@ std::string escape_markdown(std::string_view text) {
   return safe;
 }
 
-std::string markdown_page(const RunRecord& record) {
-  std::string out = "# " + escape_markdown(record.name) + "\n\n";
-  out += escape_markdown(summary_text(record)) + "\n";
-  const std::vector<KeyFigure> figures = key_figures(record);
-  if (!figures.empty()) {
-    out += "\n| figure | value | |\n|---|---:|---|\n";
-    for (const KeyFigure& figure : figures) {
-      out += fmt::format("| {} | {} | {} |\n", figure.label, figure.value, figure.detail);
-    }
+namespace {
+
+void write_summary(const RunComparison& comparison, std::size_t run, std::string& out) {
+  const RunRecord& record = comparison.runs[run];
+  out += "\n" + escape_markdown(summary_text(record)) + "\n";
+  std::vector<KeyFigure> figures = score_figures(comparison, run);
+  for (KeyFigure& figure : key_figures(record)) figures.push_back(std::move(figure));
+  if (figures.empty()) return;
+  out += "\n| figure | value | |\n|---|---:|---|\n";
+  for (const KeyFigure& figure : figures) {
+    out += fmt::format("| {} | {} | {} |\n", escape_markdown(figure.label), figure.value,
+                       escape_markdown(figure.detail));
   }
-  write_results(record, out);
+}
+
+// What stands behind the tables, of one run.
+void write_run(const RunRecord& record, bool several, std::string& out) {
+  if (several) out += "\n# " + escape_markdown(record.name) + "\n";
   write_validation(record, out);
   const std::vector<MethodNote> notes = method_notes(record);
   if (!notes.empty()) out += "\n## What each method reads\n\n";
@@ -149,6 +226,26 @@ std::string markdown_page(const RunRecord& record) {
     out += fmt::format("\nUnfold {}, {}\n", escape_markdown(record.results->version),
                        escape_markdown(record.results->compiler));
   }
+}
+
+}  // namespace
+
+std::string markdown_page(const RunComparison& comparison, const std::vector<RatioPanel>& panels) {
+  std::string out;
+  if (comparison.several()) {
+    out += fmt::format("# {} runs side by side\n", comparison.runs.size());
+    for (std::size_t i = 0; i < comparison.runs.size(); ++i) {
+      out += fmt::format("\n## {}: {}\n", comparison.label(i),
+                         escape_markdown(comparison.runs[i].name));
+      write_summary(comparison, i, out);
+    }
+  } else {
+    out += "# " + escape_markdown(comparison.runs[0].name) + "\n";
+    write_summary(comparison, 0, out);
+  }
+  write_results(comparison, panels, out);
+  write_coverage(comparison, out);
+  for (const RunRecord& run : comparison.runs) write_run(run, comparison.several(), out);
   return out;
 }
 

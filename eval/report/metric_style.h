@@ -9,12 +9,18 @@ namespace unfold::eval {
 // loss, bits_per_byte, perplexity and their like; every other metric counts upwards.
 bool lower_is_better(std::string_view metric);
 
-// "bits_per_byte" -> "bits per byte".
+// "bits_per_byte" -> "bits per byte", "rouge_l" -> "Rouge-L".
 std::string metric_label(std::string_view metric);
 
 // A value of the metric: percent for fractions ("96.5%"), four significant digits else ("2.134").
 // "-" when it is not finite.
 std::string format_metric(std::string_view metric, double value);
+
+// Whether format_metric() writes the value as a percentage.
+bool shown_as_percent(std::string_view metric, double value);
+
+// As format_metric(), without the percent sign: for columns that say so above ("96.5", "2.134").
+std::string format_score(std::string_view metric, double value);
 
 // "[1.912, 2.004]", "[91.2%, 98.0%]"; empty when an end is not finite.
 std::string format_interval(std::string_view metric, double low, double high);

@@ -8,15 +8,15 @@ std::string_view page_style() {
   color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1c1e21; --muted: #5f646c; --line: #e3e0d8;
   --grid: #edebe4; --wash: #f3f1ea;
-  --cn: #3f4a5c; --c0: #0a6a9c; --c1: #b0500f; --c2: #4d7a1c; --c3: #85459f; --c4: #a3374e;
-  --c5: #6a6250;
+  --cn: #3f4a5c; --c0: #3165d9; --c1: #15755b; --c2: #942e10; --c3: #851786; --c4: #837e49;
+  --c5: #61981e; --c6: #ed598e; --c7: #3995c4; --c8: #5c3124; --c9: #191be1;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --card: #1c1f23; --ink: #e8e6e1; --muted: #a2a7ae; --line: #30343a;
     --grid: #272b30; --wash: #22262b;
-    --cn: #c3cad6; --c0: #5cb6e6; --c1: #f0995a; --c2: #a3cc68; --c3: #cf9de6; --c4: #f08a9d;
-    --c5: #c8bda4;
+    --cn: #c3cad6; --c0: #5894e8; --c1: #87f2ba; --c2: #e6731f; --c3: #b44fa8; --c4: #88774e;
+    --c5: #d9de4f; --c6: #d57f99; --c7: #1bc0e6; --c8: #eac47e; --c9: #6d68eb;
   }
 }
 * { box-sizing: border-box; }
@@ -38,7 +38,7 @@ h1 {
 .lede { margin: 0; max-width: 68ch; font-size: 1.06rem; color: var(--ink); }
 h2 { margin: 2.75rem 0 .9rem; font-size: 1.22rem; letter-spacing: -.01em; font-weight: 650; }
 .caption { margin: -.55rem 0 1rem; color: var(--muted); font-size: .92rem; max-width: 72ch; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(168px, 1fr)); gap: .8rem; }
+.cards { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(max(150px, (100% - (var(--columns) - 1) * .8rem) / var(--columns)), 1fr)); }
 .card, figure, .sheet {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px;
 }
@@ -75,22 +75,27 @@ td b { font-weight: 700; }
 .strip circle { fill: currentColor; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: .8rem; }
 .side figcaption .soft { flex-basis: 100%; }
-.charts.side { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); margin-top: .8rem; }
+.charts.side { grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); margin-top: .8rem; }
 figure { display: flex; flex-direction: column; margin: 0; padding: 1rem 1.1rem .7rem; min-width: 0; }
 figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .6rem; margin-bottom: .45rem; }
 figcaption strong { font-size: 1rem; font-weight: 640; }
 figcaption .soft { font-size: .86rem; }
-.legend { margin-left: auto; display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .86rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; margin-bottom: .7rem; font-size: .88rem; }
+figure .legend { margin: -.15rem 0 .35rem; }
+.method { display: inline-flex; align-items: center; gap: .4rem; }
+.key { flex: none; overflow: visible; }
+.line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.dash1 { stroke-dasharray: 7 4; } .dash2 { stroke-dasharray: 1.5 4; } .dash3 { stroke-dasharray: 8 3 1.5 3; }
+.dot { fill: var(--card); stroke: currentColor; stroke-width: 1.8; }
 .plot { display: block; margin-top: auto; width: 100%; height: auto; overflow: visible; }
 .plot text { font-size: 12.5px; fill: var(--muted); font-variant-numeric: tabular-nums; }
 .plot .grid { stroke: var(--grid); stroke-width: 1; }
 .plot .frame { stroke: var(--line); stroke-width: 1; }
-.plot .line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .plot .faint { stroke-width: 1; opacity: .32; }
-.plot .dot { fill: var(--card); stroke: currentColor; stroke-width: 1.8; }
 .plot .end-label { fill: currentColor; font-weight: 650; }
 .cn { color: var(--cn); } .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
-.c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); }
+.c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); }
+.c7 { color: var(--c7); } .c8 { color: var(--c8); } .c9 { color: var(--c9); }
 .name { color: var(--ink); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .45rem 1.4rem; margin: 0; }
 dt { font-weight: 600; } dd { margin: 0; max-width: 72ch; }

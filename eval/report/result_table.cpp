@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "eval/report/metric_style.h"
 
@@ -24,13 +27,11 @@ void mark_best(ResultBlock& block) {
 
 std::vector<ResultBlock> group_results(const std::vector<ResultRow>& rows) {
   std::vector<ResultBlock> blocks;
+  std::map<std::pair<std::string_view, std::string_view>, std::size_t> places;
   for (const ResultRow& row : rows) {
-    const auto found = std::find_if(blocks.begin(), blocks.end(), [&row](const ResultBlock& block) {
-      return block.task == row.task && block.metric == row.metric;
-    });
-    ResultBlock& block =
-        found != blocks.end() ? *found : blocks.emplace_back(ResultBlock{row.task, row.metric, {}});
-    block.entries.push_back({row, false});
+    const auto [place, added] = places.try_emplace({row.task, row.metric}, blocks.size());
+    if (added) blocks.push_back({row.task, row.metric, {}});
+    blocks[place->second].entries.push_back({row, false});
   }
   for (ResultBlock& block : blocks) mark_best(block);
   return blocks;

@@ -9,6 +9,7 @@
 
 #include "core/text_format.h"
 #include "eval/report/curves.h"
+#include "eval/report/family_curves.h"
 #include "eval/report/metric_style.h"
 
 namespace unfold::eval {
@@ -43,13 +44,20 @@ std::optional<double> final_bits(const RunRecord& record, const std::string& vis
   return std::nullopt;
 }
 
-// Mean keys a query reads under a method, over its tasks.
+// Mean keys a query reads under a method at its lowest ratio, over its tasks.
 std::optional<double> attended_keys(const RunRecord& record, const std::string& method) {
   if (!record.results) return std::nullopt;
+  double lowest = INFINITY;
   double sum = 0;
   int count = 0;
   for (const ResultRow& row : record.results->rows) {
     if (row.method != method || !(row.attended > 0) || !std::isfinite(row.attended)) continue;
+    if (row.ratio > lowest) continue;
+    if (row.ratio < lowest) {
+      lowest = row.ratio;
+      sum = 0;
+      count = 0;
+    }
     sum += row.attended;
     ++count;
   }
@@ -260,6 +268,33 @@ std::vector<KeyFigure> key_figures(const RunRecord& record) {
     figures.push_back(
         {"Tokens per second", core::format_count(*speed),
          fmt::format("{} of training", core::format_duration(history.train_seconds))});
+  }
+  return figures;
+}
+
+std::vector<KeyFigure> score_figures(const RunComparison& comparison, std::size_t run) {
+  std::vector<KeyFigure> figures;
+  for (const FamilyCurves& family : family_curves(comparison)) {
+    if (!family.fractions) continue;
+    const RatioPoint* full = nullptr;
+    const RatioPoint* cheap = nullptr;
+    std::string method;
+    for (const MethodCurve& curve : family.curves) {
+      if (curve.run != run) continue;
+      if (curve.method == "full") full = &curve.points.front();
+      // In the order of the palette: gsa before h_gsa.
+      if (!cheap && (curve.method == "gsa" || curve.method == "h_gsa")) {
+        cheap = &curve.points.front();
+        method = curve.method;
+      }
+    }
+    if (!full || !cheap) continue;
+    figures.push_back({fmt::format("{}, {} {}",
+                                   family.tasks == 1 ? std::string_view(family.only_task)
+                                                     : short_title(family.family),
+                                   method, format_ratio(cheap->ratio)),
+                       fmt::format("{:.1f}%", cheap->value * 100),
+                       fmt::format("full attention {:.1f}%", full->value * 100)});
   }
   return figures;
 }

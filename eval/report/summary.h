@@ -1,10 +1,11 @@
 // The facts and sentences that open every form of a report.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
-#include "eval/report/run_record.h"
+#include "eval/report/run_comparison.h"
 
 namespace unfold::eval {
 
@@ -19,6 +20,10 @@ struct KeyFigure {
 std::string summary_text(const RunRecord& record);
 
 std::vector<KeyFigure> key_figures(const RunRecord& record);
+
+// The scores of a run on families of tasks (LongBench, RAG, probes), unfolding at its lowest ratio
+// beside full attention; only where both were measured.
+std::vector<KeyFigure> score_figures(const RunComparison& comparison, std::size_t run);
 
 // What each method of the run saw, in one sentence; methods without a description are left out.
 struct MethodNote {

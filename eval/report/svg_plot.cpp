@@ -13,6 +13,7 @@ namespace unfold::eval {
 namespace {
 
 constexpr double kLabelHeight = 17;  // between the baselines of stacked labels
+constexpr double kMarkerRadius = 3.6;
 
 // Maps values of one axis to positions on the picture.
 class Mapping {
@@ -58,9 +59,10 @@ class Renderer {
             plot_.width / 2, plot_.height / 2);
       return out_;
     }
-    const Range x_range = range(plot_.x, &Curve::x, 0.0);
+    const Range x_range = range(plot_.x, &Curve::x, plot_.x.margin);
     const Range y_range = range(plot_.y, &Curve::y, 0.05);
-    frame_ = {54, 14, plot_.width - (has_end_labels() ? 56 : 16), plot_.height - 42};
+    frame_ = {54, plot_.y.label.empty() ? 14.0 : 26.0, plot_.width - (has_end_labels() ? 56 : 16),
+              plot_.height - 42};
     const Mapping x(x_range, plot_.x.scale, frame_.left, frame_.right);
     const Mapping y(y_range, plot_.y.scale, frame_.bottom, frame_.top);
     draw_axes(x_range, y_range, x, y);
@@ -103,12 +105,27 @@ class Renderer {
     }
     Range result = range_of(all, axis.scale, margin);
     if (axis.low && *axis.low < result.high) result.low = *axis.low;
+    if (axis.high && *axis.high > result.low) result.high = std::max(*axis.high, result.high);
     return result;
   }
 
+  static std::vector<double> ticks_of(const PlotAxis& axis, const Range& range, int wanted) {
+    if (axis.ticks.empty()) return make_ticks(range, axis.scale, wanted);
+    std::vector<double> ticks = axis.ticks;
+    std::erase_if(ticks, [&](double tick) { return tick < range.low || tick > range.high; });
+    return ticks;
+  }
+
+  static std::vector<std::string> labels_of(const PlotAxis& axis, std::vector<double> ticks) {
+    if (axis.percent) {
+      for (double& tick : ticks) tick *= 100;
+    }
+    return tick_labels(ticks, axis.scale);
+  }
+
   void draw_axes(const Range& x_range, const Range& y_range, const Mapping& x, const Mapping& y) {
-    const auto y_ticks = make_ticks(y_range, plot_.y.scale, plot_.height > 240 ? 5 : 4);
-    const auto y_labels = tick_labels(y_ticks, plot_.y.scale);
+    const auto y_ticks = ticks_of(plot_.y, y_range, plot_.height > 240 ? 5 : 4);
+    const auto y_labels = labels_of(plot_.y, y_ticks);
     for (std::size_t i = 0; i < y_ticks.size(); ++i) {
       const double at = y(y_ticks[i]);
       write(R"(<line class="grid" x1="{:g}" x2="{:g}" y1="{:.1f}" y2="{:.1f}"/>)", frame_.left,
@@ -116,11 +133,11 @@ class Renderer {
       write(R"(<text class="tick" x="{:g}" y="{:.1f}" text-anchor="end">{}</text>)",
             frame_.left - 8, at + 4, y_labels[i]);
     }
-    auto x_ticks = make_ticks(x_range, plot_.x.scale, plot_.width > 440 ? 6 : 4);
+    auto x_ticks = ticks_of(plot_.x, x_range, plot_.width > 440 ? 6 : 4);
     if (plot_.x.whole) {
       std::erase_if(x_ticks, [](double tick) { return tick != std::round(tick); });
     }
-    const auto x_labels = tick_labels(x_ticks, plot_.x.scale);
+    const auto x_labels = labels_of(plot_.x, x_ticks);
     for (std::size_t i = 0; i < x_ticks.size(); ++i) {
       const double at = x(x_ticks[i]);
       write(R"(<line class="frame" x1="{0:.1f}" x2="{0:.1f}" y1="{1:g}" y2="{2:g}"/>)", at,
@@ -132,6 +149,9 @@ class Renderer {
           frame_.right, frame_.bottom, frame_.bottom);
     write(R"(<text class="axis-label" x="{:g}" y="{:g}" text-anchor="middle">{}</text>)",
           (frame_.left + frame_.right) / 2, plot_.height - 6, escape_html(plot_.x.label));
+    if (!plot_.y.label.empty()) {
+      write(R"(<text class="axis-label" x="4" y="11">{}</text>)", escape_html(plot_.y.label));
+    }
   }
 
   void draw_series(const PlotSeries& series, const Mapping& x, const Mapping& y) {
@@ -151,23 +171,29 @@ class Renderer {
       last = i;
     }
     if (last == curve.size()) return;
-    write(R"(<path class="line {}{}" d="{}"/>)", color, series.faint ? " faint" : "", path);
-    // A point between two gaps has no line, so it needs a dot to be seen at all.
+    std::string classes = color;
+    if (series.faint) classes += " faint";
+    if (series.dash % kDashes > 0) classes += fmt::format(" dash{}", series.dash % kDashes);
+    write(R"(<path class="line {}" d="{}"/>)", classes, path);
+    // A point between two gaps has no line, so it needs a marker to be seen at all.
     for (std::size_t i = 0; i < curve.size(); ++i) {
       if (!point_drawable(curve, i)) continue;
       const bool alone = (i == 0 || !point_drawable(curve, i - 1)) &&
                          (i + 1 == curve.size() || !point_drawable(curve, i + 1));
       if (!series.markers && !alone) continue;
-      write(
-          R"(<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}: {} at {} {:g}</title>)"
-          R"(</circle>)",
-          color, x(curve.x[i]), y(curve.y[i]), escape_html(series.name), format_number(curve.y[i]),
-          escape_html(plot_.x.label), curve.x[i]);
+      out_ += marker_svg(series.shape, x(curve.x[i]), y(curve.y[i]), kMarkerRadius, color,
+                         "<title>" + escape_html(note(series, i)) + "</title>");
     }
     if (series.end_label) {
       labels_.push_back(
           {x(curve.x[last]) + 7, y(curve.y[last]) + 4, format_number(curve.y[last]), series.color});
     }
+  }
+
+  std::string note(const PlotSeries& series, std::size_t point) const {
+    if (point < series.notes.size()) return series.notes[point];
+    return fmt::format("{}: {} at {} {:g}", series.name, format_number(series.curve.y[point]),
+                       plot_.x.label, series.curve.x[point]);
   }
 
   // Labels that would overlap are pushed apart downwards, then back up from the bottom edge.

@@ -60,6 +60,8 @@ if(UNFOLD_WITH_MPI AND NOT UNFOLD_SANITIZE)
 endif()
 unfold_house_test(loss_curves tests/house/loss_curves_test.sh $<TARGET_FILE:unfold>)
 set_tests_properties(house.loss_curves PROPERTIES SKIP_RETURN_CODE 77)  # without PyTorch
+unfold_house_test(report_page tests/house/report_page_test.sh $<TARGET_FILE:unfold>)
+set_tests_properties(house.report_page PROPERTIES SKIP_RETURN_CODE 77)  # without chromium
 if(UNFOLD_HEADER_CHECK)
   unfold_house_test(header_check tests/house/header_check_test.sh ${CMAKE_COMMAND}
                     ${CMAKE_CXX_COMPILER})

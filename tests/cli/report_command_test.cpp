@@ -37,12 +37,29 @@ TEST(ReportCommand, PrintsThePathsItWrote) {
   const std::string run = folder.path().string();
   Outcome outcome = run_report(run);
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_EQ(outcome.output, run + "/report.html\n" + run + "/report.md\n" + run + "/report.json\n");
+  EXPECT_EQ(outcome.output, run + "/report.html\n" + run + "/report.md\n" + run + "/report.csv\n" + run +
+                                "/report.json\n");
   EXPECT_NE(core::read_text_file(folder / "report.html").find("2.500"), std::string::npos);
 
   outcome = run_report(run + " --out " + run + "/elsewhere");
   EXPECT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_TRUE(std::filesystem::exists(folder / "elsewhere/report.md"));
+}
+
+TEST(ReportCommand, SeveralRunsNeedAFolder) {
+  const test::TempFolder folder;
+  for (const char* run : {"a", "b"}) {
+    std::filesystem::create_directories(folder / run);
+    core::write_file_atomically(folder / (std::string(run) + "/metrics.jsonl"),
+                                "{\"step\":1,\"loss\":2.5,\"tokens\":10}\n");
+  }
+  const std::string runs = (folder / "a").string() + " " + (folder / "b").string();
+  Outcome outcome = run_report(runs);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.output.find("--out DIR"), std::string::npos) << outcome.output;
+  outcome = run_report(runs + " --out " + (folder / "both").string());
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_NE(core::read_text_file(folder / "both/report.html").find("a and b"), std::string::npos);
 }
 
 TEST(ReportCommand, NoRunIsAUsersErrorOnOneLine) {

@@ -10,7 +10,7 @@
 #include "eval/report/html_page.h"
 #include "eval/report/markdown_page.h"
 #include "eval/report/metrics_history.h"
-#include "eval/report/run_record.h"
+#include "eval/report/run_comparison.h"
 #include "eval/report/summary.h"
 #include "tests/eval/run_files.h"
 #include "tests/support/temp_folder.h"
@@ -25,6 +25,10 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+std::string page_of(const std::filesystem::path& folder) {
+  return html_page(compare_runs({read_run(folder)}));
+}
+
 // Whether every element is closed in the right order, as in XML; void elements of HTML excepted.
 bool balanced(const std::string& html) {
   std::vector<std::string> open;
@@ -37,7 +41,7 @@ bool balanced(const std::string& html) {
     if (closing) {
       if (open.empty() || open.back() != name) return false;
       open.pop_back();
-    } else if (html[end - 1] != '/' && name != "meta") {
+    } else if (html[end - 1] != '/' && name != "meta" && name != "input" && name != "wbr") {
       open.push_back(name);
     }
   }
@@ -99,10 +103,10 @@ TEST(Metrics, UnorderedStepsAreSorted) {
   EXPECT_EQ(read_metrics(folder / "m").loss, (std::vector<double>{10, 20, 30}));
 }
 
-TEST(Report, WritesThreeFilesWithTheFigures) {
+TEST(Report, WritesFourFilesWithTheFigures) {
   const test::TempFolder folder;
   write_run(folder.path());
-  const ReportFiles files = build_report(folder.path());
+  const ReportFiles files = build_report({folder.path()});
   const std::string html = core::read_text_file(files.html);
   EXPECT_TRUE(balanced(html));
   for (const char* part :
@@ -113,7 +117,13 @@ TEST(Report, WritesThreeFilesWithTheFigures) {
     EXPECT_TRUE(contains(html, part)) << part;
   }
   const std::string markdown = core::read_text_file(files.markdown);
-  EXPECT_TRUE(contains(markdown, "| passkey | accuracy | gist_only | **90.0%** |")) << markdown;
+  EXPECT_TRUE(contains(markdown,
+                       "| passkey | accuracy | 80.0% \\[72.0%, 85.0%\\] | **90.0%** "
+                       "\\[81.0%, 95.6%\\] |"))
+      << markdown;
+  const std::string csv = core::read_text_file(files.csv);
+  EXPECT_TRUE(contains(csv, ",passkey,accuracy,gist_only,8,0.9,0.81,0.95625,200,80,,0,,,\r\n"))
+      << csv;
   EXPECT_TRUE(contains(markdown, "| 100 | 1.510 | 1.610 |")) << markdown;
 
   const json report = json::parse(core::read_text_file(files.json));
@@ -126,13 +136,14 @@ TEST(Report, WritesThreeFilesWithTheFigures) {
 TEST(Report, PageFetchesNothingAndRunsNothing) {
   const test::TempFolder folder;
   write_run(folder.path());
-  const std::string html = html_page(read_run(folder.path()));
+  const std::string html = page_of(folder.path());
+  EXPECT_TRUE(contains(html, "default-src &#39;none&#39;")) << "and forbids it";
   for (const char* part : {"http:", "https:", "<script", "<link", "src=", "@import", "url("}) {
     EXPECT_FALSE(contains(html, part)) << part;
   }
   EXPECT_TRUE(contains(html, "prefers-color-scheme: dark"));
   EXPECT_TRUE(contains(html, "width=device-width"));
-  EXPECT_EQ(html, html_page(read_run(folder.path()))) << "the same run gives the same page";
+  EXPECT_EQ(html, page_of(folder.path())) << "the same run gives the same page";
 }
 
 TEST(Report, AllTextIsEscaped) {
@@ -148,7 +159,7 @@ TEST(Report, AllTextIsEscaped) {
   core::write_file_atomically(
       folder / "metrics.jsonl",
       json({{"step", 1}, {"val", {{evil, {{"bits_per_byte", 2.0}}}}}}).dump() + "\n");
-  const ReportFiles files = build_report(folder.path());
+  const ReportFiles files = build_report({folder.path()});
   const std::string html = core::read_text_file(files.html);
   EXPECT_FALSE(contains(html, "<script"));
   EXPECT_TRUE(contains(html, "&lt;script&gt;alert(1)&lt;/script&gt;"));
@@ -167,19 +178,19 @@ TEST(Report, MarkdownEscapes) {
 TEST(Report, MissingPartsAreNoObstacle) {
   const test::TempFolder folder;
   core::write_file_atomically(folder / "metrics.jsonl", "");
-  std::string html = html_page(read_run(folder.path()));
+  std::string html = page_of(folder.path());
   EXPECT_TRUE(contains(html, "no training step is on record"));
   EXPECT_TRUE(contains(html, "Not evaluated yet"));
   EXPECT_FALSE(contains(html, "Training loss"));
   EXPECT_TRUE(balanced(html));
 
   core::write_file_atomically(folder / "metrics.jsonl", metrics_text(1, 0));
-  html = html_page(read_run(folder.path()));
+  html = page_of(folder.path());
   EXPECT_TRUE(contains(html, "for 1 step and 1.0k tokens"));
   EXPECT_TRUE(contains(html, "<circle")) << "a single step is a dot";
 
   core::write_file_atomically(folder / "metrics.jsonl", metrics_text(50, 5, 1));  // every loss NaN
-  html = html_page(read_run(folder.path()));
+  html = page_of(folder.path());
   EXPECT_FALSE(contains(html, "nan"));
   EXPECT_TRUE(contains(html, "Validation"));
 }
@@ -187,7 +198,7 @@ TEST(Report, MissingPartsAreNoObstacle) {
 TEST(Report, LongRunsStaySmall) {
   const test::TempFolder folder;
   core::write_file_atomically(folder / "metrics.jsonl", metrics_text(10'000, 100, 97));
-  const ReportFiles files = build_report(folder.path());
+  const ReportFiles files = build_report({folder.path()});
   EXPECT_LT(std::filesystem::file_size(files.html), 200'000u);
   EXPECT_TRUE(balanced(core::read_text_file(files.html)));
 }
@@ -195,7 +206,7 @@ TEST(Report, LongRunsStaySmall) {
 TEST(Report, GoesToAnotherFolderOnRequest) {
   const test::TempFolder folder;
   write_run(folder.path(), 10);
-  const ReportFiles files = build_report(folder.path(), folder / "deep/er");
+  const ReportFiles files = build_report({folder.path()}, folder / "deep/er");
   EXPECT_EQ(files.html, folder / "deep/er/report.html");
   EXPECT_TRUE(std::filesystem::exists(files.json));
   EXPECT_FALSE(std::filesystem::exists(folder / "report.html"));
@@ -203,19 +214,20 @@ TEST(Report, GoesToAnotherFolderOnRequest) {
 
 TEST(Report, BadInputIsNamed) {
   const test::TempFolder folder;
-  EXPECT_TRUE(contains(user_error([&] { build_report(folder / "none"); }), "no such run folder"));
-  EXPECT_TRUE(contains(user_error([&] { build_report(folder.path()); }), "not a run"));
+  EXPECT_TRUE(contains(user_error([&] { build_report({folder / "none"}); }), "no such run folder"));
+  EXPECT_TRUE(contains(user_error([&] { build_report({folder.path()}); }), "not a run"));
   core::write_file_atomically(folder / "config.yaml", "a: [1\nb: }");
-  EXPECT_TRUE(contains(user_error([&] { build_report(folder / "config.yaml"); }), "is a file"));
+  EXPECT_TRUE(contains(user_error([&] { build_report({folder / "config.yaml"}); }), "is a file"));
   EXPECT_TRUE(
-      contains(user_error([&] { build_report(folder.path()); }), "config.yaml:2: not YAML"));
+      contains(user_error([&] { build_report({folder.path()}); }), "config.yaml:2: not YAML"));
   core::write_file_atomically(folder / "config.yaml", std::string(100'000, '['));
-  user_error([&] { build_report(folder.path()); });
+  user_error([&] { build_report({folder.path()}); });
   core::write_file_atomically(folder / "config.yaml",
                               "gist: 7\nmodel: [1]\ntrain: {steps: many}\n");
-  EXPECT_NO_THROW(build_report(folder.path())) << "odd values are shown, not judged";
+  EXPECT_NO_THROW(build_report({folder.path()})) << "odd values are shown, not judged";
   core::write_file_atomically(folder / "results.json", "{");
-  EXPECT_TRUE(contains(user_error([&] { build_report(folder.path()); }), "results.json: not JSON"));
+  EXPECT_TRUE(
+      contains(user_error([&] { build_report({folder.path()}); }), "results.json: not JSON"));
 }
 
 TEST(Summary, NotesSayWhatEachMethodReads) {

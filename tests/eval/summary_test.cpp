@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace unfold::eval {
 namespace {
 
@@ -65,6 +67,36 @@ TEST(Summary, NoPercentageWhereItSaysLittle) {
   const RunRecord record = record_of({{"full", 0.001}, {"gist_only", 2.1}}, {});
   EXPECT_FALSE(says(record, "%")) << summary_text(record);
   EXPECT_TRUE(says(record, "2.100 with gist attention.")) << summary_text(record);
+}
+
+TEST(Summary, ScoresOfFamiliesAtTheLowestRatio) {
+  RunRecord run;
+  run.name = "a";
+  run.results.emplace();
+  for (const auto& [method, ratio, value] : {std::tuple{"full", 1.0, 0.5},
+                                             {"gsa", 8.0, 0.4},
+                                             {"gsa", 16.0, 0.3},
+                                             {"h_gsa", 8.0, 0.45}}) {
+    ResultRow row;
+    row.task = "rag.nq";
+    row.method = method;
+    row.ratio = ratio;
+    row.metric = "subspan_em";
+    row.value = value;
+    run.results->rows.push_back(row);
+  }
+  const auto figures = score_figures(compare_runs({run}), 0);
+  ASSERT_EQ(figures.size(), 1u);
+  EXPECT_EQ(figures[0].label, "rag.nq, gsa 8x");
+  EXPECT_EQ(figures[0].value, "40.0%");
+  EXPECT_EQ(figures[0].detail, "full attention 50.0%");
+}
+
+TEST(Summary, KeysAreThoseOfTheLowestRatio) {
+  RunRecord run = record_of({}, {{"full", 400.0}, {"gsa", 50.0}, {"gsa", 25.0}});
+  run.results->rows[1].ratio = 8;
+  run.results->rows[2].ratio = 16;
+  EXPECT_TRUE(says(run, "reads 50.0 keys with unfolding and 400.0 with full attention"));
 }
 
 }  // namespace
