@@ -149,7 +149,7 @@ Option Command::add_flag_choice(const std::string& name, std::string& value,
                                 const std::vector<std::string>& words, const std::string& help) {
   flag_choices()[name] = words;
   CLI::Option* const option = app_->add_flag(name + "{" + words.front() + "}", value, help);
-  option->type_name(fmt::format("[{}]", fmt::join(words, "|")));
+  option->type_name("[" + core::join(words, "|") + "]");
   CLI::IsMember check(words);
   check.description("");
   option->check(check);

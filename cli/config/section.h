@@ -76,7 +76,7 @@ class Section {
   template <typename Struct>
   void add(std::string_view name, std::vector<std::string> Struct::*member,
            std::vector<std::string> names, bool (*also)(std::string_view), std::string help) {
-    std::string range = fmt::format("{}", fmt::join(names, ", "));
+    std::string range = core::join(names, ", ");
     add_checked(name, member, std::move(range), std::move(help),
                 [names = std::move(names), also](const std::vector<std::string>& values,
                                                  const Where& where) {
