@@ -49,9 +49,7 @@ class Channel {
 struct OverlapTimes {
   double seconds = 0;  // in collectives, waiting for other ranks included
   double exposed = 0;  // of them: nothing else was done
-  double hidden_share() const {
-    return seconds > 0 ? std::max(0.0, 1 - exposed / seconds) : 0;
-  }
+  double hidden_share() const { return seconds > 0 ? std::max(0.0, 1 - exposed / seconds) : 0; }
 };
 
 class Communicator {
