@@ -175,15 +175,16 @@ void CheckpointSaver::mark_best(const CheckpointContent& content, bool best) con
 
 void CheckpointSaver::wait(std::int64_t work) {
   if (!queue_ || work == 0) return;
-  const auto begin = std::chrono::steady_clock::now();
   const core::LongWork busy(world_, "saving a checkpoint");
   queue_->wait(work);
-  waited_ += seconds_since(begin);
 }
 
 void CheckpointSaver::before_update() {
-  if (queue_) queue_->check();
-  wait(copied_);
+  if (!queue_) return;
+  const auto begin = std::chrono::steady_clock::now();
+  queue_->check();
+  wait(std::exchange(copied_, 0));
+  waited_ += seconds_since(begin);
 }
 
 void CheckpointSaver::finish() {

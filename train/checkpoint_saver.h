@@ -35,7 +35,7 @@ class CheckpointSaver {
   // The step that was last given to save(); -1: none.
   std::int64_t saved_step() const { return saved_step_; }
   void set_saved_step(std::int64_t step) { saved_step_ = step; }
-  // Seconds that training waited for saving, and that saving took, since the start.
+  // Seconds that training waited in save() and before_update() so far.
   double waited_seconds() const { return waited_; }
 
  private:

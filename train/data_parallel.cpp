@@ -11,7 +11,8 @@ using core::Tensor;
 
 namespace {
 
-constexpr std::size_t kBucketBytes = std::size_t{32} << 20;
+constexpr std::size_t kMostBucketBytes = std::size_t{32} << 20;
+constexpr std::size_t kBuckets = 16;  // of a model that is smaller than so many of the largest
 // Buckets whose copies may be in memory at a time.
 constexpr std::size_t kMostCopied = 4;
 
@@ -25,16 +26,23 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, core::DT
     : optimizer_(optimizer), world_(world), reduce_dtype_(reduce_dtype) {
   std::vector<AdamW::State>& states = optimizer_.states();
   complete_.resize(states.size());
-  std::size_t bytes = kBucketBytes;  // a new bucket at once
+  const auto bytes_of = [&](const AdamW::State& state) {
+    const auto& slot = state.parameter.slot();
+    return static_cast<std::size_t>(core::element_count(slot->shape)) *
+           core::size_of(sent_dtype(slot->dtype, reduce_dtype_));
+  };
+  std::size_t total = 0;
+  for (const AdamW::State& state : states) total += bytes_of(state);
+  const std::size_t limit = std::clamp<std::size_t>(total / kBuckets, 1, kMostBucketBytes);
+  std::size_t bytes = limit;  // a new bucket at once
   for (std::size_t i = states.size(); i-- > 0;) {
     const auto& slot = states[i].parameter.slot();
-    if (bytes >= kBucketBytes) {
+    if (bytes >= limit) {
       buckets_.emplace_back();
       bytes = 0;
     }
     buckets_.back().push_back(i);
-    bytes += static_cast<std::size_t>(core::element_count(slot->shape)) *
-             core::size_of(sent_dtype(slot->dtype, reduce_dtype_));
+    bytes += bytes_of(states[i]);
     slot->on_ready = [this, i](const Tensor&) { complete(i); };
   }
 }

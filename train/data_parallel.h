@@ -1,6 +1,7 @@
 // Data parallelism: gradients summed over ranks while the backward pass runs.
 //
-// Parameters are taken from the last to the first, in buckets of about 32 MiB. When the gradients
+// Parameters are taken from the last to the first, in buckets of about 32 MiB (small models: a
+// sixteenth of all). When the gradients
 // of a bucket are complete (leaf hooks of autograd), its sum is started, beside the rest of the
 // backward pass. With a sharded optimizer (ZeRO-1) every rank gets the sum of its share alone, and
 // gives the share of the parameters it updated to all others.

@@ -439,6 +439,7 @@ void Trainer::summarise(std::int64_t first_step, double seconds) {
   summary_.peak_bytes = core::memory_stats(decoder_.device()).peak;
   summary_.communication = world_.take_times();
   summary_.save_waited = saver_->waited_seconds();
+  core::log::debug("training waited {:.3f} s for checkpoints", summary_.save_waited);
   summary_.seconds = seconds;
 }
 

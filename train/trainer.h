@@ -43,7 +43,7 @@ struct TrainSummary {
   double peak_flops = 0;      // that mfu is a share of
   double speed_of_light = 0;  // seconds a step would take at the roofline
   core::OverlapTimes communication;  // of the tensor collectives
-  double save_waited = 0;            // seconds that training waited for checkpoints
+  double save_waited = 0;            // seconds that training stood still for checkpoints
   double seconds = 0;
 };
 

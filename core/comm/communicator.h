@@ -13,6 +13,7 @@
 // for it throws RankLost.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -48,7 +49,7 @@ class Channel {
 struct OverlapTimes {
   double seconds = 0;  // in collectives, waiting for other ranks included
   double exposed = 0;  // of them: nothing else was done
-  double hidden_share() const { return seconds > 0 ? 1 - exposed / seconds : 0; }
+  double hidden_share() const { return seconds > 0 ? std::max(0.0, 1 - exposed / seconds) : 0; }
 };
 
 class Communicator {

@@ -143,7 +143,7 @@ TEST_F(Ranks, AKilledRankEndsAllAndTheRunGoesOn) {
 }
 
 TEST_F(Ranks, AStoppedRankIsNoticed) {
-  ::setenv("UNFOLD_COMM_TIMEOUT", "6", 1);
+  ::setenv("UNFOLD_COMM_TIMEOUT", "10", 1);
   const auto program = start_long("stopped");
   ::unsetenv("UNFOLD_COMM_TIMEOUT");
   const std::vector<::pid_t> ranks = rank_processes(program->pid());

@@ -175,6 +175,22 @@ TEST_F(ManyRanks, SavingInTheBackgroundChangesNothing) {
   }
 }
 
+// Of what a save takes training waits for next to nothing: copies are made while gradients are
+// computed.
+TEST_F(ManyRanks, SavingInTheBackgroundDoesNotStopTraining) {
+  config_.model.width = 128;
+  config_.model.ffn = 512;
+  config_.checkpoint.every = 4;
+  config_.train.val_every = 0;
+  const auto waited = [&](bool background) {
+    config_.checkpoint.background = background;
+    config_.run.dir = (folder_.path() / (background ? "later" : "now")).string();
+    return testing::run_training(config_).save_waited;
+  };
+  const double now = waited(false);
+  EXPECT_LT(waited(true), 0.3 * now);
+}
+
 TEST_F(ManyRanks, ABadGradientOfOneRankStopsAllBeforeTheUpdate) {
   config_.train.dtype = core::DType::float32;
   for (const bool zero1 : {false, true}) {
