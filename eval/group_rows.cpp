@@ -66,7 +66,8 @@ std::vector<ResultRow> GroupRows::rows() const {
       double sum = 0;
       for (const std::vector<double>& scores : group.scores) {
         std::vector<double> drawn(scores.size());
-        for (double& one : drawn) one = scores[random.below(static_cast<std::uint32_t>(scores.size()))];
+        for (double& one : drawn)
+          one = scores[random.below(static_cast<std::uint32_t>(scores.size()))];
         sum += mean(drawn);
       }
       means.push_back(sum / tasks);

@@ -32,8 +32,7 @@ fs::path Measurement::rows_file() const {
 }
 
 std::vector<std::vector<std::int64_t>> Measurement::batches(const SampledTask& task) const {
-  return make_batches(task.sizes(),
-                      batch_positions(settings_.eval.batch_positions, run_.decoder),
+  return make_batches(task.sizes(), batch_positions(settings_.eval.batch_positions, run_.decoder),
                       communicator_.rank(), communicator_.world_size());
 }
 

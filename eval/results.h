@@ -19,7 +19,7 @@ struct ResultRow {
   std::int64_t n = 0;  // samples (or targets) behind the value
   double low = 0;      // 95% interval
   double high = 0;
-  double attended = 0;  // mean keys read per query (and layer and key/value head)
+  double attended = 0;            // mean keys read per query (and layer and key/value head)
   double samples_per_second = 0;  // 0: not stated
   std::int64_t skipped = 0;       // bad records left out
 };

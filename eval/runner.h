@@ -21,8 +21,8 @@ struct Provenance {
 };
 
 // Measures settings.eval.tasks under settings.eval.methods, shows progress on standard error and
-// writes RUN/results.json at the very end. An earlier one is replaced; if it holds rows that this one
-// has not, it becomes RUN/results.previous.json. Rows come task by task, those of groups behind
+// writes RUN/results.json at the very end. An earlier one is replaced; if it holds rows that this
+// one has not, it becomes RUN/results.previous.json. Rows come task by task, those of groups behind
 // them. A task that has nothing to measure under a method is left out there, with a warning.
 // Methods whose ratio is not theirs to choose (full, gist_only) are measured once, not at every
 // ratio.

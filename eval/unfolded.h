@@ -16,8 +16,8 @@ namespace unfold::eval {
 inline constexpr std::size_t kMostUnfolded = 8;
 inline constexpr std::size_t kTracedTokens = 16;
 
-// Reads the answer behind the prompt again and counts, for the queries that chose its first tokens, how
-// often each chunk was picked: of all queries, layers and key/value heads that pick. The most
+// Reads the answer behind the prompt again and counts, for the queries that chose its first tokens,
+// how often each chunk was picked: of all queries, layers and key/value heads that pick. The most
 // picked first, ties to the earlier one. Empty for methods that pick no gists.
 std::vector<UnfoldedChunk> most_unfolded(LoadedRun& run, const Method& method,
                                          const gsa::GistConfig& gist, const models::Prompt& prompt,

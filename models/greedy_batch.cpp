@@ -39,8 +39,7 @@ std::int32_t likeliest_but(const Tensor& logits, std::size_t row,
     const auto column = static_cast<std::size_t>(token);
     if (column < values.size()) values[column] = -std::numeric_limits<float>::infinity();
   }
-  return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) -
-                                   values.begin());
+  return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
 class Batch {

@@ -18,9 +18,9 @@ namespace unfold::models {
 
 struct GreedyPrompt {
   Prompt prompt;
-  std::int64_t max_tokens = 128;          // at least 1
-  std::vector<std::int32_t> ends = {};    // tokens that end the answer; not returned
-  std::vector<std::string> stop = {};     // as GenerateOptions::stop
+  std::int64_t max_tokens = 128;        // at least 1
+  std::vector<std::int32_t> ends = {};  // tokens that end the answer; not returned
+  std::vector<std::string> stop = {};   // as GenerateOptions::stop
   std::int64_t min_tokens = 0;  // before so many, none of `ends` is chosen, but the likeliest other
 };
 

@@ -119,8 +119,8 @@ class Rules {
 
   void check_selection() const {
     const gsa::SelectionConfig& selection = config_.selection;
-    rule(selection.top_p <= 1, {"selection.top_p"}, "selection.top_p = {} is above 1: choose a share",
-         selection.top_p);
+    rule(selection.top_p <= 1, {"selection.top_p"},
+         "selection.top_p = {} is above 1: choose a share", selection.top_p);
     rule(config_.train.objective != train::Objective::sft ||
              selection.first_layer < config_.model.layers,
          {"selection.first_layer", "model.layers"},
@@ -143,7 +143,8 @@ class Rules {
     rule(!sft || config_.data.format == data::DataFormat::sft, {"train.objective", "data.format"},
          "train.objective = sft needs records with answers: set data.format: sft, or "
          "train.objective: cpt");
-    rule(!sft || (!train.cpt.two_branch && train.cpt.prefix_loss), {"cpt.two_branch", "cpt.prefix_loss"},
+    rule(!sft || (!train.cpt.two_branch && train.cpt.prefix_loss),
+         {"cpt.two_branch", "cpt.prefix_loss"},
          "options of cpt do nothing with train.objective = sft: remove them");
     rule(sft || train.routing_weight == 0.0, {"train.routing_weight"},
          "train.routing_weight = {} belongs to train.objective: sft: set the objective, or 0",
@@ -194,8 +195,8 @@ class Rules {
          "eval.rag.question has no {{question}}: put it where the question goes");
     for (const std::int64_t at : rag.gold_at) {
       rule(!rag.records.empty() || at < rag.documents, {"eval.rag.gold_at", "eval.rag.documents"},
-           "eval.rag.gold_at has {}, but generated questions have {} documents, counted from 0",
-           at, rag.documents);
+           "eval.rag.gold_at has {}, but generated questions have {} documents, counted from 0", at,
+           rag.documents);
     }
     const std::int64_t longest = config_.eval.longbench.max_length;
     rule(longest == 0 || longest >= 2, {"eval.longbench.max_length"},

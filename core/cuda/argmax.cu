@@ -10,8 +10,7 @@ constexpr int kArgmaxThreads = 512;
 // was found by.
 template <typename T>
 __global__ void __launch_bounds__(kArgmaxThreads)
-    argmax_rows_kernel(const T* logits, std::int32_t* best, std::int64_t rows,
-                       std::int64_t width) {
+    argmax_rows_kernel(const T* logits, std::int32_t* best, std::int64_t rows, std::int64_t width) {
   using A = Accumulator<T>;
   __shared__ A values[kArgmaxThreads / 32];
   __shared__ std::int32_t indices[kArgmaxThreads / 32];

@@ -9,8 +9,8 @@ namespace unfold::eval {
 
 struct LongBenchFacts {
   std::string_view name;
-  bool english_e = false;    // has a set in LongBench-E
-  bool chat = true;          // asked in the chat template; few-shot and code tasks are not
+  bool english_e = false;     // has a set in LongBench-E
+  bool chat = true;           // asked in the chat template; few-shot and code tasks are not
   bool ends_at_line = false;  // samsum: the answer is one line, and holds a token at least
 };
 

@@ -35,8 +35,7 @@ LongBenchPrompt truncated_prompt(const PromptTemplate& prompt_template, std::str
   prompt.text = head + tail;
   prompt.truncated = true;
   // All of the suffix is in the tail, or all of the tail is suffix.
-  prompt.suffix =
-      tail.ends_with(suffix) ? prompt.text.size() - suffix.size() : head.size();
+  prompt.suffix = tail.ends_with(suffix) ? prompt.text.size() - suffix.size() : head.size();
   return prompt;
 }
 

@@ -94,8 +94,8 @@ class Reader {
     sample.length = record.integer("length");
     if (record.has("_id")) sample.id = record.text("_id");
     if (sample.answers.empty()) record.fail("\"answers\" is empty: give one at least");
-    LongBenchPrompt prompt = truncated_prompt(format_.prompt, context, sample.question, tokenizer_,
-                                              max_length_);
+    LongBenchPrompt prompt =
+        truncated_prompt(format_.prompt, context, sample.question, tokenizer_, max_length_);
     sample.tags["truncated"] = prompt.truncated ? 1 : 0;
     if (chat_) prompt = as_chat(prompt, *chat_);
     std::vector<data::TokenId> head = tokenizer_.encode(prompt.text.substr(0, prompt.suffix));
@@ -133,8 +133,8 @@ class Reader {
                               name.substr(0, 40)));
     }
     if (name != facts_.name) {
-      record.fail(fmt::format("a record of dataset \"{}\" in the file of {}: move it", name,
-                              facts_.name));
+      record.fail(
+          fmt::format("a record of dataset \"{}\" in the file of {}: move it", name, facts_.name));
     }
   }
 
@@ -189,8 +189,8 @@ std::string LongBenchTask::settings() const {
 std::vector<SampleScore> LongBenchTask::score(const GenerationSample& sample,
                                               const std::string& pred) const {
   const double value =
-      metric_.score({pred, sample.answers,
-                     sample.all_classes.value_or(std::vector<std::string>()), sample.length});
+      metric_.score({pred, sample.answers, sample.all_classes.value_or(std::vector<std::string>()),
+                     sample.length});
   return {{std::string(metric_.name()), value}};
 }
 

@@ -1,7 +1,7 @@
 // A dataset of LongBench v1 or LongBench-E: "longbench.hotpotqa", "longbench_e.hotpotqa".
 //
-// Records and prompts are the published files: eval.longbench.records has NAME.jsonl (NAME_e.jsonl),
-// eval.longbench.config has dataset2prompt.json and dataset2maxlen.json. Prompts:
+// Records and prompts are the published files: eval.longbench.records has NAME.jsonl
+// (NAME_e.jsonl), eval.longbench.config has dataset2prompt.json and dataset2maxlen.json. Prompts:
 // eval/longbench/longbench_prompt.h. Scores: the official metric of the dataset
 // (eval/metrics/dataset_metric.h). Predictions are files that the official scorer reads.
 #pragma once

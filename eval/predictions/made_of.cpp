@@ -15,8 +15,7 @@ constexpr int kFormat = 1;
 // Names every file of the checkpoint with its size and checksum.
 std::string checkpoint_digest(const LoadedRun& run) {
   data::Sha256 sha;
-  sha.update(
-      core::read_text_file(models::checkpoint_path(run.folder, run.step) / "manifest.json"));
+  sha.update(core::read_text_file(models::checkpoint_path(run.folder, run.step) / "manifest.json"));
   return sha.hex_digest();
 }
 

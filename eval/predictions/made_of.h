@@ -1,5 +1,5 @@
-// What an evaluation's predictions are made of, as lines of text: two evaluations with the same text
-// give the same predictions, and one may continue the other.
+// What an evaluation's predictions are made of, as lines of text: two evaluations with the same
+// text give the same predictions, and one may continue the other.
 #pragma once
 
 #include <string>

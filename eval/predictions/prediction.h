@@ -39,7 +39,8 @@ struct Prediction {
   std::string pred;  // valid UTF-8
   std::vector<std::string> answers;
   std::optional<std::vector<std::string>> all_classes;
-  std::int64_t length = 0;  // of the context, in the task's own unit (LongBench: words or characters)
+  std::int64_t length =
+      0;  // of the context, in the task's own unit (LongBench: words or characters)
   std::string id;
   std::int64_t index = 0;           // of the sample in its task
   std::vector<SampleScore> scores;  // the task's main metric first

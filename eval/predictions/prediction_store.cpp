@@ -51,7 +51,8 @@ template <typename F>
 void for_each_prediction(const fs::path& part, std::string_view text, F&& f) {
   const std::vector<Line> lines = whole_lines(text);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (!lines[i].text.empty()) f(parse_prediction(lines[i].text, place_of(part, i)), lines[i].text);
+    if (!lines[i].text.empty())
+      f(parse_prediction(lines[i].text, place_of(part, i)), lines[i].text);
   }
 }
 
@@ -144,9 +145,8 @@ std::vector<std::vector<std::int64_t>> PredictionStore::open(
   std::set<std::int64_t> done;
   for (const fs::path& part : parts()) {
     const std::string text = read_batches(part);
-    for_each_prediction(part, text, [&](const Prediction& one, std::string_view) {
-      done.insert(one.index);
-    });
+    for_each_prediction(part, text,
+                        [&](const Prediction& one, std::string_view) { done.insert(one.index); });
     if (part != own_part()) continue;
     std::error_code error;
     if (text.size() < fs::file_size(part)) fs::resize_file(part, text.size(), error);
@@ -176,11 +176,12 @@ void PredictionStore::finish() {
   std::vector<std::string> lines(static_cast<std::size_t>(samples_));
   const std::vector<fs::path> files = parts();
   for (const fs::path& part : files) {
-    for_each_prediction(part, read_batches(part), [&](const Prediction& one, std::string_view line) {
-      if (one.index < 0 || one.index >= samples_) return;
-      std::string& place = lines[static_cast<std::size_t>(one.index)];
-      if (place.empty()) place = line;
-    });
+    for_each_prediction(part, read_batches(part),
+                        [&](const Prediction& one, std::string_view line) {
+                          if (one.index < 0 || one.index >= samples_) return;
+                          std::string& place = lines[static_cast<std::size_t>(one.index)];
+                          if (place.empty()) place = line;
+                        });
   }
   std::string all;
   for (std::size_t i = 0; i < lines.size(); ++i) {

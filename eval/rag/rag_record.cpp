@@ -48,9 +48,9 @@ RagRecord parse_rag_record(const JsonRecord& json) {
     RagDocument document;
     if (one.has("title")) document.title = one.text("title");
     document.text = one.filled_text("text");
-    document.gold = (one.has("isgold") && one.integer("isgold") != 0) ||
-                    std::find(gold_titles.begin(), gold_titles.end(), document.title) !=
-                        gold_titles.end();
+    document.gold =
+        (one.has("isgold") && one.integer("isgold") != 0) ||
+        std::find(gold_titles.begin(), gold_titles.end(), document.title) != gold_titles.end();
     record.documents.push_back(std::move(document));
   }
   if (record.documents.empty()) json.fail("the list of documents is empty: fill it");

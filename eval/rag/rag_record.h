@@ -24,7 +24,7 @@ struct RagDocument {
 struct RagRecord {
   std::string id;
   std::string question;
-  std::vector<std::string> answers;  // at least one
+  std::vector<std::string> answers;    // at least one
   std::vector<RagDocument> documents;  // at least one
 
   // Index of the first gold document; -1: it is not told.

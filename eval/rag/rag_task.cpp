@@ -67,10 +67,9 @@ RagTask::RagTask(std::string name, const LoadedRun& run, const EvalSettings& set
     }
   } else {
     BadRecords bad(settings.eval.on_bad_record);
-    read_record_file(file_of(name_.substr(kRag.size() + 1), settings), settings.eval.limit, bad,
-                     [&](const JsonRecord& record) {
-                       add(parse_rag_record(record), record.place());
-                     });
+    read_record_file(
+        file_of(name_.substr(kRag.size() + 1), settings), settings.eval.limit, bad,
+        [&](const JsonRecord& record) { add(parse_rag_record(record), record.place()); });
     skipped_ = bad.skipped();
   }
   settings_ = prompt.settings() + fmt::format("records {}\n", sha.hex_digest());

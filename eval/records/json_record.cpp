@@ -103,9 +103,8 @@ std::vector<std::string> JsonRecord::texts(const char* member) const {
   require_type(*this, value.is_array(), value, member, "a list of texts");
   std::vector<std::string> result;
   for (const Json& entry : value) {
-    require_type(*this, entry.is_string(), entry, fmt::format("{}\" entry \"{}", member,
-                                                              result.size() + 1),
-                 "text");
+    require_type(*this, entry.is_string(), entry,
+                 fmt::format("{}\" entry \"{}", member, result.size() + 1), "text");
     result.push_back(entry.get<std::string>());
   }
   return result;

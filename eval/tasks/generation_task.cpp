@@ -27,8 +27,7 @@ std::string answer_text(const data::Tokenizer& tokenizer, const models::Generate
 
 }  // namespace
 
-GenerationTask::GenerationTask(std::string name, const LoadedRun& run,
-                               const EvalSettings& settings)
+GenerationTask::GenerationTask(std::string name, const LoadedRun& run, const EvalSettings& settings)
     : SampledTask(std::move(name), settings),
       tokenizer_(run.tokenizer),
       gist_(settings.gist),
@@ -78,8 +77,7 @@ void GenerationTask::predict(LoadedRun& run, const Method& method,
         prediction.question = one.question;
         prediction.tags = one.tags;
         if (prediction.index < traces_) {
-          prediction.unfolded =
-              most_unfolded(run, method, gist_, prompt, answer.generated.tokens);
+          prediction.unfolded = most_unfolded(run, method, gist_, prompt, answer.generated.tokens);
         }
         done(std::move(prediction));
       });

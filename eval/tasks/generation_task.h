@@ -48,8 +48,8 @@ struct GenerationSample {
   std::vector<data::TokenId> suffix;                 // raw: question, cue, tail of a chat template
   std::int64_t max_new_tokens = 32;
   StopRule stop;
-  std::string question;              // for the report
-  std::vector<std::string> answers;  // any of them is right
+  std::string question;                                 // for the report
+  std::vector<std::string> answers;                     // any of them is right
   std::optional<std::vector<std::string>> all_classes;  // of a classification
   std::int64_t length = 0;                              // as Prediction::length
   std::map<std::string, double> tags;                   // "depth", "context", "gold", ...

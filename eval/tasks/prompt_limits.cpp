@@ -45,8 +45,8 @@ void check_length(const GenerationSample& sample, const LoadedRun& run,
 
 void add_frame(const data::Tokenizer& tokenizer, std::vector<data::TokenId>& tokens) {
   const std::vector<data::TokenId> before = tokenizer.frame().before;
-  const bool there = tokens.size() >= before.size() &&
-                     std::equal(before.begin(), before.end(), tokens.begin());
+  const bool there =
+      tokens.size() >= before.size() && std::equal(before.begin(), before.end(), tokens.begin());
   if (!there) tokens.insert(tokens.begin(), before.begin(), before.end());
 }
 
@@ -68,8 +68,8 @@ void hash_sample(const GenerationSample& sample, data::Sha256& sha) {
   add_tokens(sample.suffix, sha);
   add_tokens(sample.stop.tokens, sha);
   for (const std::string& stop : sample.stop.strings) add_text(stop, sha);
-  sha.update(fmt::format("{} {} {} ", sample.max_new_tokens, sample.stop.min_new_tokens,
-                         sample.length));
+  sha.update(
+      fmt::format("{} {} {} ", sample.max_new_tokens, sample.stop.min_new_tokens, sample.length));
   for (const std::string& answer : sample.answers) add_text(answer, sha);
   if (sample.all_classes) {
     for (const std::string& name : *sample.all_classes) add_text(name, sha);

@@ -1,6 +1,6 @@
 // A task that is measured sample by sample: every sample leaves a prediction, and the results are
-// made of the predictions alone. So an evaluation that was stopped goes on where it was, and several
-// processes can share it (eval/runner.h).
+// made of the predictions alone. So an evaluation that was stopped goes on where it was, and
+// several processes can share it (eval/runner.h).
 #pragma once
 
 #include <cstdint>

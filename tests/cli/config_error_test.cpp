@@ -95,10 +95,11 @@ TEST(ConfigError, UnknownChoiceListsChoices) {
       error_of("train: {dtype: int32}\n"),
       "[config] demo.yaml:1: train.dtype: unknown choice 'int32': choices: float32, bfloat16, "
       "float64");
-  EXPECT_EQ(error_of("eval: {tasks: [recall, passkeys]}\n"),
-            "[config] demo.yaml:1: eval.tasks: unknown choice 'passkeys': did you mean 'passkey'? "
-            "choices: perplexity, answers, recall, passkey, multikey, lambada, perplexity_by_context, "
-            "longbench, longbench_e, rag, probe");
+  EXPECT_EQ(
+      error_of("eval: {tasks: [recall, passkeys]}\n"),
+      "[config] demo.yaml:1: eval.tasks: unknown choice 'passkeys': did you mean 'passkey'? "
+      "choices: perplexity, answers, recall, passkey, multikey, lambada, perplexity_by_context, "
+      "longbench, longbench_e, rag, probe");
   EXPECT_EQ(error_of("eval: {methods: [full, full]}\n"),
             "[config] demo.yaml:1: eval.methods: 'full' is listed twice: name it once");
 }

@@ -48,11 +48,14 @@ TEST(EvalResume, KilledAnywhereItEndsWithTheSameNumbers) {
   const fs::path whole = trained.run();
   const fs::path killed = trained.file("killed");
   fs::copy(whole, killed, fs::copy_options::recursive);
-  const std::vector<std::string> settings = {
-      "--set", "eval.tasks=[recall, rag, probe.needle]", "--set", "eval.methods=[full, gsa]",
-      "--set", "eval.samples=12", "--set", "eval.batch_positions=1000", "--set",
-      "eval.rag.documents=2", "--set", "eval.rag.max_new_tokens=8", "--set",
-      "eval.probes.lengths=[256]", "--set", "eval.probes.depths=6"};
+  const std::vector<std::string> settings = {"--set", "eval.tasks=[recall, rag, probe.needle]",
+                                             "--set", "eval.methods=[full, gsa]",
+                                             "--set", "eval.samples=12",
+                                             "--set", "eval.batch_positions=1000",
+                                             "--set", "eval.rag.documents=2",
+                                             "--set", "eval.rag.max_new_tokens=8",
+                                             "--set", "eval.probes.lengths=[256]",
+                                             "--set", "eval.probes.depths=6"};
   std::string options;
   for (const std::string& word : settings) options += fmt::format(" '{}'", word);
   const ProgramResult once = run_unfold(fmt::format("eval '{}'{}", whole.string(), options));

@@ -92,7 +92,8 @@ TEST_F(LongBenchPrompts, InAChatTheTailOfTheTemplateIsSuffixToo) {
   const data::ChatTemplate chat(kChatMl, "", "<|im_end|>", "chat");
   LongBenchPrompt prompt = truncated_prompt(template_, "C", "I", *bytes_, 0);
   LongBenchPrompt asked = as_chat(prompt, chat);
-  EXPECT_EQ(asked.text, "<|im_start|>user\nRead: C Then: I Say:<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(asked.text,
+            "<|im_start|>user\nRead: C Then: I Say:<|im_end|>\n<|im_start|>assistant\n");
   EXPECT_EQ(asked.text.substr(asked.suffix), " Then: I Say:<|im_end|>\n<|im_start|>assistant\n");
   // White space at the ends, which some templates trim.
   const PromptTemplate spaces("\n {context}\n", "t.json");
@@ -181,9 +182,8 @@ class LongBench : public testing::Test {
 
   static std::string record(const std::string& dataset, const std::string& context = "Some text.",
                             int length = 100) {
-    nlohmann::json json = {{"input", "what?"},      {"context", context},
-                           {"answers", {"Some"}},   {"length", length},
-                           {"dataset", dataset},    {"language", "en"},
+    nlohmann::json json = {{"input", "what?"},       {"context", context},    {"answers", {"Some"}},
+                           {"length", length},       {"dataset", dataset},    {"language", "en"},
                            {"all_classes", nullptr}, {"_id", "id-" + context}};
     if (dataset == "trec" || dataset == "lsht") json["all_classes"] = {"Some", "Other"};
     if (dataset.starts_with("passage_")) json["answers"] = {"Paragraph 3"};
@@ -240,8 +240,9 @@ TEST_F(LongBench, LongPromptsAreCutToWhatTheModelTakes) {
   EXPECT_EQ(LongBenchTask("longbench.qasper", run_, settings_).size(0), 45);
   settings_.eval.max_length = 12;
   settings_.eval.longbench.max_length = 0;
-  EXPECT_NE(user_error([&] { LongBenchTask("longbench.qasper", run_, settings_); })
-                .find("leave no room for a prompt"),
+  EXPECT_NE(user_error([&] {
+              LongBenchTask("longbench.qasper", run_, settings_);
+            }).find("leave no room for a prompt"),
             std::string::npos);
 }
 

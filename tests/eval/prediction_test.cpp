@@ -54,15 +54,15 @@ TEST(Prediction, FilesOfOtherProgramsHaveFourMembers) {
 }
 
 TEST(Prediction, BadLinesAreErrors) {
-  for (const char* line :
-       {"", "{", "[]", "3", R"({"pred": "a"})", R"({"pred": 1, "answers": []})",
-        R"({"pred": "a", "answers": "b"})", R"({"pred": "a", "answers": [1]})",
-        R"({"pred": "a", "answers": [], "length": "x"})",
-        R"({"pred": "a", "answers": [], "tags": {"depth": "x"}})",
-        R"({"pred": "a", "answers": [], "unfolded": [3]})",
-        R"({"pred": "a", "answers": [], "scores": {"f1": 1e999}})"}) {
-    EXPECT_EQ(user_error([&] { parse_prediction(line, "p.jsonl:4"); })
-                  .rfind("[predictions] p.jsonl:4: ", 0),
+  for (const char* line : {"", "{", "[]", "3", R"({"pred": "a"})", R"({"pred": 1, "answers": []})",
+                           R"({"pred": "a", "answers": "b"})", R"({"pred": "a", "answers": [1]})",
+                           R"({"pred": "a", "answers": [], "length": "x"})",
+                           R"({"pred": "a", "answers": [], "tags": {"depth": "x"}})",
+                           R"({"pred": "a", "answers": [], "unfolded": [3]})",
+                           R"({"pred": "a", "answers": [], "scores": {"f1": 1e999}})"}) {
+    EXPECT_EQ(user_error([&] {
+                parse_prediction(line, "p.jsonl:4");
+              }).rfind("[predictions] p.jsonl:4: ", 0),
               0u)
         << line;
   }

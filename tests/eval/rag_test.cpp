@@ -55,8 +55,7 @@ TEST(RagRecord, BadOnesNameFileLineAndMember) {
       {R"({"question": " ", "answers": ["a"], "documents": [{"text": "x"}]})",
        "\"question\" is empty"},
       {R"({"question": "q", "documents": [{"text": "x"}]})", "\"answers\" is missing"},
-      {R"({"question": "q", "answers": [], "documents": [{"text": "x"}]})",
-       "\"answers\" is empty"},
+      {R"({"question": "q", "answers": [], "documents": [{"text": "x"}]})", "\"answers\" is empty"},
       {R"({"question": "q", "answers": [""], "documents": [{"text": "x"}]})", "answer is empty"},
       {R"({"question": "q", "answers": "a", "documents": [{"text": "x"}]})",
        "text, not a list of texts"},
@@ -111,11 +110,11 @@ TEST_F(Rag, PromptsAreRecordsOfTraining) {
   const RagTask task("rag.some", run_, settings_);
   ASSERT_EQ(task.samples(), 2);
   const GenerationSample sample = task.sample(0);
-  const data::Record record = data::parse_record(
-      R"({"system": "Be brief.\n", "documents": [{"title": "T", "text": "x."}, )"
-      R"({"text": "Ann did."}, {"title": "U", "text": "z."}], )"
-      R"("question": "\nQuestion: Who?\nAnswer:", "answer": "Ann"})",
-      "x:1");
+  const data::Record record =
+      data::parse_record(R"({"system": "Be brief.\n", "documents": [{"title": "T", "text": "x."}, )"
+                         R"({"text": "Ann did."}, {"title": "U", "text": "z."}], )"
+                         R"("question": "\nQuestion: Who?\nAnswer:", "answer": "Ann"})",
+                         "x:1");
   EXPECT_EQ(text(sample.system), record.segments[0]);
   ASSERT_EQ(sample.segments.size() + 1, record.segments.size());
   for (std::size_t i = 0; i < sample.segments.size(); ++i) {
@@ -216,8 +215,9 @@ TEST_F(Rag, BadRecordsStopOrAreCounted) {
   settings_.eval.max_length = 100;
   settings_.eval.on_bad_record = OnBadRecord::stop;
   settings_.eval.rag.records = {(folder_ / "some.jsonl").string()};
-  EXPECT_NE(user_error([&] { RagTask("rag.some", run_, settings_); }).find("some.jsonl:1: a prompt"),
-            std::string::npos);
+  EXPECT_NE(
+      user_error([&] { RagTask("rag.some", run_, settings_); }).find("some.jsonl:1: a prompt"),
+      std::string::npos);
   settings_.eval.on_bad_record = OnBadRecord::skip;
   const RagTask shorter("rag.some", run_, settings_);
   EXPECT_EQ(shorter.samples(), 1);
@@ -229,8 +229,9 @@ TEST_F(Rag, BadRecordsStopOrAreCounted) {
 
 TEST_F(Rag, TasksAreNamedByTheirFiles) {
   EXPECT_EQ(rag_tasks(settings_), std::vector<std::string>{"rag.some"});
-  EXPECT_NE(user_error([&] { RagTask("rag.other", run_, settings_); }).find("choose one of rag.some"),
-            std::string::npos);
+  EXPECT_NE(
+      user_error([&] { RagTask("rag.other", run_, settings_); }).find("choose one of rag.some"),
+      std::string::npos);
   settings_.eval.rag.records.clear();
   EXPECT_EQ(rag_tasks(settings_), std::vector<std::string>{"rag.invented"});
   EXPECT_NE(user_error([&] { RagTask("rag.some", run_, settings_); }).find("records is empty"),

@@ -181,8 +181,8 @@ TEST_F(Runner, MeasuresMethodsThatChooseAtEveryRatio) {
   std::vector<std::string> measured;
   for (const ResultRow& row : evaluate(run, settings, {}).rows) {
     measured.push_back(fmt::format("{}@{}", row.method, row.ratio));
-    EXPECT_TRUE(std::filesystem::exists(run.folder / "predictions" / measured.back() /
-                                        "passkey.jsonl"));
+    EXPECT_TRUE(
+        std::filesystem::exists(run.folder / "predictions" / measured.back() / "passkey.jsonl"));
   }
   EXPECT_EQ(measured, (std::vector<std::string>{"full@1", "gist_only@4", "gsa@4", "gsa@2.5",
                                                 "streaming@4", "streaming@2.5"}));
@@ -227,7 +227,9 @@ TEST_F(Runner, NeverMixesPredictionsOfOtherSettings) {
   settings.eval.tasks = {"passkey"};
   settings.eval.methods = {"gsa"};
   evaluate(run, settings, {});
-  const auto made_of = [&] { return core::read_text_file(run.folder / "predictions/gsa@4/made/passkey.txt"); };
+  const auto made_of = [&] {
+    return core::read_text_file(run.folder / "predictions/gsa@4/made/passkey.txt");
+  };
   const std::string made = made_of();
   settings.eval.context = 140;
   evaluate(run, settings, {});
@@ -241,7 +243,8 @@ TEST_F(Runner, NeverMixesPredictionsOfOtherSettings) {
   evaluate(run, settings, {"", "of another version"});
   EXPECT_NE(made_of(), seeded);
   settings.eval.tasks = {"passkey", "perplexity"};  // more is asked: what is there stays
-  const auto time = std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl");
+  const auto time =
+      std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl");
   evaluate(run, settings, {"", "of another version"});
   EXPECT_EQ(std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl"), time);
 }

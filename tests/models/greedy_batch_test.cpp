@@ -62,8 +62,7 @@ TEST_P(GreedyBatch, GivesWhatEachPromptGivesAlone) {
       Engine alone(decoder, gist, policy, {.path = path});
       GenerateOptions options;
       options.max_tokens = prompts[i].max_tokens;
-      const Generated expected =
-          generate(alone, std::span(&prompts[i].prompt, 1), options).front();
+      const Generated expected = generate(alone, std::span(&prompts[i].prompt, 1), options).front();
       const GreedyAnswer& answer = answers.at(i);
       EXPECT_EQ(answer.generated.tokens, expected.tokens) << i;
       EXPECT_EQ(answer.reads.keys, alone.decode_reads().keys) << i;
