@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/ranks.h"
 #include "cli/version.h"
+#include "core/comm/world.h"
 #include "core/error.h"
 #include "eval/report/terminal_table.h"
 #include "eval/runner.h"
@@ -55,16 +57,19 @@ void require_same_model(const Config& config, const eval::LoadedRun& run) {
                 config.run.dir, other);
 }
 
-void run_eval(const EvalArguments& arguments) {
-  const Config config = load_target(arguments);
-  eval::LoadedRun run = eval::load_run(config.run.dir, arguments.checkpoint, config.train.dtype,
-                                       core::usable_device(config.run.device));
+// Ranks, started by mpirun or srun, share the samples of every task.
+void run_eval(const Config& config, const std::string& checkpoint, core::Communicator& world) {
+  const core::LongWork busy(world, "evaluating");
+  const std::string device = core::device_of_rank(config.run.device, world.local_rank());
+  eval::LoadedRun run =
+      eval::load_run(config.run.dir, checkpoint, config.train.dtype, core::usable_device(device));
   require_same_model(config, run);
   const eval::EvalSettings settings = {
       config.eval,     config.gist,        config.data.val,     config.train.row_length,
       config.run.seed, config.data.format, config.data.on_long, config.selection};
   const eval::Results results =
-      eval::evaluate(run, settings, {to_yaml(config), std::string(version())});
+      eval::evaluate(run, settings, {to_yaml(config), std::string(version())}, world);
+  if (!world.is_root()) return;
   print(eval::results_table(results));
   print(fmt::format("step {}: {}\n", run.step, (run.folder / "results.json").string()));
 }
@@ -94,7 +99,12 @@ void add_eval_command(Command app) {
   command.footer(
       "Example:\n  unfold eval runs/demo --set 'eval.tasks=[recall, rag]' --set "
       "'eval.methods=[full, gsa]' --set 'eval.ratios=[8, 16]'");
-  command.callback([arguments] { run_eval(*arguments); });
+  command.callback([arguments] {
+    const Config config = load_target(*arguments);
+    run_on_ranks(config.run.device, [&](core::Communicator& world) {
+      run_eval(config, arguments->checkpoint, world);
+    });
+  });
 }
 
 }  // namespace unfold::cli

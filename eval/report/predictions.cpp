@@ -255,7 +255,7 @@ class Reader {
 
 }  // namespace
 
-Predictions read_predictions(const fs::path& run) {
+Predictions read_run_predictions(const fs::path& run) {
   std::error_code ignored;
   const fs::path root = run / "predictions";
   if (!fs::is_directory(root, ignored)) return {};

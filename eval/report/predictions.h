@@ -75,6 +75,6 @@ inline constexpr std::size_t kTextsPerTask = 12;  // samples with texts, spread 
 // task's files keep their texts, so that methods can be compared on one sample. A line that is no
 // prediction is counted and left out; so is a last line torn by a kill, and a file that cannot be
 // read. A folder without "@RATIO" in its name is a method at ratio 1.
-Predictions read_predictions(const std::filesystem::path& run);
+Predictions read_run_predictions(const std::filesystem::path& run);
 
 }  // namespace unfold::eval

@@ -43,7 +43,7 @@ RunRecord read_run(const fs::path& folder) {
     record.config_yaml = record.results->config_yaml;
   }
   record.facts = read_config_facts(record.config_yaml, config.string());
-  record.predictions = read_predictions(folder);
+  record.predictions = read_run_predictions(folder);
   if (!record.results && !record.predictions.files.empty()) record.results.emplace();
   if (record.results) {
     record.rows_predicted = complete_rows(record.predictions, record.results->rows);

@@ -8,6 +8,7 @@
 #include "models/parameter_table.h"
 #include "tests/eval/tiny_run.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thread_world.h"
 
 namespace unfold::eval {
 namespace {
@@ -249,48 +250,36 @@ TEST_F(Runner, NeverMixesPredictionsOfOtherSettings) {
   EXPECT_EQ(std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl"), time);
 }
 
-// Two processes that share a task, one after the other.
-TEST_F(Runner, ProcessesShareTheSamples) {
-  class Rank : public core::Communicator {
-   public:
-    Rank(int rank, std::function<void()> at_barrier)
-        : rank_(rank), at_barrier_(std::move(at_barrier)) {}
-    int rank() const override { return rank_; }
-    int world_size() const override { return 2; }
-    void all_reduce_sum(const core::Tensor&) override {}
-    void all_reduce_sum(std::span<double>) override {}
-    void all_reduce_sum(std::span<std::int64_t>) override {}
-    void all_reduce_max(std::span<double>) override {}
-    void broadcast(std::span<std::byte>, int) override {}
-    void barrier() override { at_barrier_(); }
-
-   private:
-    int rank_;
-    std::function<void()> at_barrier_;
-  };
-  LoadedRun run = make_tiny_run(folder_ / "run");
+// Ranks, here threads, that share the samples of a task.
+TEST_F(Runner, RanksShareTheSamples) {
   LoadedRun alone = make_tiny_run(folder_ / "alone");
-  EvalSettings settings = settings_for(run, shard(run));
-  settings.eval.tasks = {"passkey"};
-  settings.eval.methods = {"full"};
+  EvalSettings settings = settings_for(alone, shard(alone));
+  settings.eval.tasks = {"passkey", "recall"};
+  settings.eval.methods = {"full", "gsa"};
   const Results expected = evaluate(alone, settings, {});
-  // The root waits behind its own samples until the other has done its: that runs then, up to the
-  // same place.
-  struct Stop {};
-  int barriers = 0;
-  Rank root(0, [&] {
-    if (++barriers != 2) return;
-    int others = 0;
-    Rank other(1, [&] {
-      if (++others == 2) throw Stop();
-    });
-    EXPECT_THROW(evaluate(run, settings, {}, other), Stop);
-  });
-  const Results results = evaluate(run, settings, {}, root);
-  EXPECT_EQ(barriers, 3);
-  ASSERT_EQ(results.rows.size(), 1u);
-  EXPECT_EQ(results.rows[0].value, expected.rows[0].value);
-  EXPECT_EQ(results.rows[0].n, 5);
+  constexpr int kRanks = 3;
+  std::vector<LoadedRun> runs;
+  for (int rank = 0; rank < kRanks; ++rank) {
+    runs.push_back(make_tiny_run(folder_ / ("rank" + std::to_string(rank))));
+    runs.back().folder = runs.front().folder;
+  }
+  std::vector<Results> results(kRanks);
+  const std::vector<std::exception_ptr> errors =
+      test::run_ranks(kRanks, [&](test::ThreadRank& world) {
+        const auto rank = static_cast<std::size_t>(world.rank());
+        results[rank] = evaluate(runs[rank], settings, {}, world);
+      });
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  for (const Results& got : results) {
+    ASSERT_EQ(got.rows.size(), expected.rows.size());
+    for (std::size_t i = 0; i < got.rows.size(); ++i) {
+      EXPECT_EQ(got.rows[i].task, expected.rows[i].task);
+      EXPECT_EQ(got.rows[i].value, expected.rows[i].value) << got.rows[i].task;
+      EXPECT_EQ(got.rows[i].n, expected.rows[i].n);
+    }
+  }
 }
 
 TEST_F(Runner, AModelWithoutGistsIsMeasuredUnderFull) {

@@ -29,7 +29,7 @@ TEST(Predictions, ReadsWhatAnEvaluationWrites) {
       R"( "new_tokens": 3, "question": "Where?", "tags": {"gold": 3, "depth": 0.5,)"
       R"( "context": 4096}, "unfolded": [{"text": "In Paris", "share": 0.8}]})"
       "\n");
-  const Predictions read = read_predictions(folder.path());
+  const Predictions read = read_run_predictions(folder.path());
   ASSERT_EQ(read.files.size(), 1u);
   const PredictionFile& file = read.files[0];
   EXPECT_EQ(file.task, "rag.nq");
@@ -61,7 +61,7 @@ TEST(Predictions, OtherProgramsWriteLess) {
   write(folder / "predictions/llama2/qasper.jsonl",
         "{\"pred\": \"a\", \"answers\": [\"b\", 7], \"all_classes\": [], \"length\": 4}\n\n"
         "{\"pred\": \"c\", \"score\": \"high\", \"tags\": 3, \"id\": 9, \"unfolded\": [1, {}]}");
-  const Predictions read = read_predictions(folder.path());
+  const Predictions read = read_run_predictions(folder.path());
   ASSERT_EQ(read.files.size(), 1u);
   EXPECT_EQ(read.files[0].method, "llama2");
   EXPECT_EQ(read.files[0].ratio, 1);
@@ -80,7 +80,7 @@ TEST(Predictions, WhatIsNoneIsCountedAndNamed) {
             "{\"pred\": \"\xff\"}\n" + good + "{\"pred\": \"torn");
   write(folder / "predictions/full@1/notes.txt", "not a prediction");
   write(folder / "predictions/stray.jsonl", good);
-  const Predictions read = read_predictions(folder.path());
+  const Predictions read = read_run_predictions(folder.path());
   ASSERT_EQ(read.files.size(), 1u);
   EXPECT_EQ(read.files[0].samples.size(), 2u);
   EXPECT_EQ(read.unreadable_lines, 5);
@@ -92,11 +92,11 @@ TEST(Predictions, WhatIsNoneIsCountedAndNamed) {
 
 TEST(Predictions, NoneAreNoObstacle) {
   const test::TempFolder folder;
-  EXPECT_TRUE(read_predictions(folder.path()).empty());
+  EXPECT_TRUE(read_run_predictions(folder.path()).empty());
   write(folder / "predictions/gsa@8/empty.jsonl", "");
   write(folder / "predictions/@8/odd.jsonl", "{\"pred\": \"\"}\n");
   write(folder / "predictions/gsa@x/odd.jsonl", "{\"pred\": \"\"}\n");
-  const Predictions read = read_predictions(folder.path());
+  const Predictions read = read_run_predictions(folder.path());
   ASSERT_EQ(read.files.size(), 3u);
   EXPECT_EQ(read.files[0].method, "@8");
   EXPECT_TRUE(read.files[1].samples.empty());
@@ -112,7 +112,7 @@ TEST(Predictions, TextsAreKeptOfTheSameSamples) {
     }
     write(folder / (std::string("predictions/") + method + "/t.jsonl"), lines);
   }
-  const Predictions read = read_predictions(folder.path());
+  const Predictions read = read_run_predictions(folder.path());
   std::vector<std::size_t> kept[2];
   for (std::size_t f = 0; f < 2; ++f) {
     for (const PredictedSample& sample : read.files[f].samples) {
