@@ -127,7 +127,7 @@ measure() {
   positions=$(value positions_per_second "$file")
   if [[ $ranks == 1 ]]; then alone=$positions; fi
   local efficiency off
-  efficiency=$(awk -v a="$positions" -v b="${alone:-0}" 'BEGIN {printf "%.1f", b > 0 ? 100 * a / b : 0}')
+  efficiency=$(awk -v a="$positions" -v b="${alone:-0}" 'BEGIN {printf("%.1f", b > 0 ? 100 * a / b : 0)}')
   off=$(value planned_off_percent "$file")
   awk -v shape="$shape" -v ranks="$ranks" -v zero1="$zero1" -v ms="$(value ms "$file")" \
     -v positions="$positions" -v efficiency="$efficiency" \
@@ -139,7 +139,7 @@ measure() {
     >> "$table"
   # 97 % at 2, 95 % at 8.
   local mark
-  mark=$(awk -v n="$ranks" 'BEGIN {print n <= 1 ? 0 : n <= 2 ? 97 : n <= 4 ? 96 : 95}')
+  mark=$(awk -v n="$ranks" 'BEGIN {print(n <= 1 ? 0 : n <= 2 ? 97 : n <= 4 ? 96 : 95)}')
   if awk -v e="$efficiency" -v m="$mark" 'BEGIN {exit !(e < m)}'; then
     note FAIL "$name: $efficiency % of one GPU, the mark is $mark %"
   else

@@ -1,5 +1,7 @@
 #include "train/optimizer.h"
 
+#include <algorithm>
+
 #include <cmath>
 #include <numeric>
 
@@ -109,6 +111,16 @@ void AdamW::clear_gradients() {
     state.parameter.clear_gradient();
     state.gradient = Tensor();
   }
+}
+
+void AdamW::set_master(std::string_view name, const Tensor& value) {
+  const auto state = std::find_if(states_.begin(), states_.end(),
+                                  [&](const State& one) { return one.name == name; });
+  core::check(state != states_.end(), "optimizer", "no parameter is called {}", name);
+  const Tensor part = state->master.shape() == value.shape()
+                          ? value
+                          : value.reshape({-1}).slice(0, state->share.begin, state->share.end);
+  if (part.size() > 0) core::kernels::copy(part.to(state->master.device()), state->master);
 }
 
 void AdamW::restored(std::int64_t steps_done) {

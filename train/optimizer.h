@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/comm/share.h"
@@ -69,6 +70,8 @@ class AdamW {
   const std::vector<State>& states() const { return states_; }
   // For the one who reduces gradients.
   std::vector<State>& states() { return states_; }
+  // Gives a parameter's master the values of the whole parameter, which may be wider than it is.
+  void set_master(std::string_view name, const core::Tensor& value);
   // After the masters were loaded: rounds them into the parameters and continues at that step.
   void restored(std::int64_t steps_done);
 

@@ -160,17 +160,9 @@ TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step
                 "{}: does not fit this config: {}: resume with the config it was made with",
                 model.string(), other);
   require_state_dtype(folder / models::kTrainerFile, optimizer);
-  std::map<std::string, const AdamW::State*> states;
-  for (const AdamW::State& state : optimizer.states()) states[state.name] = &state;
   models::read_weights(model, decoder,
                        [&](const models::Parameter& parameter, const core::Tensor& value) {
-                         const AdamW::State& state = *states.at(parameter.spec.name);
-                         const core::Tensor part =
-                             state.master.shape() == value.shape()
-                                 ? value
-                                 : value.reshape({-1}).slice(0, state.share.begin, state.share.end);
-                         if (part.size() > 0)
-                           core::kernels::copy(part.to(decoder.device()), state.master);
+                         optimizer.set_master(parameter.spec.name, value);
                        });
   return read_trainer(folder / models::kTrainerFile, optimizer);
 }

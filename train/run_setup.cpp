@@ -106,8 +106,22 @@ std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& confi
                           .shuffle = config.data.shuffle});
 }
 
+namespace {
+
+// New levels: the mean of the raw vocabulary's rows, which come first.
+void fill_new_gist_rows(const Tensor& embedding, std::int64_t raw, std::int64_t missing) {
+  const Tensor rows = Tensor::empty({raw + missing, embedding.dim(1)}, core::DType::float64);
+  core::kernels::copy(embedding.slice(0, 0, raw).to(core::Device{}), rows.slice(0, 0, raw));
+  models::fill_gist_rows(rows, missing);
+  core::kernels::copy(
+      rows.slice(0, raw, raw + missing).to(embedding.dtype()).to(embedding.device()),
+      embedding.slice(0, embedding.dim(0) - missing, embedding.dim(0)));
+}
+
+}  // namespace
+
 void initialise_from(const fs::path& run, const models::ModelDescription& wanted,
-                     models::Decoder& decoder) {
+                     models::Decoder& decoder, AdamW& optimizer) {
   const std::vector<std::int64_t> steps = models::list_checkpoints(run);
   core::require(!steps.empty(), "train", "train.init_from: {}: no checkpoint there", run.string());
   models::verify_checkpoint(run, steps.back());
@@ -129,24 +143,26 @@ void initialise_from(const fs::path& run, const models::ModelDescription& wanted
         "out",
         file.string(), stored.gist.levels(), decoder.gist_levels());
   }
-  models::Decoder source(stored.decoder, stored.gist.levels(), decoder.dtype(), decoder.device(), 0,
+  // In the dtype of the masters: bfloat16 weights that are the masters rounded move with them, but
+  // masters that begin as rounded weights have to get off the middle of a rounding step first.
+  const core::DType wide = core::accumulator_of(decoder.dtype());
+  models::Decoder source(stored.decoder, stored.gist.levels(), wide, decoder.device(), 0,
                          stored.gist.links);
   models::read_weights(file, source);
   for (const models::Parameter& parameter : decoder.parameters()) {
     if (!parameter.spec.tied_to.empty()) continue;
     const Tensor& from = source.parameter(parameter.spec.name).variable.value();
     const Tensor& to = parameter.variable.value();
+    const Tensor value = Tensor::empty(to.shape(), wide, to.device());
+    core::kernels::copy(to, value);
     const std::int64_t rows = std::min(from.dim(0), to.dim(0));
-    core::kernels::copy(from.slice(0, 0, rows), to.slice(0, 0, rows));
+    core::kernels::copy(from.slice(0, 0, rows), value.slice(0, 0, rows));
     const std::int64_t missing = parameter.spec.gist_rows - stored.gist.rows();
-    if (parameter.spec.gist_rows == 0 || missing <= 0) continue;
-    // New levels: the mean of the raw vocabulary's rows, which come first.
-    const std::int64_t raw = wanted.decoder.vocab_size;
-    const Tensor wide = Tensor::empty({raw + missing, to.dim(1)}, core::DType::float64);
-    core::kernels::copy(to.slice(0, 0, raw).to(core::Device{}), wide.slice(0, 0, raw));
-    models::fill_gist_rows(wide, missing);
-    core::kernels::copy(wide.slice(0, raw, raw + missing).to(to.dtype()).to(to.device()),
-                        to.slice(0, to.dim(0) - missing, to.dim(0)));
+    if (parameter.spec.gist_rows > 0 && missing > 0) {
+      fill_new_gist_rows(value, wanted.decoder.vocab_size, missing);
+    }
+    core::kernels::copy(value, to);
+    optimizer.set_master(parameter.spec.name, value);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "models/decoder.h"
 #include "models/formats/model_file.h"
+#include "train/optimizer.h"
 #include "train/trainer.h"
 
 namespace unfold::train {
@@ -60,10 +61,11 @@ std::unique_ptr<data::BatchSource> open_training_rows(const TrainerConfig& confi
                                                       const data::LoaderState& start,
                                                       bool alike = true);
 
-// Copies weights of another run's newest checkpoint into the decoder. Gist levels that the other
+// Copies weights of another run's newest checkpoint into the decoder, and as they are stored, in
+// float32, into the optimizer's masters. Gist levels that the other
 // run lacks keep their own rows, set to the mean of the raw rows; those it has beyond are left out,
 // with a warning.
 void initialise_from(const std::filesystem::path& run, const models::ModelDescription& wanted,
-                     models::Decoder& decoder);
+                     models::Decoder& decoder, AdamW& optimizer);
 
 }  // namespace unfold::train

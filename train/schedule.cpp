@@ -11,7 +11,8 @@ double schedule_factor(const ScheduleConfig& config, std::int64_t step, std::int
     return static_cast<double>(step + 1) / static_cast<double>(config.warmup);
   }
   switch (config.kind) {
-    case ScheduleKind::constant: return 1.0;
+    case ScheduleKind::constant:
+      return 1.0;
     case ScheduleKind::cosine: {
       const double span = static_cast<double>(std::max<std::int64_t>(1, steps - config.warmup));
       const double done = std::min(1.0, static_cast<double>(step - config.warmup) / span);

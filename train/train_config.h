@@ -69,9 +69,10 @@ struct TrainConfig {
   std::int64_t log_every = 10;     // plain progress line when output is not a terminal
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
-  double routing_weight = 0;  // sft: of the routing loss (METHOD.md section 13); 0: the paper's rule
-  double budget_anneal = 0;   // sft: first part of the steps over which the budget falls from all
-                              // gists to what SelectionConfig says
+  double routing_weight =
+      0;                     // sft: of the routing loss (METHOD.md section 13); 0: the paper's rule
+  double budget_anneal = 0;  // sft: first part of the steps over which the budget falls from all
+                             // gists to what SelectionConfig says
   CptConfig cpt;
 };
 

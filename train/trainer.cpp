@@ -223,9 +223,7 @@ void Trainer::restore(Resume resume) {
     core::log::info("{} has no checkpoint yet: starting from step 0", run_.string());
   }
   if (!config_.train.init_from.empty()) {
-    initialise_from(config_.train.init_from, description_, decoder_);
-    optimizer_ = AdamW(decoder_, config_.train.optimizer, config_.run.seed,
-                       sharding_of(config_.train, world_));
+    initialise_from(config_.train.init_from, description_, decoder_, optimizer_);
   }
 }
 

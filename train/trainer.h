@@ -40,8 +40,8 @@ struct TrainSummary {
   // Of a step in the middle (train/step_meter.h); all but the first are 0 on the CPU.
   double step_seconds = 0;
   double mfu = 0;
-  double peak_flops = 0;      // that mfu is a share of
-  double speed_of_light = 0;  // seconds a step would take at the roofline
+  double peak_flops = 0;             // that mfu is a share of
+  double speed_of_light = 0;         // seconds a step would take at the roofline
   core::OverlapTimes communication;  // of the tensor collectives
   double save_waited = 0;            // seconds that training stood still for checkpoints
   double seconds = 0;

@@ -21,7 +21,8 @@ ValidationLoss validate_under(std::string name, std::span<const data::Batch> bat
   double nats = 0;
   std::array<std::int64_t, 2> counts = {0, 0};  // targets, bytes
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    if (static_cast<int>(i % static_cast<std::size_t>(world.world_size())) != world.rank()) continue;
+    if (static_cast<int>(i % static_cast<std::size_t>(world.world_size())) != world.rank())
+      continue;
     double sum = 0;
     for (const float loss : score(batches[i])) sum += loss;
     nats += sum;
@@ -56,8 +57,8 @@ std::vector<ValidationLoss> validate(models::Decoder& decoder, std::span<const d
     return models::score_tokens(decoder, batch.layout, batch.tokens, batch.targets, attention);
   };
   const auto score_under = [&](const data::Batch& batch, gsa::Visibility visibility) {
-    models::BlockAttention attention(std::make_shared<const gsa::BlockMap>(
-        gsa::make_block_map(batch.layout, gist, visibility)));
+    models::BlockAttention attention(
+        std::make_shared<const gsa::BlockMap>(gsa::make_block_map(batch.layout, gist, visibility)));
     return score(batch, attention);
   };
   std::vector<ValidationLoss> losses = {

@@ -93,7 +93,7 @@ void report_hosts(const std::vector<Facts>& all, Report& report) {
   report.line("NCCL", first.at("NCCL").empty() ? "not in this build" : first.at("NCCL"));
   compare(all, "program", "install the same binary", report);
   compare(all, "NCCL", "install the same NCCL", report);
-  compare(all, "device", "ranks with different devices wait for the slowest", report);
+  compare(all, "kind", "ranks with different devices wait for the slowest", report);
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     if (const auto problem = all[rank].find("problem"); problem != all[rank].end()) {
       report.problem(fmt::format("rank {} on {}: {}", rank, all[rank].at("host"), problem->second));

@@ -68,11 +68,12 @@ Facts facts_of_this_host(const std::string& device) {
   facts["GPUs"] = std::to_string(core::cuda_device_count());
   facts["CUDA"] = core::describe_cuda();
   facts["device"] = "cpu";
+  facts["kind"] = "cpu";  // of device: which one of a host is no difference
   if (device == "cpu") return facts;
   try {
     const core::Device gpu = core::usable_device(device);
-    facts["device"] =
-        fmt::format("{} ({})", core::name_of(gpu), core::cuda::device_name(gpu.index));
+    facts["kind"] = core::cuda::device_name(gpu.index);
+    facts["device"] = fmt::format("{} ({})", core::name_of(gpu), facts["kind"]);
     const core::cuda::MemoryInfo memory = core::cuda::memory_info(gpu.index);
     facts["GPU memory"] = core::format_bytes(static_cast<double>(memory.total));
     facts["GPU free"] = core::format_bytes(static_cast<double>(memory.free));

@@ -55,7 +55,8 @@ class RanksGpu : public ::testing::Test {
     ASSERT_EQ(got.size(), want.size()) << name;
     for (std::size_t i = 0; i < want.size(); ++i) {
       const Json left = Json::parse(got[i]);
-      for (const auto& [key, value] : Json::parse(want[i]).items()) {
+      const Json right = Json::parse(want[i]);
+      for (const auto& [key, value] : right.items()) {
         if (!value.is_number()) continue;
         EXPECT_NEAR(left.at(key).get<double>(), value.get<double>(),
                     1e-11 * std::fabs(value.get<double>()))

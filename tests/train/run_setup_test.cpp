@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "data/tokenizer/byte_tokenizer.h"
 #include "models/formats/checkpoint_folder.h"
 #include "tests/support/temp_folder.h"
@@ -56,7 +58,8 @@ TEST_P(InitialiseFrom, CopiesWeightsAndGistLevelsAndMakesNewOnesOfTheMean) {
        {std::vector<std::int64_t>{}, {8}, {4}, {8, 4}, {8, 4, 2}}) {
     const models::ModelDescription wanted = description(chunks);
     models::Decoder decoder = make_decoder(wanted, GetParam(), 2);
-    initialise_from(folder.path(), wanted, decoder);
+    AdamW optimizer(decoder, {});
+    initialise_from(folder.path(), wanted, decoder, optimizer);
     for (const models::Parameter& parameter : decoder.parameters()) {
       if (parameter.spec.gist_rows > 0 || chunks.empty()) continue;
       EXPECT_EQ(values(decoder, parameter.spec.name), values(source, parameter.spec.name));
@@ -91,8 +94,10 @@ TEST(RunSetup, InitialisingFromAnotherModelIsRefused) {
   const auto refusal = [&](const models::ModelDescription& wanted) {
     models::Decoder decoder = make_decoder(wanted, DType::float32, 2);
     const std::vector<double> before = values(decoder, "embedding.weight");
-    const std::string error =
-        test::user_error([&] { initialise_from(folder / "run", wanted, decoder); });
+    const std::string error = test::user_error([&] {
+      AdamW optimizer(decoder, {});
+      initialise_from(folder / "run", wanted, decoder, optimizer);
+    });
     EXPECT_EQ(values(decoder, "embedding.weight"), before);
     EXPECT_NE(error.find("train.init_from"), std::string::npos) << error;
     return error;
@@ -105,9 +110,33 @@ TEST(RunSetup, InitialisingFromAnotherModelIsRefused) {
   EXPECT_NE(refusal(wanted).find("tokenizer"), std::string::npos);
 
   models::Decoder decoder = make_decoder(one, DType::float32, 2);
-  const std::string none =
-      test::user_error([&] { initialise_from(folder / "none", one, decoder); });
+  const std::string none = test::user_error([&] {
+    AdamW optimizer(decoder, {});
+    initialise_from(folder / "none", one, decoder, optimizer);
+  });
   EXPECT_NE(none.find("no checkpoint there"), std::string::npos) << none;
+}
+
+TEST(RunSetup, MastersBeginAsTheStoredWeightsNotAsRoundedOnes) {
+  const test::TempFolder folder;
+  const models::ModelDescription one = description({8});
+  const models::Decoder source = make_decoder(one, DType::float32, 1);
+  save_run(folder.path(), one, source);
+  for (const int ranks : {1, 2}) {
+    models::Decoder decoder = make_decoder(one, DType::bfloat16, 2);
+    AdamW optimizer(decoder, {}, 0, {.on = ranks > 1, .rank = ranks - 1, .world_size = ranks});
+    initialise_from(folder.path(), one, decoder, optimizer);
+    for (const AdamW::State& state : optimizer.states()) {
+      const core::Tensor& stored = source.parameter(state.name).variable.value();
+      ASSERT_EQ(state.master.dtype(), DType::float32);
+      for (std::int64_t i = 0; i < state.master.size(); ++i) {
+        ASSERT_EQ(state.master.data<float>()[i], stored.data<float>()[state.share.begin + i])
+            << state.name << " " << i;
+      }
+      const core::Tensor rounded = stored.to(DType::bfloat16);
+      EXPECT_EQ(std::memcmp(state.parameter.value().raw(), rounded.raw(), rounded.bytes()), 0);
+    }
+  }
 }
 
 TEST(RunSetup, ARunContinuesFromAnotherWithMoreLevels) {
