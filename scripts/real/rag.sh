@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Teaches a real model to answer questions on documents, with gists and without, and evaluates it:
+# continued pretraining under the gist mask, finetuning with unfolding (with and without the routing
+# loss), and as a control finetuning with full attention on the same questions.
+#
+# usage: scripts/real/rag.sh SRC RECORDS OUT [STAGE...]
+#   SRC      what `unfold import` reads, such as the GGUF of scripts/get-smollm2.sh
+#   RECORDS  folder made by scripts/real/rag_records.py
+#   OUT      runs and logs go there; a stage that is there already is not run again
+#   STAGE    of: import cpt routed paper full evaluate (default: all, in this order)
+# DEVICE=cuda|cpu      where (default: cuda)
+# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTING, ROWS   see below
+# RAG=FOLDER           files of questions that `evaluate` asks as well (eval.rag.records)
+# UNFOLD=PROGRAM       default: build/release/unfold
+set -euo pipefail
+
+if (($# < 3)) || [[ ${1:-} == --help || ${1:-} == -h ]]; then
+  sed -n '2,/^set -e/{/^set -e/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+  if [[ ${1:-} == --help || ${1:-} == -h ]]; then exit 0; fi
+  exit 2
+fi
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+unfold=${UNFOLD:-$root/build/release/unfold}
+src=$1 records=$2 out=$3
+shift 3
+stages=("$@")
+if ((${#stages[@]} == 0)); then stages=(import cpt routed paper full evaluate); fi
+
+device=${DEVICE:-cuda}
+dtype=bfloat16
+if [[ $device == cpu ]]; then dtype=float32; fi
+rows=${ROWS:-8}
+cpt_steps=${CPT_STEPS:-1000} sft_steps=${SFT_STEPS:-800}
+cpt_lr=${CPT_LR:-1e-4} sft_lr=${SFT_LR:-1e-4} routing=${ROUTING:-2}
+base=$out/base
+mkdir -p "$out"
+
+# train NAME FROM KEY=VALUE...: a run that starts from another one.
+train() {
+  local name=$1 from=$2 set=()
+  shift 2
+  if [[ -e $out/$name/done ]]; then return; fi
+  rm -rf "${out:?}/$name"
+  for key in "run.dir=$out/$name" "run.device=$device" "data.tokenizer=$base/tokenizer.json" \
+    "train.init_from=$out/$from" "train.dtype=$dtype" "train.rows=$rows" train.val_every=0 \
+    checkpoint.every=1000000 optimizer.beta2=0.98 optimizer.weight_decay=0.01 \
+    schedule.warmup=20 schedule.min_ratio=0.05 "$@"; do
+    set+=(--set "$key")
+  done
+  "$unfold" train "$base/config.yaml" "${set[@]}"
+  touch "$out/$name/done"
+}
+answers=("data.format=sft" "data.train=[$records/train_multi.jsonl]" "data.val=[$records/dev.jsonl]"
+  data.on_long=skip "train.steps=$sft_steps" "optimizer.lr=$sft_lr")
+
+evaluate() { # NAME METHODS
+  local set=(--set 'eval.tasks=[answers]')
+  if [[ -n ${RAG:-} ]]; then set=(--set 'eval.tasks=[answers, rag]' --set "eval.rag.records=[$RAG]"); fi
+  "$unfold" eval "$out/$1" "${set[@]}" --set "eval.methods=[$2]" --set 'eval.ratios=[8]' \
+    --set eval.samples=501 --set eval.on_bad_record=skip --set eval.rag.max_new_tokens=32 \
+    --set 'eval.rag.system="Answer the question using the documents.\n\n"'
+}
+
+for stage in "${stages[@]}"; do
+  case $stage in
+    import)
+      if [[ ! -e $base/config.yaml ]]; then "$unfold" import "$src" --out "$base" --chunks 8; fi
+      if [[ ! -e $out/text ]]; then
+        "$unfold" data tokenize "$records/cpt_documents.jsonl" --tokenizer "$base/tokenizer.json" \
+          --out "$out/text"
+      fi
+      ;;
+    cpt)
+      train cpt base "data.train=[$out/text]" "train.steps=$cpt_steps" "optimizer.lr=$cpt_lr" \
+        train.row_length=1584
+      ;;
+    routed)
+      train routed cpt train.objective=sft train.row_length=1792 "train.routing_weight=$routing" \
+        "${answers[@]}"
+      ;;
+    paper) train paper cpt train.objective=sft train.row_length=1792 "${answers[@]}" ;;
+    full)
+      train full base train.objective=lm 'gist.chunks=[]' 'eval.methods=[full]' \
+        train.row_length=1536 "${answers[@]}"
+      ;;
+    evaluate)
+      for run in routed paper; do
+        if [[ -e $out/$run/done ]]; then evaluate "$run" 'full, gist_only, gsa'; fi
+      done
+      if [[ -e $out/full/done ]]; then evaluate full full; fi
+      ;;
+    *)
+      echo "rag.sh: unknown stage $stage: one of import cpt routed paper full evaluate" >&2
+      exit 2
+      ;;
+  esac
+done
