@@ -149,10 +149,29 @@ measure() {
     note FAIL "$name: memory is $off % off the plan, the mark is 5 %"
   fi
 }
+# apart SHAPE ROWS: one run a GPU, all at once, that know nothing of each other: what heat, power and
+# the slowest GPU leave, without any communication.
+apart() {
+  local shape=$1 rows=$2 index pids=() slowest
+  for ((index = 0; index < most; ++index)); do
+    CUDA_VISIBLE_DEVICES=$index OMP_NUM_THREADS=$((cores / most > 0 ? cores / most : 1)) \
+      timeout -k 10 "$(allowed 60)" "$unfold" bench train "configs/bench-$shape.yaml" --format json \
+      --steps 12 --set "train.rows=$rows" > "$folder/$shape-apart-$index.json" 2> /dev/null &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || true; done
+  slowest=$(for ((index = 0; index < most; ++index)); do
+    value positions_per_second "$folder/$shape-apart-$index.json"
+  done | sort -g | head -n 1)
+  awk -v shape="$shape" -v n="$most" -v a="${slowest:-0}" -v b="${alone:-0}" 'BEGIN {
+    printf("| %s | %d apart, the slowest | - | - | %.0f | %.1f %% | - | - | - | - | - |\n",
+      shape, n, a, b > 0 ? 100 * a / b : 0)}' >> "$table"
+}
 for shape in 135m 1b; do
   rows=$(sed -n 's/^  rows: *\([0-9]*\).*/\1/p' "configs/bench-$shape.yaml")
   alone=
   measure "$shape" "$rows" 1 false
+  if ((most > 1)); then apart "$shape" "$rows"; fi
   for ((ranks = 2; ranks <= most; ranks *= 2)); do
     measure "$shape" "$rows" "$ranks" false
     measure "$shape" "$rows" "$ranks" true

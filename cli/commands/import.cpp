@@ -76,6 +76,9 @@ Config config_of(const models::DecoderConfig& model, const gsa::GistConfig& gist
   config.data.tokenizer = (fs::path(config.run.dir) / "tokenizer.json").string();
   config.train.init_from = config.run.dir;
   config.train.dtype = core::dtype_from_name(arguments.dtype);
+  // Pretrained weights want the small steps of METHOD.md section 10, not those of a new model.
+  config.train.optimizer.lr = 1e-5;
+  config.train.optimizer.beta2 = 0.999;
   if (gist.levels() == 0) {
     config.train.objective = train::Objective::lm;
     config.eval.methods = {"full"};

@@ -103,6 +103,26 @@ TEST_F(Ranks, TakeTheStepsOfOneProcess) {
   expect_equal("four");
 }
 
+TEST_F(Ranks, EvaluateAsOneProcess) {
+  const std::string run = files_->path(alone()).string();
+  const auto rows = [&](int ranks) {
+    fs::remove_all(files_->path(alone()) / "predictions");
+    const ProgramResult result = run_unfold(
+        fmt::format("eval '{}' --set 'eval.tasks=[passkey, recall, perplexity]' --set "
+                    "'eval.methods=[full, gsa]' --set eval.samples=7 --set eval.context=128",
+                    run),
+        ranks > 0 ? mpirun(ranks) : "");
+    EXPECT_EQ(result.code, 0) << result.err;
+    Json json = Json::parse(files_->read(alone() + "/results.json"))["rows"];
+    for (Json& row : json) row.erase("samples_per_second");  // the only part that is timed
+    return json;
+  };
+  const Json expected = rows(0);
+  EXPECT_EQ(expected.size(), 7u);  // perplexity has three
+  EXPECT_EQ(rows(1), expected);
+  EXPECT_EQ(rows(3), expected);
+}
+
 TEST_F(Ranks, GoOnInAnyLayout) {
   for (const bool shared : {false, true}) {
     const std::string zero1 = shared ? "train.zero1=true" : "train.zero1=false";
