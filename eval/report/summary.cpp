@@ -77,7 +77,7 @@ struct CheapMethod {
 template <typename Value>
 std::optional<CheapMethod> cheap_method(Value&& value_of) {
   for (const auto& [name, phrase, label] :
-       {std::tuple{"h_gsa", "unfolding", "unfolding"}, std::tuple{"gsa", "unfolding", "unfolding"},
+       {std::tuple{"gsa", "unfolding", "unfolding"}, std::tuple{"h_gsa", "unfolding", "unfolding"},
         std::tuple{"gist_only", "gist attention", "gist"}}) {
     const std::optional<double> value = value_of(name);
     if (value) return CheapMethod{name, phrase, label, *value};

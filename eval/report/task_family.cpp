@@ -36,6 +36,7 @@ Family family_of(std::string_view task, std::string_view metric) {
   if (word == "longbench") return Family::longbench;
   if (word == "longbench_e") return Family::longbench_e;
   if (word == "rag") return Family::rag;
+  if (word == "answers") return Family::answers;
   if (contains(kLanguage, word)) return Family::language;
   if (contains(kProbes, word)) return Family::probes;
   if (metric == "loss" || metric == "bits_per_byte" || metric == "perplexity" || metric == "nll") {
@@ -52,6 +53,8 @@ std::string_view family_title(Family family) {
       return "LongBench-E";
     case Family::rag:
       return "Retrieval-augmented answers";
+    case Family::answers:
+      return "Held-out records";
     case Family::probes:
       return "Probes";
     case Family::language:

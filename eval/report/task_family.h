@@ -7,8 +7,8 @@
 namespace unfold::eval {
 
 // In the order of reports.
-enum class Family { longbench, longbench_e, rag, probes, language, other };
-inline constexpr int kFamilies = 6;
+enum class Family { longbench, longbench_e, rag, answers, probes, language, other };
+inline constexpr int kFamilies = 7;
 
 // By the task's name ("longbench.hotpotqa", "rag", "needle", "lambada", "perplexity"), and by its
 // metric for names that are not known: what is measured in loss, bits or perplexity is language

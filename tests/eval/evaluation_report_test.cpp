@@ -74,6 +74,7 @@ TEST(TaskFamily, ByNameAndMetric) {
   EXPECT_EQ(family_of("longbench.hotpotqa", "f1"), Family::longbench);
   EXPECT_EQ(family_of("longbench_e.hotpotqa", "f1"), Family::longbench_e);
   EXPECT_EQ(family_of("rag", "em"), Family::rag);
+  EXPECT_EQ(family_of("answers", "exact_match"), Family::answers);
   EXPECT_EQ(family_of("needle", "exact_match"), Family::probes);
   EXPECT_EQ(family_of("perplexity@4096", "perplexity"), Family::language);
   EXPECT_EQ(family_of("mine", "bits_per_byte"), Family::language);
