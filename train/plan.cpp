@@ -93,7 +93,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   const std::int64_t passes = std::min<std::int64_t>(2, micro_batches);
   for (std::int64_t i = 0; i < passes; ++i) {
     const auto begin = [&] {
-      if (parallel && i + 1 == passes) parallel->begin();
+      if (parallel && config.train.overlap && i + 1 == passes) parallel->begin();
     };
     loss.accumulate(decoder, loss.ready(batch, meta), loss.count(batch), 0, options, begin);
   }

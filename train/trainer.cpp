@@ -313,7 +313,7 @@ StepRecord Trainer::take_step() {
     options.stream = (static_cast<std::uint64_t>(state_.step) * windows_.size() + micro.window) *
                          static_cast<std::uint64_t>(world_.world_size()) +
                      static_cast<std::uint64_t>(world_.rank());
-    const bool last = parallel_ && &micro == &step.micro.back();
+    const bool last = parallel_ && config_.train.overlap && &micro == &step.micro.back();
     pending.push_back(
         loss_.accumulate(decoder_, micro.batch, step.totals, state_.step, options,
                          last ? [this] { parallel_->begin(); } : std::function<void()>()));

@@ -69,7 +69,7 @@ void TrainingStep::take() {
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
   for (const train::ReadyBatch& batch : micro_) {
-    const bool last = parallel_ && &batch == &micro_.back();
+    const bool last = parallel_ && config_.train.overlap && &batch == &micro_.back();
     loss_.accumulate(decoder_, batch, totals_, 0, options,
                      last ? [this] { parallel_->begin(); } : std::function<void()>());
   }

@@ -202,6 +202,9 @@ void add_train(Schema& schema) {
   train.add("reduce_dtype", &TrainConfig::reduce_dtype,
             {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}},
             "gradients on their way between ranks; bfloat16: half the bytes, rounded");
+  train.add("overlap", &TrainConfig::overlap,
+            "sum gradients over ranks beside the backward pass; false: behind it, which can be "
+            "sooner where links are fast and products fill the GPU");
   train.add("zero1", &TrainConfig::zero1,
             "share masters and moments of the optimizer out among the ranks (ZeRO-1)");
   train.add("overfit_one_batch", &TrainConfig::overfit_one_batch,

@@ -88,6 +88,7 @@ TEST_F(ManyRanks, EveryObjective) {
          c.train.cpt.alignment = 1e-2;
        }},
       {"recomputed", [](TrainerConfig& c) { c.train.activation_checkpointing = true; }},
+      {"behind", [](TrainerConfig& c) { c.train.overlap = false; }},
       {"tied", [](TrainerConfig& c) { c.model.tied_embeddings = true; }},
       {"links", [&](TrainerConfig& c) {
          testing::use_links(c, folder_.path());
