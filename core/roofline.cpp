@@ -21,7 +21,7 @@ Tensor random_matrix(std::int64_t extent, DType dtype, Device device, std::uint6
   const Tensor x = Tensor::full({extent, extent}, -1.0, dtype, device);
   for (std::uint64_t i = 0; i < 7; ++i) {
     kernels::fill(bit, 1.0);
-    kernels::dropout(bit, 0.5, seed, i, bit);  // 0 or 2
+    kernels::dropout(bit, 0.5, seed, i, 0, bit);  // 0 or 2
     kernels::accumulate(bit, 0.5 / static_cast<double>(1 << i), x);
   }
   return x;

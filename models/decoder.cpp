@@ -73,7 +73,8 @@ std::vector<Variable> Decoder::run_block(std::int64_t layer, const Variable& x,
   const double dropout = options.training ? config_.dropout : 0.0;
   const auto drop = [&](const Variable& branch, std::uint64_t site) {
     const std::uint64_t place = static_cast<std::uint64_t>(layer) * 2 + site;
-    return autograd::dropout(branch, dropout, options.seed, (options.stream << 16) | place);
+    return autograd::dropout(branch, dropout, options.seed, (options.stream << 16) | place,
+                             static_cast<std::uint64_t>(options.first_position * config_.width));
   };
   // What a branch ends in, added to the residual stream: by the product itself if nothing drops.
   const auto joins = [&](const Variable& stream) { return dropout > 0 ? Variable() : stream; };

@@ -23,7 +23,10 @@ struct ForwardOptions {
   bool training = false;                // dropout on
   bool checkpoint_activations = false;  // recompute every block in the backward
   std::uint64_t seed = 0;               // of dropout
-  std::uint64_t stream = 0;             // of dropout: differs from pass to pass
+  std::uint64_t stream = 0;             // of dropout: differs from step to step
+  // Of dropout: positions of the step in front of those of this pass, so that how a step is cut
+  // into passes and ranks does not matter. Times the width a multiple of 4.
+  std::int64_t first_position = 0;
   // RoPE positions are below it; 0: hidden() looks, which waits for a GPU.
   std::int64_t positions = 0;
   // When set, receives the residual stream behind every block (for the alignment loss).

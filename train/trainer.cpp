@@ -94,7 +94,7 @@ class Trainer {
   // Micro-batches of one optimizer step and what their losses are divided by.
   struct Micro {
     ReadyBatch batch;
-    std::size_t window = 0;  // of the step
+    std::int64_t first_row = 0;  // of the step
   };
   struct StepBatches {
     std::vector<Micro> micro;
@@ -230,15 +230,17 @@ void Trainer::restore(Resume resume) {
 Trainer::StepBatches Trainer::next_batches(std::int64_t step_index) {
   StepBatches step;
   std::array<double, 3> counts = {0, 0, 0};
-  for (std::size_t i = 0; i < windows_.size(); ++i) {
-    data::Batch batch = loader_->next(windows_[i].total, windows_[i].first, windows_[i].count);
-    if (windows_[i].count == 0) continue;
+  std::int64_t rows = 0;  // of the passes so far
+  for (const StepWindow& window : windows_) {
+    data::Batch batch = loader_->next(window.total, window.first, window.count);
+    const std::int64_t first_row = std::exchange(rows, rows + window.total) + window.first;
+    if (window.count == 0) continue;
     loss_.prepare(batch);
     const StepTotals part = loss_.count(batch);
     counts[0] += part.targets;
     counts[1] += part.raw_tokens;
     counts[2] += part.suffix_queries;
-    step.micro.push_back({loss_.ready(std::move(batch), decoder_.device()), i});
+    step.micro.push_back({loss_.ready(std::move(batch), decoder_.device()), first_row});
   }
   world_.all_reduce_sum(std::span<double>(counts));
   step.totals = {counts[0], counts[1], counts[2]};
@@ -309,10 +311,9 @@ StepRecord Trainer::take_step() {
   options.training = true;
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
+  options.stream = static_cast<std::uint64_t>(state_.step);
   for (const Micro& micro : step.micro) {
-    options.stream = (static_cast<std::uint64_t>(state_.step) * windows_.size() + micro.window) *
-                         static_cast<std::uint64_t>(world_.world_size()) +
-                     static_cast<std::uint64_t>(world_.rank());
+    options.first_position = micro.first_row * config_.train.row_length;
     const bool last = parallel_ && config_.train.overlap && &micro == &step.micro.back();
     pending.push_back(
         loss_.accumulate(decoder_, micro.batch, step.totals, state_.step, options,

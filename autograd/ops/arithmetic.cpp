@@ -75,14 +75,16 @@ Variable mean(const Variable& x) {
   return scale(sum(x), 1.0 / static_cast<double>(x.value().size()));
 }
 
-Variable dropout(const Variable& x, double p, std::uint64_t seed, std::uint64_t stream) {
+Variable dropout(const Variable& x, double p, std::uint64_t seed, std::uint64_t stream,
+                 std::uint64_t first) {
   core::check(p >= 0 && p < 1, "dropout", "probability {} is not in [0, 1)", p);
   if (p == 0) return x;
+  core::check(first % 4 == 0, "dropout", "element {} is not the first of four", first);
   const Tensor y = like(x.value());
-  kernels::dropout(x.value(), p, seed, stream, y);
-  return record("dropout", y, {x}, [slot = x.slot(), p, seed, stream](const Tensor& dy) {
+  kernels::dropout(x.value(), p, seed, stream, first, y);
+  return record("dropout", y, {x}, [slot = x.slot(), p, seed, stream, first](const Tensor& dy) {
     const Tensor dx = like(dy);
-    kernels::dropout(dy, p, seed, stream, dx);
+    kernels::dropout(dy, p, seed, stream, first, dx);
     slot->add(dx);
   });
 }

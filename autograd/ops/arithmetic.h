@@ -12,7 +12,8 @@ Variable scale(const Variable& x, double alpha);
 Variable sum(const Variable& x);
 Variable mean(const Variable& x);
 // Zeroes elements with probability p and scales the rest by 1 / (1 - p); the mask is a function of
-// (seed, stream). p == 0 returns x.
-Variable dropout(const Variable& x, double p, std::uint64_t seed, std::uint64_t stream);
+// (seed, stream) and the element's place, counted from `first`, a multiple of 4. p == 0 returns x.
+Variable dropout(const Variable& x, double p, std::uint64_t seed, std::uint64_t stream,
+                 std::uint64_t first = 0);
 
 }  // namespace unfold::autograd

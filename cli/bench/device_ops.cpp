@@ -125,7 +125,7 @@ void add_elementwise(OpTable& table, std::int64_t n, std::int64_t w) {
   });
   table.add("dropout", shape, 4 * size, 0, [&] {
     return
-        [x = table.values({n, w}), y = table.values({n, w})] { kernels::dropout(x, 0.1, 1, 2, y); };
+        [x = table.values({n, w}), y = table.values({n, w})] { kernels::dropout(x, 0.1, 1, 2, 0, y); };
   });
 }
 

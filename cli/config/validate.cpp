@@ -71,6 +71,12 @@ class Rules {
          {"model.rope.beta_slow", "model.rope.beta_fast"},
          "model.rope.beta_slow = {} must be below model.rope.beta_fast = {}", rope.beta_slow,
          rope.beta_fast);
+    const std::int64_t row = config_.train.row_length;
+    rule(config_.model.dropout == 0 || row * config_.model.width % 4 == 0,
+         {"model.dropout", "train.row_length", "model.width"},
+         "model.dropout draws four elements at once: train.row_length = {} times model.width = {} "
+         "must be a multiple of 4",
+         row, config_.model.width);
   }
 
   void check_gist() const {

@@ -175,7 +175,8 @@ void accumulate_by(const Tensor& x, const Tensor& factor, const Tensor& y) {
   accumulate(x, factor.item(), y);
 }
 
-void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream, const Tensor& y) {
+void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream,
+             std::uint64_t first, const Tensor& y) {
   on_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
@@ -186,12 +187,12 @@ void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream
     const std::int64_t blocks = (y.size() + 3) / 4;
     parallel_for(blocks, kGrain / 4, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t block = begin; block < end; ++block) {
-        const auto words = philox(seed, stream, static_cast<std::uint64_t>(block));
-        const std::int64_t first = block * 4;
-        const std::int64_t count = std::min<std::int64_t>(4, y.size() - first);
+        const auto words = philox(seed, stream, first / 4 + static_cast<std::uint64_t>(block));
+        const std::int64_t at = block * 4;
+        const std::int64_t count = std::min<std::int64_t>(4, y.size() - at);
         for (std::int64_t i = 0; i < count; ++i) {
           const bool kept = words[static_cast<std::size_t>(i)] >= threshold;
-          out[first + i] = kept ? T(A(in[first + i]) * keep_scale) : T(A(0));
+          out[at + i] = kept ? T(A(in[at + i]) * keep_scale) : T(A(0));
         }
       }
     });

@@ -146,11 +146,12 @@ constexpr int kPhiloxWords = 4;
 template <typename T, bool kAligned>
 __global__ void __launch_bounds__(kThreads)
     dropout_kernel(const T* x, T* y, std::int64_t size, std::uint64_t threshold,
-                   Accumulator<T> keep_scale, std::uint64_t seed, std::uint64_t stream) {
+                   Accumulator<T> keep_scale, std::uint64_t seed, std::uint64_t stream,
+                   std::uint64_t first_block) {
   constexpr int V = kPhiloxWords;
   const std::int64_t blocks = (size + V - 1) / V;
   for (std::int64_t block = first_item(); block < blocks; block += item_step()) {
-    const auto words = philox(seed, stream, static_cast<std::uint64_t>(block));
+    const auto words = philox(seed, stream, first_block + static_cast<std::uint64_t>(block));
     const std::int64_t i = block * V;
     auto pack = load<V, kAligned>(x + i, size - i);
 #pragma unroll
@@ -209,7 +210,8 @@ void accumulate_by(const Tensor& x, const Tensor& factor, const Tensor& y) {
   binary<AddScaledBy>("accumulate_by", x, y, y, &factor);
 }
 
-void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream, const Tensor& y) {
+void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream,
+             std::uint64_t first, const Tensor& y) {
   on_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
@@ -222,7 +224,7 @@ void dropout(const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream
     on_bool(are_aligned({&x, &y}, kPhiloxWords), [&](auto aligned) {
       launch(context, "dropout", dropout_kernel<T, aligned()>,
              grid_for(context, size, kThreads * kPhiloxWords), kThreads, in, out, size, threshold,
-             A(1.0 / (1.0 - p)), seed, stream);
+             A(1.0 / (1.0 - p)), seed, stream, first / kPhiloxWords);
     });
   });
 }

@@ -35,7 +35,7 @@ void scale_by(T, T, T) {
 void accumulate_by(T, T, T) {
   without_cuda("accumulate_by");
 }
-void dropout(T, double, std::uint64_t, std::uint64_t, T) {
+void dropout(T, double, std::uint64_t, std::uint64_t, std::uint64_t, T) {
   without_cuda("dropout");
 }
 void sum(T, T) {

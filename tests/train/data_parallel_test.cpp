@@ -88,6 +88,11 @@ TEST_F(ManyRanks, EveryObjective) {
          c.train.cpt.alignment = 1e-2;
        }},
       {"recomputed", [](TrainerConfig& c) { c.train.activation_checkpointing = true; }},
+      {"dropout",
+       [](TrainerConfig& c) {
+         c.model.dropout = 0.2;
+         c.train.micro_rows = 3;
+       }},
       {"behind", [](TrainerConfig& c) { c.train.overlap = false; }},
       {"tied", [](TrainerConfig& c) { c.model.tied_embeddings = true; }},
       {"links", [&](TrainerConfig& c) {

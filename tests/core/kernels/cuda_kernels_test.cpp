@@ -98,8 +98,8 @@ TEST_F(CudaKernels, DropoutMaskIsThatOfTheCpu) {
                                      {std::uint64_t{1} << 63, std::uint64_t{0xffffffffffff}}}) {
     const Tensor host = Tensor::empty({100003}, DType::float32);
     const Tensor there = Tensor::empty({100003}, DType::float32, kCuda);
-    kernels::dropout(ones, 0.37, seed, stream, host);
-    kernels::dropout(ones.to(kCuda), 0.37, seed, stream, there);
+    kernels::dropout(ones, 0.37, seed, stream, 0, host);
+    kernels::dropout(ones.to(kCuda), 0.37, seed, stream, 0, there);
     EXPECT_TRUE(testing::same_bits(there.to(kHost), host));
   }
 }

@@ -46,7 +46,7 @@ Outputs elementwise(DType t) {
   kernels::multiply(a, b, y[1]);
   kernels::scale(a, 0.3, y[2]);
   kernels::accumulate(a, 0.7, y[3]);
-  kernels::dropout(a, 0.3, 1, 2, y[4]);
+  kernels::dropout(a, 0.3, 1, 2, 0, y[4]);
   kernels::copy(a.transpose(0, 1), y[5]);
   return y;
 }

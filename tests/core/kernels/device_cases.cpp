@@ -74,8 +74,9 @@ void add_elementwise(std::vector<DeviceCase>& cases) {
                      [shape](DType t, const Place& place) {
                        const Tensor a = place.put(numbers(shape, t, 1));
                        const Tensors y = {place.empty(shape, t), place.empty(shape, t)};
-                       kernels::dropout(a, 0.3, 7, std::uint64_t{1} << 40, y[0]);
-                       kernels::dropout(a, 0.0, 7, 1, y[1]);
+                       kernels::dropout(a, 0.3, 7, std::uint64_t{1} << 40, std::uint64_t{3} << 34,
+                                        y[0]);
+                       kernels::dropout(a, 0.0, 7, 1, 0, y[1]);
                        return y;
                      },
                      true});

@@ -136,7 +136,7 @@ TEST(Dropout, KeepsTheShareItShouldAndScalesIt) {
     const Tensor ones = Tensor::full({kCount}, 1.0, dtype);
     for (const double p : {0.0, 0.1, 0.5, 0.9}) {
       const Tensor y = Tensor::empty({kCount}, dtype);
-      kernels::dropout(ones, p, 7, 1, y);
+      kernels::dropout(ones, p, 7, 1, 0, y);
       int kept = 0;
       int pairs = 0;
       double previous = 0;
@@ -159,7 +159,7 @@ TEST(Dropout, TheMaskIsAFunctionOfSeedAndStream) {
   const Tensor ones = Tensor::full({1001}, 1.0, DType::float32);
   const auto mask = [&](std::uint64_t seed, std::uint64_t stream, DType dtype) {
     const Tensor y = Tensor::empty({1001}, dtype);
-    kernels::dropout(ones.to(dtype), 0.5, seed, stream, y);
+    kernels::dropout(ones.to(dtype), 0.5, seed, stream, 0, y);
     return values_of(y);
   };
   const std::vector<double> reference = mask(1, 2, DType::float32);
@@ -171,6 +171,10 @@ TEST(Dropout, TheMaskIsAFunctionOfSeedAndStream) {
   for (std::size_t i = 0; i < 1001; ++i) {  // word i % 4 of block i / 4
     EXPECT_EQ(reference[i] != 0, philox(1, 2, i / 4)[i % 4] >= 0x80000000u);
   }
+  // A part that says where it begins has its part of the mask.
+  const Tensor part = Tensor::empty({501}, DType::float32);
+  kernels::dropout(ones.slice(0, 0, 501), 0.5, 1, 2, 500, part);
+  EXPECT_EQ(values_of(part), std::vector<double>(reference.begin() + 500, reference.end()));
 }
 
 TEST(Kernels, RefuseIntegersAndWrongDtypes) {
