@@ -20,6 +20,8 @@ struct Chart {
 
 // "gsa"; of several runs "gsa (A)".
 std::string series_name(const RunComparison& comparison, std::string_view method, std::size_t run);
+// A curve of markers in the colour and shape of its method, without points yet.
+PlotSeries method_series(const RunComparison& comparison, std::string_view method, std::size_t run);
 
 // Training loss, and validation bits per byte per visibility; several runs lie over each other.
 // Empty without metrics.

@@ -42,13 +42,7 @@ Chart chart_of(const RunComparison& comparison, const std::string& task, const s
   chart.plot.x.margin = 0.04;
   for (const auto& [key, values] : curves) {
     const auto& [rank, method, run] = key;
-    PlotSeries series;
-    series.name = series_name(comparison, method, run);
-    series.color = comparison.palette.color(method);
-    series.shape = comparison.palette.marker(method);
-    series.dash = static_cast<int>(run);
-    series.markers = true;
-    series.end_label = false;
+    PlotSeries series = method_series(comparison, method, run);
     for (const auto& [length, value] : values) {
       series.curve.x.push_back(length);
       series.curve.y.push_back(value);

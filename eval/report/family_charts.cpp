@@ -32,17 +32,6 @@ Chart empty_chart(const FamilyCurves& family, const std::string& against) {
   return chart;
 }
 
-PlotSeries series_of(const RunComparison& comparison, const MethodCurve& curve) {
-  PlotSeries series;
-  series.name = series_name(comparison, curve.method, curve.run);
-  series.color = comparison.palette.color(curve.method);
-  series.shape = comparison.palette.marker(curve.method);
-  series.dash = static_cast<int>(curve.run);
-  series.markers = true;
-  series.end_label = false;
-  return series;
-}
-
 std::string note_of(const FamilyCurves& family, const std::string& name, const RatioPoint& point) {
   const std::string value =
       family.fractions ? fmt::format("{:.1f}%", point.value * 100) : format_number(point.value);
@@ -78,7 +67,7 @@ std::vector<Chart> ratio_charts(const RunComparison& comparison) {
     chart.plot.x.scale = Scale::log;
     chart.plot.x.ticks.assign(ratios.begin(), ratios.end());
     for (const MethodCurve& curve : family.curves) {
-      PlotSeries series = series_of(comparison, curve);
+      PlotSeries series = method_series(comparison, curve.method, curve.run);
       if (reads_everything(curve.method) && curve.points.size() == 1) {
         add_point(family, curve.points[0], *ratios.begin(), series);
         add_point(family, curve.points[0], *ratios.rbegin(), series);
@@ -101,7 +90,7 @@ std::vector<Chart> attended_charts(const RunComparison& comparison) {
     Chart chart = empty_chart(family, "keys a query reads");
     chart.plot.x.scale = Scale::log;
     for (const MethodCurve& curve : family.curves) {
-      PlotSeries series = series_of(comparison, curve);
+      PlotSeries series = method_series(comparison, curve.method, curve.run);
       std::vector<RatioPoint> points = curve.points;
       std::erase_if(points, [](const RatioPoint& point) { return !(point.attended > 0); });
       std::stable_sort(points.begin(), points.end(), [](const RatioPoint& a, const RatioPoint& b) {

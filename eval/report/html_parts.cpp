@@ -90,6 +90,20 @@ void ReportPage::write_legend(const std::vector<const PlotSeries*>& series) {
   html_.close();
 }
 
+void ReportPage::write_panels(const std::vector<std::vector<Chart>>& of_panels,
+                              std::string_view classes) {
+  write_ratio_choice();
+  for (std::size_t i = 0; i < of_panels.size(); ++i) {
+    begin_panel(i);
+    if (!of_panels[i].empty()) {
+      write_shared_legend(of_panels[i]);
+      write_charts(of_panels[i], classes);
+    }
+    end_panel();
+  }
+  end_section();
+}
+
 void ReportPage::write_shared_legend(const std::vector<Chart>& charts) {
   std::set<std::string> seen;
   std::vector<const PlotSeries*> series;

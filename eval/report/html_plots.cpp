@@ -91,16 +91,7 @@ void ReportPage::write_gold() {
   if (!any_chart(all)) return;
   begin_section("gold", "Score by gold position",
                 "Mean score by where the document with the answer stands among the documents.");
-  write_ratio_choice();
-  for (std::size_t i = 0; i < panels_.size(); ++i) {
-    begin_panel(i);
-    if (!all[i].empty()) {
-      write_shared_legend(all[i]);
-      write_charts(all[i], "charts wide");
-    }
-    end_panel();
-  }
-  end_section();
+  write_panels(all, "charts wide");
 }
 
 void ReportPage::write_by_context() {
@@ -110,16 +101,7 @@ void ReportPage::write_by_context() {
   begin_section("by-context", "Language modelling by context",
                 "How well the same tokens are predicted behind ever longer contexts: what falls is "
                 "what a method draws from further back.");
-  write_ratio_choice();
-  for (std::size_t i = 0; i < panels_.size(); ++i) {
-    begin_panel(i);
-    if (!all[i].empty()) {
-      write_shared_legend(all[i]);
-      write_charts(all[i], "charts wide");
-    }
-    end_panel();
-  }
-  end_section();
+  write_panels(all, "charts wide");
 }
 
 void ReportPage::write_latency() {
@@ -129,16 +111,7 @@ void ReportPage::write_latency() {
   begin_section("latency", "Latency against context",
                 "Time of a sample, prompt and answer together; samples of one batch share its "
                 "time. Medians over prompts of about one length.");
-  write_ratio_choice();
-  for (std::size_t i = 0; i < panels_.size(); ++i) {
-    begin_panel(i);
-    if (!all[i].empty()) {
-      write_shared_legend(all[i]);
-      write_charts(all[i], "charts one");
-    }
-    end_panel();
-  }
-  end_section();
+  write_panels(all, "charts one");
 }
 
 void ReportPage::write_training() {

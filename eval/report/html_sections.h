@@ -68,6 +68,8 @@ class ReportPage {
   void write_picture(const std::string& svg);
   void write_chart(const Chart& chart, bool legend);
   void write_charts(const std::vector<Chart>& charts, std::string_view classes);
+  // The charts of every panel, with one legend; the end of a section.
+  void write_panels(const std::vector<std::vector<Chart>>& of_panels, std::string_view classes);
   void write_legend(const std::vector<const PlotSeries*>& series);
   void write_shared_legend(const std::vector<Chart>& charts);
 

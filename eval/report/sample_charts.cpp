@@ -20,18 +20,6 @@ constexpr std::size_t kMostGoldTasks = 12;
 using Key = std::tuple<std::size_t, std::string, std::size_t>;  // rank, method, run
 using Samples = std::map<double, std::vector<double>>;          // values by position
 
-PlotSeries series_of(const RunComparison& comparison, const Key& key) {
-  const auto& [rank, method, run] = key;
-  PlotSeries series;
-  series.name = series_name(comparison, method, run);
-  series.color = comparison.palette.color(method);
-  series.shape = comparison.palette.marker(method);
-  series.dash = static_cast<int>(run);
-  series.markers = true;
-  series.end_label = false;
-  return series;
-}
-
 Chart gold_chart(const RunComparison& comparison, const std::string& task,
                  const std::map<Key, Samples>& methods) {
   Chart chart;
@@ -45,7 +33,7 @@ Chart gold_chart(const RunComparison& comparison, const std::string& task,
   chart.plot.y.low = 0;
   chart.plot.y.percent = true;
   for (const auto& [key, samples] : methods) {
-    PlotSeries series = series_of(comparison, key);
+    PlotSeries series = method_series(comparison, std::get<1>(key), std::get<2>(key));
     for (const auto& [position, scores] : samples) {
       double mean = 0;
       for (const double score : scores) mean += score / static_cast<double>(scores.size());
@@ -122,7 +110,7 @@ std::vector<Chart> latency_charts(const RunComparison& comparison, double ratio)
   chart.plot.x.margin = 0.03;
   chart.plot.y.scale = Scale::log;
   for (const auto& [key, bins] : methods) {
-    PlotSeries series = series_of(comparison, key);
+    PlotSeries series = method_series(comparison, std::get<1>(key), std::get<2>(key));
     for (const auto& [bin, values] : bins) {
       const double tokens = median(values.first);
       const double seconds = median(values.second);

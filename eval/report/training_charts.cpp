@@ -128,6 +128,18 @@ std::string series_name(const RunComparison& comparison, std::string_view method
   return fmt::format("{} ({})", method, comparison.label(run));
 }
 
+PlotSeries method_series(const RunComparison& comparison, std::string_view method,
+                         std::size_t run) {
+  PlotSeries series;
+  series.name = series_name(comparison, method, run);
+  series.color = comparison.palette.color(method);
+  series.shape = comparison.palette.marker(method);
+  series.dash = static_cast<int>(run);
+  series.markers = true;
+  series.end_label = false;
+  return series;
+}
+
 std::vector<Chart> main_charts(const RunComparison& comparison) {
   std::vector<Chart> charts;
   if (any_run(comparison, &MetricsHistory::loss)) {
