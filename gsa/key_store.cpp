@@ -58,6 +58,16 @@ std::int64_t KeyStore::extend(int section, std::int64_t count) {
   return first;
 }
 
+void KeyStore::move_to(core::Device device) {
+  if (device == device_) return;
+  for (Section& section : sections_) {
+    if (!section.keys.defined()) continue;
+    section.keys = section.keys.to(device);
+    section.values = section.values.to(device);
+  }
+  device_ = device;
+}
+
 std::size_t KeyStore::bytes() const {
   std::size_t total = 0;
   for (const Section& section : sections_) {

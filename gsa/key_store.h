@@ -34,6 +34,8 @@ class KeyStore {
   // Makes room for `count` more keys of a section and returns the index of the first; the caller
   // writes them. Earlier keys keep their values, not their place in memory.
   std::int64_t extend(int section, std::int64_t count);
+  // Keys and values go to that device, unless they are there; later ones are kept there too.
+  void move_to(core::Device device);
 
   int sections() const { return static_cast<int>(sections_.size()); }
   std::int64_t size(int section) const { return at(section).size; }

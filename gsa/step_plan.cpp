@@ -190,6 +190,7 @@ bool StepPlan::set(const AttentionPolicy& policy, std::span<const StepSequence> 
       CachedTokens room;
       room.tokens = sequence.tokens;
       room.store = &sequence.stores[static_cast<std::size_t>(layer)];
+      room.store->move_to(device_);
       room.first = sequence.first;
       make_room(room);
       for (int section = 0; section < room.store->sections(); ++section) {

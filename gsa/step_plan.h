@@ -64,7 +64,7 @@ class DeviceChildren {
 struct StepSequence {
   const SequenceTokens* tokens = nullptr;
   SequenceFacts facts;
-  std::span<KeyStore> stores;  // (layers); room for the new keys is made
+  std::span<KeyStore> stores;  // (layers); go to the plan's device, room for the new keys is made
   DeviceChildren* children = nullptr;
   std::int64_t first = 0;   // position of the first new token
   std::int64_t prefix = 0;  // positions below attend over a block map

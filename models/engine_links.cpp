@@ -76,6 +76,7 @@ void Engine::append_document(std::int64_t number, const CachedDocument& document
   const Tensor rope = Tensor::from(positions, {count}, decoder_.device());
   for (std::size_t layer = 0; layer < own.stores.size(); ++layer) {
     gsa::KeyStore& store = own.stores[layer];
+    store.move_to(decoder_.device());
     for (int section = 0; section < own.tokens.sections(); ++section) {
       store.extend(section,
                    own.tokens.before(section, first + count) - own.tokens.before(section, first));

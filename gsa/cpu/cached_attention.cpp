@@ -6,6 +6,7 @@
 
 #include "core/cpu/scalar.h"
 #include "core/parallel.h"
+#include "gsa/cpu/observation.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
@@ -37,16 +38,11 @@ class CpuKeys : public KeyReader {
     const Eigen::Map<const Eigen::VectorXd> vector(query.data(),
                                                    static_cast<std::int64_t>(query.size()));
     const Rows<T> keys = rows(span);
+    Eigen::RowVector<Accumulator<T>, Eigen::Dynamic> key(keys.cols());
     for (std::int64_t j = 0; j < keys.rows(); ++j) {
-      if constexpr (std::is_same_v<T, core::bfloat16>) {
-        double sum = 0;
-        for (std::int64_t d = 0; d < keys.cols(); ++d) {
-          sum += vector[d] * static_cast<double>(static_cast<float>(keys(j, d)));
-        }
-        scores[j] = sum;
-      } else {
-        scores[j] = keys.row(j).template cast<double>().dot(vector);
-      }
+      const T* from = keys.data() + j * keys.cols();
+      for (std::int64_t d = 0; d < keys.cols(); ++d) key[d] = static_cast<Accumulator<T>>(from[d]);
+      scores[j] = key.template cast<double>().dot(vector);
     }
   }
 
@@ -107,14 +103,11 @@ class HeadWork {
   void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count) {
     HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
     const CpuKeys<T> keys(*sequence.store, kv_head);
-    for (std::int64_t t = sequence.first_shown(); t < sequence.tokens->size(); ++t) {
+    for (std::int64_t t = std::max(sequence.first, sequence.prefix); t < sequence.tokens->size();
+         ++t) {
       const std::int64_t row = sequence.row + t - sequence.first;
       load_query(row, kv_head);
       const PolicyQuery query = {t, heads_, keys, *sequence.tokens};
-      if (t < sequence.prefix) {
-        policy.observe(query);
-        continue;
-      }
       spans_.clear();
       SelectionTrace trace;
       policy.select(query, spans_, trace);
@@ -217,6 +210,7 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
         store_tokens<T>(qkv, shape, sequences[static_cast<std::size_t>(i)]);
       }
     });
+    observe_prompts(qkv, shape, sequences);
     const bool observed = std::any_of(sequences.begin(), sequences.end(),
                                       [](const auto& one) { return one.observer != nullptr; });
     const std::int64_t tasks = count * shape.kv_heads;

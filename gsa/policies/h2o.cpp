@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gsa/policies/full_weights.h"
 #include "gsa/policies/section5.h"
 
 namespace unfold::gsa {
@@ -11,13 +10,12 @@ namespace {
 class H2oHead : public HeadPolicy {
  public:
   // size: keys of the cache; 0: keep everything.
-  H2oHead(std::int64_t prompt, std::int64_t size, const AttentionShape& shape)
-      : prompt_(prompt), size_(size), recent_(size / 2), shape_(shape) {}
+  H2oHead(std::int64_t prompt, std::int64_t size)
+      : prompt_(prompt), size_(size), recent_(size / 2) {}
 
-  void observe(const PolicyQuery& query) override {
-    if (size_ == 0) return;
-    sums_.resize(static_cast<std::size_t>(prompt_), 0.0);
-    add_full_weights(query, shape_, sums_);
+  bool observes() const override { return size_ > 0; }
+  void observe(std::span<const double> attention) override {
+    sums_.assign(attention.begin(), attention.end());
   }
 
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
@@ -69,7 +67,6 @@ class H2oHead : public HeadPolicy {
   }
 
   std::int64_t prompt_, size_, recent_;
-  const AttentionShape& shape_;
   bool cut_ = false;
   std::vector<std::int32_t> kept_;  // ascending
   std::vector<double> sums_;        // attention got so far, by position
@@ -77,8 +74,8 @@ class H2oHead : public HeadPolicy {
 
 class H2oPolicy : public AttentionPolicy {
  public:
-  H2oPolicy(const ContextBudget& budget, std::int64_t first_layer, const AttentionShape& shape)
-      : budget_(budget), first_layer_(first_layer), shape_(shape) {}
+  H2oPolicy(const ContextBudget& budget, std::int64_t first_layer)
+      : budget_(budget), first_layer_(first_layer) {}
 
   std::int64_t prefix(const SequenceFacts& facts) const override { return facts.prompt; }
   std::int64_t observe_from(const SequenceFacts& /*facts*/) const override { return 0; }
@@ -86,21 +83,19 @@ class H2oPolicy : public AttentionPolicy {
                                    std::int64_t /*kv_head*/) const override {
     const std::int64_t size =
         layer < first_layer_ ? 0 : std::max<std::int64_t>(2, budget_.cache_keys(facts));
-    return std::make_unique<H2oHead>(facts.prompt, size, shape_);
+    return std::make_unique<H2oHead>(facts.prompt, size);
   }
 
  private:
   ContextBudget budget_;
   std::int64_t first_layer_;
-  AttentionShape shape_;
 };
 
 }  // namespace
 
 std::unique_ptr<AttentionPolicy> make_h2o_policy(const ContextBudget& budget,
-                                                 std::int64_t first_layer,
-                                                 const AttentionShape& shape) {
-  return std::make_unique<H2oPolicy>(budget, first_layer, shape);
+                                                 std::int64_t first_layer) {
+  return std::make_unique<H2oPolicy>(budget, first_layer);
 }
 
 }  // namespace unfold::gsa

@@ -18,7 +18,6 @@ namespace unfold::gsa {
 
 // Layers before first_layer keep everything.
 std::unique_ptr<AttentionPolicy> make_h2o_policy(const ContextBudget& budget,
-                                                 std::int64_t first_layer,
-                                                 const AttentionShape& shape);
+                                                 std::int64_t first_layer);
 
 }  // namespace unfold::gsa

@@ -97,10 +97,9 @@ std::unique_ptr<AttentionPolicy> make_policy(const PolicyConfig& config, const G
     case PolicyKind::streaming:
       return make_streaming_policy(budget, first_layer);
     case PolicyKind::snapkv:
-      return make_snapkv_policy(budget, config.observation_window, config.pooling, first_layer,
-                                shape);
+      return make_snapkv_policy(budget, config.observation_window, config.pooling, first_layer);
     case PolicyKind::h2o:
-      return make_h2o_policy(budget, first_layer, shape);
+      return make_h2o_policy(budget, first_layer);
     case PolicyKind::quest:
       return make_quest_policy(budget, first_layer, shape);
   }

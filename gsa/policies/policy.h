@@ -71,7 +71,7 @@ struct SequenceFacts {
   std::int64_t prompt = 0;   // tokens of the prompt
 };
 
-// Reads cached keys as double, on whatever device they are.
+// Reads cached keys as double.
 class KeyReader {
  public:
   virtual ~KeyReader() = default;
@@ -105,8 +105,12 @@ struct SelectionTrace {
 class HeadPolicy {
  public:
   virtual ~HeadPolicy() = default;
-  // A query of the prompt that attended over the block map (AttentionPolicy::observe_from).
-  virtual void observe(const PolicyQuery& /*query*/) {}
+  // Wants to know what the prompt's queries looked at, those from AttentionPolicy::observe_from on
+  // that attended over the block map.
+  virtual bool observes() const { return false; }
+  // The full attention each raw key got from them, summed over queries and the group's heads; keys
+  // behind the last are not in it. Comes once, before the first select().
+  virtual void observe(std::span<const double> /*attention*/) {}
   // The keys the query reads, itself included, in any order.
   virtual void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
                       SelectionTrace& trace) = 0;
@@ -126,7 +130,7 @@ class AttentionPolicy {
   // selected for. At most facts.prompt.
   virtual std::int64_t prefix(const SequenceFacts& facts) const { return facts.context; }
   Visibility prefix_visibility() const { return gists() ? Visibility::gist : Visibility::causal; }
-  // Prefix queries from here on are shown to observe().
+  // What prefix queries from here on look at is shown to observe().
   virtual std::int64_t observe_from(const SequenceFacts& facts) const { return facts.prompt; }
   virtual std::unique_ptr<HeadPolicy> head(const SequenceFacts& facts, std::int64_t layer,
                                            std::int64_t kv_head) const = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gsa/policies/full_weights.h"
 #include "gsa/policies/section5.h"
 
 namespace unfold::gsa {
@@ -11,13 +10,12 @@ namespace {
 class SnapKvHead : public HeadPolicy {
  public:
   // window: queries that vote, at most the prompt; kept: keys kept of the prompt, window included.
-  SnapKvHead(std::int64_t prompt, std::int64_t window, std::int64_t kept, std::int64_t pooling,
-             const AttentionShape& shape)
-      : prompt_(prompt), window_(window), kept_(kept), pooling_(pooling), shape_(shape) {}
+  SnapKvHead(std::int64_t prompt, std::int64_t window, std::int64_t kept, std::int64_t pooling)
+      : prompt_(prompt), window_(window), kept_(kept), pooling_(pooling) {}
 
-  void observe(const PolicyQuery& query) override {
-    votes_.resize(static_cast<std::size_t>(prompt_), 0.0);
-    add_full_weights(query, shape_, votes_);
+  bool observes() const override { return kept_ < prompt_; }
+  void observe(std::span<const double> attention) override {
+    votes_.assign(attention.begin(), attention.end());
   }
 
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
@@ -46,7 +44,6 @@ class SnapKvHead : public HeadPolicy {
   }
 
   std::int64_t prompt_, window_, kept_, pooling_;
-  const AttentionShape& shape_;
   std::vector<double> votes_;
   std::vector<std::int32_t> picks_;
   std::vector<CacheSpan> spans_;
@@ -55,12 +52,8 @@ class SnapKvHead : public HeadPolicy {
 class SnapKvPolicy : public AttentionPolicy {
  public:
   SnapKvPolicy(const ContextBudget& budget, std::int64_t window, std::int64_t pooling,
-               std::int64_t first_layer, const AttentionShape& shape)
-      : budget_(budget),
-        window_(window),
-        pooling_(pooling),
-        first_layer_(first_layer),
-        shape_(shape) {}
+               std::int64_t first_layer)
+      : budget_(budget), window_(window), pooling_(pooling), first_layer_(first_layer) {}
 
   std::int64_t prefix(const SequenceFacts& facts) const override { return facts.prompt; }
   std::int64_t observe_from(const SequenceFacts& facts) const override {
@@ -69,7 +62,7 @@ class SnapKvPolicy : public AttentionPolicy {
   std::unique_ptr<HeadPolicy> head(const SequenceFacts& facts, std::int64_t layer,
                                    std::int64_t /*kv_head*/) const override {
     const std::int64_t kept = layer < first_layer_ ? facts.prompt : budget_.cache_keys(facts);
-    return std::make_unique<SnapKvHead>(facts.prompt, window(facts), kept, pooling_, shape_);
+    return std::make_unique<SnapKvHead>(facts.prompt, window(facts), kept, pooling_);
   }
 
  private:
@@ -80,7 +73,6 @@ class SnapKvPolicy : public AttentionPolicy {
 
   ContextBudget budget_;
   std::int64_t window_, pooling_, first_layer_;
-  AttentionShape shape_;
 };
 
 }  // namespace
@@ -98,9 +90,8 @@ std::vector<double> max_pool(std::span<const double> values, std::int64_t poolin
 
 std::unique_ptr<AttentionPolicy> make_snapkv_policy(const ContextBudget& budget,
                                                     std::int64_t window, std::int64_t pooling,
-                                                    std::int64_t first_layer,
-                                                    const AttentionShape& shape) {
-  return std::make_unique<SnapKvPolicy>(budget, window, pooling, first_layer, shape);
+                                                    std::int64_t first_layer) {
+  return std::make_unique<SnapKvPolicy>(budget, window, pooling, first_layer);
 }
 
 }  // namespace unfold::gsa

@@ -20,8 +20,7 @@ namespace unfold::gsa {
 // window: w, pooling: odd width of the max-pooling. Layers before first_layer keep everything.
 std::unique_ptr<AttentionPolicy> make_snapkv_policy(const ContextBudget& budget,
                                                     std::int64_t window, std::int64_t pooling,
-                                                    std::int64_t first_layer,
-                                                    const AttentionShape& shape);
+                                                    std::int64_t first_layer);
 
 // Greatest of the `pooling` values around each.
 std::vector<double> max_pool(std::span<const double> values, std::int64_t pooling);

@@ -7,15 +7,21 @@
 namespace unfold::gsa {
 namespace {
 
+// What a query reads: the first `sinks` keys and the last `window`, its own among them.
+void append_window(std::int64_t sinks, std::int64_t window, std::int64_t position,
+                   std::vector<CacheSpan>& spans) {
+  const auto end = static_cast<std::int32_t>(position + 1);
+  spans.push_back({0, 0, static_cast<std::int32_t>(std::min<std::int64_t>(sinks, end))});
+  spans.push_back({0, static_cast<std::int32_t>(std::max<std::int64_t>(0, end - window)), end});
+}
+
 class StreamingHead : public HeadPolicy {
  public:
   StreamingHead(std::int64_t sinks, std::int64_t window) : sinks_(sinks), window_(window) {}
 
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
-    const auto end = static_cast<std::int32_t>(query.position + 1);
-    spans.push_back({0, 0, static_cast<std::int32_t>(std::min<std::int64_t>(sinks_, end))});
-    spans.push_back({0, static_cast<std::int32_t>(std::max<std::int64_t>(0, end - window_)), end});
+    append_window(sinks_, window_, query.position, spans);
   }
 
  private:
@@ -39,11 +45,25 @@ class StreamingPolicy : public AttentionPolicy {
   std::unique_ptr<HeadPolicy> head(const SequenceFacts& facts, std::int64_t layer,
                                    std::int64_t /*kv_head*/) const override {
     if (layer < first_layer_) return std::make_unique<CausalHead>();
-    const std::int64_t window = budget_.cache_keys(facts) - budget_.sinks();
-    return std::make_unique<StreamingHead>(budget_.sinks(), std::max<std::int64_t>(1, window));
+    return std::make_unique<StreamingHead>(budget_.sinks(), window(facts));
+  }
+  std::int64_t sparse_from() const override { return first_layer_; }
+  bool step_view(const SequenceFacts& facts, const SequenceTokens& tokens, std::int64_t position,
+                 bool sparse, StepView& view) const override {
+    std::vector<CacheSpan> spans;
+    if (sparse) {
+      append_window(budget_.sinks(), window(facts), position, spans);
+    } else {
+      append_causal(tokens, position, spans);
+    }
+    return set_spans(std::move(spans), view);
   }
 
  private:
+  std::int64_t window(const SequenceFacts& facts) const {
+    return std::max<std::int64_t>(1, budget_.cache_keys(facts) - budget_.sinks());
+  }
+
   ContextBudget budget_;
   std::int64_t first_layer_;
 };

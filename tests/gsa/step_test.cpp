@@ -30,6 +30,7 @@ struct StepCase {
 const std::vector<StepCase> kCases = {
     {"full", PolicyKind::full, {9, 3, 64}, {8}, 3000},
     {"section5", PolicyKind::gist_only, {9, 3, 64}, {4, 4}, 900},
+    {"streaming", PolicyKind::streaming, {4, 2, 64}, {8}, 900},
     {"gsa_64", PolicyKind::gsa, {9, 3, 64}, {8}, 6000},
     {"gsa_128_group_7", PolicyKind::gsa, {7, 1, 128}, {8}, 2000},
     {"gsa_odd_width", PolicyKind::gsa, {4, 2, 20}, {5}, 700},

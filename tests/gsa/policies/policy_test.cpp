@@ -93,8 +93,15 @@ class Stage {
     }
     return positions;
   }
-  void observe(std::int64_t position, const std::vector<double>& query) {
-    head_->observe({position, query, keys_, tokens_});
+  // Raw positions [first, last), all of them this query.
+  void observe(std::int32_t first, std::int32_t last, const std::vector<double>& query) {
+    EXPECT_TRUE(head_->observes());
+    std::vector<double> attention(static_cast<std::size_t>(last), 0.0);
+    for (std::int32_t t = first; t < last; ++t) {
+      const std::vector<double> one = weights({t, query, keys_, tokens_}, {{0, 0, t + 1}});
+      for (std::size_t i = 0; i < one.size(); ++i) attention[i] += one[i];
+    }
+    head_->observe(attention);
   }
 
   const SequenceFacts& facts() const { return facts_; }
@@ -228,7 +235,7 @@ TEST(SnapKv, KeepsWhatTheWindowLooksAtWithItsNeighbours) {
   }
   EXPECT_EQ(stage.policy().prefix(stage.facts()), 64) << "the prompt attends fully";
   ASSERT_EQ(stage.policy().observe_from(stage.facts()), 61);
-  for (std::int64_t t = 61; t < 64; ++t) stage.observe(t, {3, 0, 0, 0});
+  stage.observe(61, 64, {3, 0, 0, 0});
   stage.add();
   std::set<std::int64_t> read = stage.ask();
   for (const std::int64_t t : {19, 20, 21, 39, 40, 41, 61, 62, 63, 64}) {
@@ -259,7 +266,7 @@ TEST(H2o, HeavyHittersStayAndWhatIsEvictedNeverReturns) {
     key = {t == 10 ? 5.0 : 0.1 * static_cast<double>(t % 3), 0, 0, 0};
   }
   EXPECT_EQ(stage.policy().observe_from(stage.facts()), 0);
-  for (std::int64_t t = 0; t < 64; ++t) stage.observe(t, {2, 0, 0, 0});
+  stage.observe(0, 64, {2, 0, 0, 0});
   std::set<std::int64_t> before = range(0, 64);
   std::size_t size = 0;
   for (std::int64_t t = 64; t < 120; ++t) {
