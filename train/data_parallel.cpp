@@ -64,6 +64,7 @@ void DataParallel::complete(std::size_t state) {
   const auto is_complete = [this](std::size_t i) { return complete_[i]; };
   while (next_ < buckets_.size() &&
          std::all_of(buckets_[next_].begin(), buckets_[next_].end(), is_complete)) {
+    world_.expect_work_beside(next_ + 1 < buckets_.size());
     start_bucket();
   }
 }
@@ -109,6 +110,7 @@ void DataParallel::land() {
 
 void DataParallel::finish() {
   if (!active_) begin();  // no pass of this rank was the last one: it had no rows
+  world_.expect_work_beside(false);
   while (next_ < buckets_.size()) start_bucket();
   while (!flights_.empty()) land();
   active_ = false;
@@ -124,6 +126,7 @@ void DataParallel::step(double lr, double gradient_scale) {
     for (const std::size_t i : bucket) {
       parameters.push_back(optimizer_.states()[i].parameter.value());
     }
+    world_.expect_work_beside(&bucket != &buckets_.back());
     last = world_.start_all_gather(parameters);
   }
   optimizer_.clear_gradients();

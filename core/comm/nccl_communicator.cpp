@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/comm/nccl_copy_exchange.h"
+#include "core/comm/nccl_status.h"
 #include "core/comm/world.h"
 #include "core/cuda/runtime.h"
 #include "core/error.h"
@@ -15,16 +17,6 @@
 
 namespace unfold::core {
 namespace {
-
-void check_nccl(ncclResult_t status, const char* what) {
-  if (status == ncclSuccess) return;
-  const char* const last = ncclGetLastError(nullptr);
-  fail("nccl",
-       "{}: {}{}{}: see it with NCCL_DEBUG=INFO, or exchange through host memory with "
-       "UNFOLD_COMM=mpi",
-       what, ncclGetErrorString(status), last != nullptr && *last != '\0' ? ": " : "",
-       last == nullptr ? "" : last);
-}
 
 ncclDataType_t type_of(DType dtype) {
   switch (dtype) {
@@ -68,6 +60,7 @@ void tell_environment() {
 
 struct NcclCommunicator::Nccl {
   ncclComm_t comm = nullptr;
+  std::unique_ptr<CopyExchange> copies;  // null: not on this machine
 };
 
 NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool must)
@@ -91,7 +84,11 @@ NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool mus
   nccl_ = std::make_unique<Nccl>();
   if (is_root()) tell_environment();
   const Waiting waiting(*this);
-  check_nccl(ncclCommInitRank(&nccl_->comm, world_size(), id, rank()), "connecting the GPUs");
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  CopyExchange::configure(config);
+  check_nccl(ncclCommInitRankConfig(&nccl_->comm, world_size(), id, rank(), &config),
+             "connecting the GPUs");
+  nccl_->copies = CopyExchange::make(nccl_->comm, *this);
   watch_health([comm = nccl_->comm]() -> std::string {
     ncclResult_t status = ncclSuccess;
     ncclCommGetAsyncError(comm, &status);
@@ -104,7 +101,9 @@ NcclCommunicator::~NcclCommunicator() {
   // A run that did not end well leaves NCCL as it is: the process ends, and what NCCL waits for may
   // never come.
   watch_health({});
-  if (!finished()) static_cast<void>(stream_.release());
+  if (finished()) return;
+  static_cast<void>(stream_.release());
+  if (nccl_) static_cast<void>(nccl_->copies.release());
 }
 
 std::string NcclCommunicator::describe() const {
@@ -117,7 +116,11 @@ bool NcclCommunicator::takes(const std::vector<Tensor>& tensors) const {
   return nccl_ && !tensors.empty() && tensors.front().device() == device_;
 }
 
-// launch(stream) gives NCCL its work, as one group.
+bool NcclCommunicator::by_copies(const std::vector<Tensor>& tensors) const {
+  return work_beside_ && nccl_->copies && CopyExchange::worth_it(tensors);
+}
+
+// launch(stream) gives the stream its work.
 template <typename Launch>
 Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
   begin_collective();
@@ -126,17 +129,28 @@ Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
   Started started;
   started.ticket = --last_;
   if (timing_) started.begin = owned(stream_->mark());
-  check_nccl(ncclGroupStart(), "starting a group");
   launch(static_cast<cudaStream_t>(stream_->native()));
-  check_nccl(ncclGroupEnd(), "exchanging tensors");
   started.end = owned(stream_->mark());
   started_.push_back(started);
   return started.ticket;
 }
 
+// The same by NCCL's kernels: launch(stream) gives them their work, as one group.
+template <typename Launch>
+Communicator::Ticket NcclCommunicator::start_group(Launch&& launch) {
+  return start([&](cudaStream_t stream) {
+    check_nccl(ncclGroupStart(), "starting a group");
+    launch(stream);
+    check_nccl(ncclGroupEnd(), "exchanging tensors");
+  });
+}
+
 Communicator::Ticket NcclCommunicator::start_all_reduce_sum(const std::vector<Tensor>& tensors) {
   if (!takes(tensors)) return MpiCommunicator::start_all_reduce_sum(tensors);
-  return start([&](cudaStream_t stream) {
+  if (by_copies(tensors)) {
+    return start([&](cudaStream_t stream) { nccl_->copies->all_reduce_sum(tensors, stream); });
+  }
+  return start_group([&](cudaStream_t stream) {
     for (const Tensor& tensor : tensors) {
       check_nccl(ncclAllReduce(tensor.raw(), tensor.raw(), static_cast<std::size_t>(tensor.size()),
                                type_of(tensor.dtype()), ncclSum, nccl_->comm, stream),
@@ -149,7 +163,11 @@ Communicator::Ticket NcclCommunicator::start_all_reduce_sum(const std::vector<Te
 Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vector<Tensor>& all,
                                                                 const std::vector<Tensor>& mine) {
   if (!takes(all)) return MpiCommunicator::start_reduce_scatter_sum(all, mine);
-  return start([&](cudaStream_t stream) {
+  if (by_copies(all)) {
+    return start(
+        [&](cudaStream_t stream) { nccl_->copies->reduce_scatter_sum(all, mine, stream); });
+  }
+  return start_group([&](cudaStream_t stream) {
     const int last = world_size() - 1;
     for (std::size_t i = 0; i < all.size(); ++i) {
       const std::int64_t part = equal_part(all[i].size(), world_size());
@@ -173,7 +191,10 @@ Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vecto
 
 Communicator::Ticket NcclCommunicator::start_all_gather(const std::vector<Tensor>& tensors) {
   if (!takes(tensors)) return MpiCommunicator::start_all_gather(tensors);
-  return start([&](cudaStream_t stream) {
+  if (by_copies(tensors)) {
+    return start([&](cudaStream_t stream) { nccl_->copies->all_gather(tensors, stream); });
+  }
+  return start_group([&](cudaStream_t stream) {
     for (const Tensor& tensor : tensors) {
       const std::int64_t part = equal_part(tensor.size(), world_size());
       const std::int64_t head = part * world_size();
@@ -228,6 +249,7 @@ void NcclCommunicator::finish() {
     const Waiting waiting(*this);
     stream_->synchronize();
     watch_health({});
+    nccl_->copies.reset();
     check_nccl(ncclCommDestroy(nccl_->comm), "closing NCCL");
     nccl_.reset();
     stream_.reset();

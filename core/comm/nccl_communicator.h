@@ -1,7 +1,8 @@
 // Ranks with a GPU each: NCCL for tensors on them, started over MPI, which does the rest.
 //
 // Tensor collectives run on a stream of their own (core/cuda/side_stream.h); neither starting one
-// nor waiting for it stops the host. Where ranks share a GPU, which NCCL refuses, all of them
+// nor waiting for it stops the host. Beside other work of the device it is the copy engines that
+// exchange, where they can (core/comm/nccl_copy_exchange.h). Where ranks share a GPU, which NCCL refuses, all of them
 // exchange tensors through host memory (MpiCommunicator).
 #pragma once
 
@@ -27,6 +28,7 @@ class NcclCommunicator : public MpiCommunicator {
   Ticket start_reduce_scatter_sum(const std::vector<Tensor>& all,
                                   const std::vector<Tensor>& mine) override;
   Ticket start_all_gather(const std::vector<Tensor>& tensors) override;
+  void expect_work_beside(bool work) override { work_beside_ = work; }
   void wait(Ticket ticket) override;
   OverlapTimes take_times() override;
   void finish() override;
@@ -40,12 +42,16 @@ class NcclCommunicator : public MpiCommunicator {
   };
 
   bool takes(const std::vector<Tensor>& tensors) const;
+  bool by_copies(const std::vector<Tensor>& tensors) const;
   template <typename Launch>
   Ticket start(Launch&& launch);
+  template <typename Launch>
+  Ticket start_group(Launch&& launch);
 
   Device device_;
   std::unique_ptr<Nccl> nccl_;  // null: ranks share a GPU
   std::unique_ptr<cuda::SideStream> stream_;
+  bool work_beside_ = false;
   Ticket last_ = 0;
   std::deque<Started> started_;
   bool timing_ = false;

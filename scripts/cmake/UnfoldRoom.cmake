@@ -44,7 +44,8 @@ function(unfold_room name)
     endif()
     if(UNFOLD_WITH_NCCL AND "${name}" STREQUAL "core")
       target_link_libraries(unfold_core PRIVATE ${NCCL_LIBRARY})
-      set_source_files_properties(core/comm/nccl_communicator.cpp PROPERTIES
+      file(GLOB nccl_sources ${PROJECT_SOURCE_DIR}/core/comm/nccl_*.cpp)
+      set_source_files_properties(${nccl_sources} PROPERTIES
         COMPILE_OPTIONS "-isystem${NCCL_INCLUDE_DIR}")
     endif()
     if(UNFOLD_WITH_CUDNN AND "${name}" STREQUAL "gsa")

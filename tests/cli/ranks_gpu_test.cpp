@@ -116,6 +116,8 @@ TEST_F(RanksGpu, EveryRankHasAGpu) {
   const int gpus = core::cuda_device_count();
   if (gpus < 2) GTEST_SKIP() << "one GPU alone";
   expect_any_layout("two", "UNFOLD_COMM=nccl " + mpirun(2));
+  // Where copy engines do it, with every bucket, however small.
+  expect_any_layout("copies", "UNFOLD_COMM=nccl UNFOLD_COPY_ENGINES=always " + mpirun(2));
   if (gpus > 2) expect_any_layout("all", "UNFOLD_COMM=nccl " + mpirun(std::min(gpus, 8)));
 }
 

@@ -1,0 +1,11 @@
+// NCCL's status codes as errors.
+#pragma once
+
+#include <nccl.h>
+
+namespace unfold::core {
+
+// Throws core::UserError with what NCCL says, and what to do, unless status is ncclSuccess.
+void check_nccl(ncclResult_t status, const char* what);
+
+}  // namespace unfold::core
