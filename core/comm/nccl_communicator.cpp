@@ -88,7 +88,7 @@ NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool mus
   CopyExchange::configure(config);
   check_nccl(ncclCommInitRankConfig(&nccl_->comm, world_size(), id, rank(), &config),
              "connecting the GPUs");
-  nccl_->copies = CopyExchange::make(nccl_->comm, *this);
+  nccl_->copies = CopyExchange::make(nccl_->comm, *this, device_.index);
   watch_health([comm = nccl_->comm]() -> std::string {
     ncclResult_t status = ncclSuccess;
     ncclCommGetAsyncError(comm, &status);
@@ -120,7 +120,8 @@ bool NcclCommunicator::by_copies(const std::vector<Tensor>& tensors) const {
   return work_beside_ && nccl_->copies && CopyExchange::worth_it(tensors);
 }
 
-// launch(stream) gives the stream its work.
+// launch(ready) gives the stream its work, for tensors complete behind the mark `ready`, and returns
+// the mark behind which it is done.
 template <typename Launch>
 Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
   begin_collective();
@@ -129,8 +130,7 @@ Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
   Started started;
   started.ticket = --last_;
   if (timing_) started.begin = owned(stream_->mark());
-  launch(static_cast<cudaStream_t>(stream_->native()));
-  started.end = owned(stream_->mark());
+  started.end = owned(launch(ready.get()));
   started_.push_back(started);
   return started.ticket;
 }
@@ -138,17 +138,20 @@ Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
 // The same by NCCL's kernels: launch(stream) gives them their work, as one group.
 template <typename Launch>
 Communicator::Ticket NcclCommunicator::start_group(Launch&& launch) {
-  return start([&](cudaStream_t stream) {
+  return start([&](void*) {
+    if (nccl_->copies) nccl_->copies->join(*stream_);
     check_nccl(ncclGroupStart(), "starting a group");
-    launch(stream);
+    launch(static_cast<cudaStream_t>(stream_->native()));
     check_nccl(ncclGroupEnd(), "exchanging tensors");
+    return stream_->mark();
   });
 }
 
 Communicator::Ticket NcclCommunicator::start_all_reduce_sum(const std::vector<Tensor>& tensors) {
   if (!takes(tensors)) return MpiCommunicator::start_all_reduce_sum(tensors);
   if (by_copies(tensors)) {
-    return start([&](cudaStream_t stream) { nccl_->copies->all_reduce_sum(tensors, stream); });
+    return start(
+        [&](void* ready) { return nccl_->copies->all_reduce_sum(tensors, ready, *stream_); });
   }
   return start_group([&](cudaStream_t stream) {
     for (const Tensor& tensor : tensors) {
@@ -164,8 +167,9 @@ Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vecto
                                                                 const std::vector<Tensor>& mine) {
   if (!takes(all)) return MpiCommunicator::start_reduce_scatter_sum(all, mine);
   if (by_copies(all)) {
-    return start(
-        [&](cudaStream_t stream) { nccl_->copies->reduce_scatter_sum(all, mine, stream); });
+    return start([&](void* ready) {
+      return nccl_->copies->reduce_scatter_sum(all, mine, ready, *stream_);
+    });
   }
   return start_group([&](cudaStream_t stream) {
     const int last = world_size() - 1;
@@ -192,7 +196,7 @@ Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vecto
 Communicator::Ticket NcclCommunicator::start_all_gather(const std::vector<Tensor>& tensors) {
   if (!takes(tensors)) return MpiCommunicator::start_all_gather(tensors);
   if (by_copies(tensors)) {
-    return start([&](cudaStream_t stream) { nccl_->copies->all_gather(tensors, stream); });
+    return start([&](void* ready) { return nccl_->copies->all_gather(tensors, ready, *stream_); });
   }
   return start_group([&](cudaStream_t stream) {
     for (const Tensor& tensor : tensors) {
@@ -233,8 +237,13 @@ OverlapTimes NcclCommunicator::take_times() {
   if (!nccl_) return MpiCommunicator::take_times();
   timing_ = true;
   OverlapTimes times;
+  void* last = nullptr;  // a collective may begin before the one in front of it is done
   for (const auto& [begin, end] : ran_) {
     times.seconds += cuda::seconds_between(device_.index, begin.get(), end.get());
+    if (last != nullptr) {
+      times.seconds -= std::max(0.0, cuda::seconds_between(device_.index, begin.get(), last));
+    }
+    last = end.get();
   }
   for (const auto& [begin, end] : waited_) {
     times.exposed += cuda::seconds_between(device_.index, begin.get(), end.get());

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/comm/nccl_status.h"
+#include "core/cuda/runtime.h"
 #include "core/cuda/status.h"
 #include "core/cuda/sum_parts.h"
 #include "core/log.h"
@@ -33,8 +34,9 @@ class Copies {
     from_.push_back(from);
     bytes_.push_back(bytes);
   }
-  void run(void* stream) {
+  void run(const cuda::SideStream& side) {
     if (to_.empty()) return;
+    const auto stream = static_cast<cudaStream_t>(side.native());
 #if CUDART_VERSION >= 13000
     cudaMemcpyAttributes attributes = {};
     attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
@@ -42,12 +44,12 @@ class Copies {
     std::size_t first = 0;
     cuda::check_status(
         cudaMemcpyBatchAsync(to_.data(), from_.data(), bytes_.data(), to_.size(), &attributes,
-                             &first, 1, static_cast<cudaStream_t>(stream)),
+                             &first, 1, stream),
         "copying on the GPU");
 #else
     for (std::size_t i = 0; i < to_.size(); ++i) {
       cuda::check_status(cudaMemcpyAsync(to_[i], from_[i], bytes_[i], cudaMemcpyDeviceToDevice,
-                                         static_cast<cudaStream_t>(stream)),
+                                         stream),
                          "copying on the GPU");
     }
 #endif
@@ -59,8 +61,12 @@ class Copies {
   std::vector<std::size_t> bytes_;
 };
 
-std::int64_t padded(std::int64_t elements) {
-  return (elements + kAligned - 1) / kAligned * kAligned;
+std::size_t bytes_of(const Tensor& tensor, std::int64_t elements) {
+  return static_cast<std::size_t>(elements) * size_of(tensor.dtype());
+}
+
+std::shared_ptr<void> owned(void* mark) {
+  return {mark, cuda::release_mark};
 }
 
 std::string_view setting() {
@@ -68,7 +74,7 @@ std::string_view setting() {
   return value == nullptr ? "" : value;
 }
 bool wished() {
-  return setting() != "0";
+  return setting() == "1" || setting() == "always";
 }
 
 }  // namespace
@@ -80,20 +86,23 @@ void CopyExchange::configure(ncclConfig_t& config) {
 }
 
 bool CopyExchange::open() {
-  for (Buffer* buffer : {&out_, &in_}) {
-    if (ncclMemAlloc(&buffer->memory, kBufferBytes) != ncclSuccess) return false;
-    ncclWindow_t window = nullptr;
-    if (ncclCommWindowRegister(comm_, buffer->memory, kBufferBytes, &window,
-                               NCCL_WIN_COLL_SYMMETRIC) != ncclSuccess) {
-      return false;
+  for (Buffers& buffers : buffers_) {
+    for (Buffer* buffer : {&buffers.out, &buffers.in}) {
+      if (ncclMemAlloc(&buffer->memory, kBufferBytes) != ncclSuccess) return false;
+      ncclWindow_t window = nullptr;
+      if (ncclCommWindowRegister(comm_, buffer->memory, kBufferBytes, &window,
+                                 NCCL_WIN_COLL_SYMMETRIC) != ncclSuccess) {
+        return false;
+      }
+      buffer->window = window;
+      if (window == nullptr) return false;  // NCCL does not do it on this machine
     }
-    buffer->window = window;
-    if (window == nullptr) return false;  // NCCL does not do it on this machine
   }
   return true;
 }
 
-std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& world) {
+std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& world,
+                                                 int device) {
   // What one rank can't do none does.
   const auto all = [&](bool one) {
     std::array<std::int64_t, 1> count = {one ? 1 : 0};
@@ -103,60 +112,53 @@ std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& 
   if (world.world_size() < 2 || !all(wished() && world.local_size() == world.world_size())) {
     return nullptr;
   }
-  std::unique_ptr<CopyExchange> exchange(new CopyExchange(comm, world.rank(), world.world_size()));
+  std::unique_ptr<CopyExchange> exchange(
+      new CopyExchange(comm, world.rank(), world.world_size(), device));
   if (!all(exchange->open())) return nullptr;
   if (world.is_root()) log::info("gradients are exchanged by copy engines");
   return exchange;
 }
 
 CopyExchange::~CopyExchange() {
-  for (const Buffer& buffer : {out_, in_}) {
-    if (buffer.window != nullptr) {
-      ncclCommWindowDeregister(comm_, static_cast<ncclWindow_t>(buffer.window));
+  into_.synchronize();
+  out_of_.synchronize();
+  for (const Buffers& buffers : buffers_) {
+    for (const Buffer& buffer : {buffers.out, buffers.in}) {
+      if (buffer.window != nullptr) {
+        ncclCommWindowDeregister(comm_, static_cast<ncclWindow_t>(buffer.window));
+      }
+      if (buffer.memory != nullptr) ncclMemFree(buffer.memory);
     }
-    if (buffer.memory != nullptr) ncclMemFree(buffer.memory);
   }
 }
 
-void CopyExchange::reduce(const std::vector<Tensor>& tensors, const SharePiece& piece,
-                          std::int64_t slot_elements, void* stream) {
-  const DType dtype = tensors.front().dtype();
-  const std::size_t element = size_of(dtype);
-  const std::size_t bytes = static_cast<std::size_t>(slot_elements) * element;
-  Copies pack;
-  for (const Stretch& stretch : piece.stretches) {
-    const Tensor& tensor = tensors[stretch.tensor];
-    for (int rank = 0; rank < world_size_; ++rank) {
-      const Share part = stretch.in(tensor.size(), rank, world_size_);
-      pack.add(slot(out_, rank, bytes) + static_cast<std::size_t>(stretch.at) * element,
-               at(tensor, part.begin), static_cast<std::size_t>(part.size()) * element);
-    }
-  }
-  pack.run(stream);
-  check_nccl(ncclAlltoAll(out_.memory, in_.memory, bytes, ncclInt8, comm_,
-                          static_cast<cudaStream_t>(stream)),
+void CopyExchange::reduce(DType dtype, const Passage& passage, cuda::SideStream& stream) {
+  const Buffers& buffers = passage.buffers;
+  check_nccl(ncclAlltoAll(buffers.out.memory, buffers.in.memory, passage.bytes, ncclInt8, comm_,
+                          static_cast<cudaStream_t>(stream.native())),
              "exchanging gradients");
-  cuda::sum_parts(dtype, in_.memory, world_size_, slot_elements, slot(out_, rank_, bytes), stream);
+  cuda::sum_parts(dtype, buffers.in.memory, world_size_, passage.elements,
+                  slot(buffers.out, rank_, passage), stream.native());
 }
 
-void CopyExchange::spread(const std::vector<Tensor>& tensors, const SharePiece& piece,
-                          std::int64_t slot_elements, void* stream) {
-  const std::size_t element = size_of(tensors.front().dtype());
-  const std::size_t bytes = static_cast<std::size_t>(slot_elements) * element;
-  check_nccl(ncclAllGather(slot(out_, rank_, bytes), out_.memory, bytes, ncclInt8, comm_,
-                           static_cast<cudaStream_t>(stream)),
+void CopyExchange::spread(const std::vector<Tensor>& tensors, const Passage& passage,
+                          cuda::SideStream& stream) {
+  const Buffer& out = passage.buffers.out;
+  check_nccl(ncclAllGather(slot(out, rank_, passage), out.memory, passage.bytes, ncclInt8, comm_,
+                           static_cast<cudaStream_t>(stream.native())),
              "spreading values");
-  Copies unpack;
-  for (const Stretch& stretch : piece.stretches) {
+  const std::shared_ptr<void> spread = owned(stream.mark());
+  out_of_.wait_for(spread.get());
+  Copies copies;
+  for (const Stretch& stretch : passage.piece.stretches) {
     const Tensor& tensor = tensors[stretch.tensor];
     for (int rank = 0; rank < world_size_; ++rank) {
       const Share part = stretch.in(tensor.size(), rank, world_size_);
-      unpack.add(at(tensor, part.begin),
-                 slot(out_, rank, bytes) + static_cast<std::size_t>(stretch.at) * element,
-                 static_cast<std::size_t>(part.size()) * element);
+      copies.add(at(tensor, part.begin), slot(out, rank, passage) + bytes_of(tensor, stretch.at),
+                 bytes_of(tensor, part.size()));
     }
   }
-  unpack.run(stream);
+  copies.run(out_of_);
 }
 
 #else  // an older NCCL
@@ -165,12 +167,12 @@ void CopyExchange::configure(ncclConfig_t&) {}
 bool CopyExchange::open() {
   return false;
 }
-std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t, Communicator&) {
+std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t, Communicator&, int) {
   return nullptr;
 }
 CopyExchange::~CopyExchange() = default;
-void CopyExchange::reduce(const std::vector<Tensor>&, const SharePiece&, std::int64_t, void*) {}
-void CopyExchange::spread(const std::vector<Tensor>&, const SharePiece&, std::int64_t, void*) {}
+void CopyExchange::reduce(DType, const Passage&, cuda::SideStream&) {}
+void CopyExchange::spread(const std::vector<Tensor>&, const Passage&, cuda::SideStream&) {}
 
 #endif
 
@@ -183,8 +185,11 @@ bool CopyExchange::worth_it(const std::vector<Tensor>& tensors) {
   return bytes >= kLeastBytes || setting() == "always";
 }
 
-char* CopyExchange::slot(const Buffer& buffer, int rank, std::size_t bytes) const {
-  return static_cast<char*>(buffer.memory) + static_cast<std::size_t>(rank) * bytes;
+CopyExchange::CopyExchange(ncclComm_t comm, int rank, int world_size, int device)
+    : comm_(comm), rank_(rank), world_size_(world_size), into_(device), out_of_(device) {}
+
+char* CopyExchange::slot(const Buffer& buffer, int rank, const Passage& passage) const {
+  return static_cast<char*>(buffer.memory) + static_cast<std::size_t>(rank) * passage.bytes;
 }
 
 std::vector<SharePiece> CopyExchange::pieces_of(const std::vector<Tensor>& tensors) const {
@@ -195,46 +200,89 @@ std::vector<SharePiece> CopyExchange::pieces_of(const std::vector<Tensor>& tenso
   return share_pieces(sizes, world_size_, room / kAligned * kAligned);
 }
 
-void CopyExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* stream) {
-  for (const SharePiece& piece : pieces_of(tensors)) {
-    reduce(tensors, piece, padded(piece.slot), stream);
-    spread(tensors, piece, padded(piece.slot), stream);
-  }
+CopyExchange::Passage CopyExchange::begin(const SharePiece& piece, DType dtype, void* ready) {
+  Buffers& buffers = buffers_[next_++ % std::size(buffers_)];
+  into_.wait_for(ready);
+  if (buffers.copied_out) into_.wait_for(buffers.copied_out.get());
+  const std::int64_t elements = (piece.slot + kAligned - 1) / kAligned * kAligned;
+  return {buffers, piece, elements, static_cast<std::size_t>(elements) * size_of(dtype)};
 }
 
-void CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
-                                      const std::vector<Tensor>& mine, void* stream) {
-  const std::size_t element = size_of(all.front().dtype());
+void CopyExchange::copy_in(const std::vector<Tensor>& tensors, const Passage& passage, int first,
+                           int last, cuda::SideStream& stream) {
+  Copies copies;
+  for (const Stretch& stretch : passage.piece.stretches) {
+    const Tensor& tensor = tensors[stretch.tensor];
+    for (int rank = first; rank < last; ++rank) {
+      const Share part = stretch.in(tensor.size(), rank, world_size_);
+      copies.add(slot(passage.buffers.out, rank, passage) + bytes_of(tensor, stretch.at),
+                 at(tensor, part.begin), bytes_of(tensor, part.size()));
+    }
+  }
+  copies.run(into_);
+  const std::shared_ptr<void> copied = owned(into_.mark());
+  stream.wait_for(copied.get());
+}
+
+void CopyExchange::finish(const Passage& passage) {
+  passage.buffers.copied_out = owned(out_of_.mark());
+}
+
+void* CopyExchange::end() {
+  return out_of_.mark();
+}
+
+void CopyExchange::join(cuda::SideStream& stream) {
+  const std::shared_ptr<void> mark = owned(end());
+  stream.wait_for(mark.get());
+}
+
+void* CopyExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* ready,
+                                   cuda::SideStream& stream) {
+  const DType dtype = tensors.front().dtype();
+  for (const SharePiece& piece : pieces_of(tensors)) {
+    const Passage passage = begin(piece, dtype, ready);
+    copy_in(tensors, passage, 0, world_size_, stream);
+    reduce(dtype, passage, stream);
+    spread(tensors, passage, stream);
+    finish(passage);
+  }
+  return end();
+}
+
+void* CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
+                                       const std::vector<Tensor>& mine, void* ready,
+                                       cuda::SideStream& stream) {
+  const DType dtype = all.front().dtype();
   for (const SharePiece& piece : pieces_of(all)) {
-    const std::int64_t slot_elements = padded(piece.slot);
-    reduce(all, piece, slot_elements, stream);
-    Copies keep;
+    const Passage passage = begin(piece, dtype, ready);
+    copy_in(all, passage, 0, world_size_, stream);
+    reduce(dtype, passage, stream);
+    const std::shared_ptr<void> reduced = owned(stream.mark());
+    out_of_.wait_for(reduced.get());
+    Copies copies;
     for (const Stretch& stretch : piece.stretches) {
+      const Tensor& tensor = mine[stretch.tensor];
       const Share part = stretch.in(all[stretch.tensor].size(), rank_, world_size_);
-      keep.add(at(mine[stretch.tensor], stretch.begin),
-               slot(out_, rank_, static_cast<std::size_t>(slot_elements) * element) +
-                   static_cast<std::size_t>(stretch.at) * element,
-               static_cast<std::size_t>(part.size()) * element);
+      copies.add(at(tensor, stretch.begin),
+                 slot(passage.buffers.out, rank_, passage) + bytes_of(tensor, stretch.at),
+                 bytes_of(tensor, part.size()));
     }
-    keep.run(stream);
+    copies.run(out_of_);
+    finish(passage);
   }
+  return end();
 }
 
-void CopyExchange::all_gather(const std::vector<Tensor>& tensors, void* stream) {
-  const std::size_t element = size_of(tensors.front().dtype());
+void* CopyExchange::all_gather(const std::vector<Tensor>& tensors, void* ready,
+                               cuda::SideStream& stream) {
   for (const SharePiece& piece : pieces_of(tensors)) {
-    const std::int64_t slot_elements = padded(piece.slot);
-    Copies pack;
-    for (const Stretch& stretch : piece.stretches) {
-      const Tensor& tensor = tensors[stretch.tensor];
-      const Share part = stretch.in(tensor.size(), rank_, world_size_);
-      pack.add(slot(out_, rank_, static_cast<std::size_t>(slot_elements) * element) +
-                   static_cast<std::size_t>(stretch.at) * element,
-               at(tensor, part.begin), static_cast<std::size_t>(part.size()) * element);
-    }
-    pack.run(stream);
-    spread(tensors, piece, slot_elements, stream);
+    const Passage passage = begin(piece, tensors.front().dtype(), ready);
+    copy_in(tensors, passage, rank_, rank_ + 1, stream);
+    spread(tensors, passage, stream);
+    finish(passage);
   }
+  return end();
 }
 
 }  // namespace unfold::core

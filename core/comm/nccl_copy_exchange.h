@@ -1,10 +1,14 @@
-// Sums and gathers between the GPUs of one host by their copy engines.
+// Sums and gathers between the GPUs of one host by their copy engines. On request:
+// UNFOLD_COPY_ENGINES=1.
 //
 // NCCL's own kernels hold multiprocessors for as long as a sum takes, and a product whose blocks fill
 // the device exactly then takes two rounds instead of one. Here gradients go through buffers that
 // all ranks see: every rank sends each other rank its share, adds up what it got, and spreads the
 // sum. Copy engines move all of it (NCCL 2.28, NCCL_CTA_POLICY_ZERO and symmetric windows); kernels
 // only add. Slower by itself than NCCL's sums, so it is for sums beside other work.
+//
+// Tensors go through the buffers in pieces, of which three are under way at a time: one is copied
+// in, one exchanged, one copied out, each on a stream of its own.
 #pragma once
 
 #include <nccl.h>
@@ -15,25 +19,29 @@
 
 #include "core/comm/communicator.h"
 #include "core/comm/share_pieces.h"
+#include "core/cuda/side_stream.h"
 
 namespace unfold::core {
 
 class CopyExchange {
  public:
   // Collective. comm: of ranks on one host, made with configure(). Null on all ranks where the
-  // library or the machine can't, or with UNFOLD_COPY_ENGINES=0.
-  static std::unique_ptr<CopyExchange> make(ncclComm_t comm, Communicator& world);
+  // library or the machine can't, or nobody asked for it.
+  static std::unique_ptr<CopyExchange> make(ncclComm_t comm, Communicator& world, int device);
   // Asks NCCL for copy engines, where it knows them.
   static void configure(ncclConfig_t& config);
   ~CopyExchange();  // the communicator is still there
   CopyExchange(const CopyExchange&) = delete;
   CopyExchange& operator=(const CopyExchange&) = delete;
 
-  // Communicator's collectives, on a stream (cudaStream_t).
-  void all_reduce_sum(const std::vector<Tensor>& tensors, void* stream);
-  void reduce_scatter_sum(const std::vector<Tensor>& all, const std::vector<Tensor>& mine,
-                          void* stream);
-  void all_gather(const std::vector<Tensor>& tensors, void* stream);
+  // Communicator's collectives. ready: the tensors are complete behind this mark. Each returns a mark
+  // behind its end (core/cuda/runtime.h, release_mark). stream: the one of all collectives.
+  void* all_reduce_sum(const std::vector<Tensor>& tensors, void* ready, cuda::SideStream& stream);
+  void* reduce_scatter_sum(const std::vector<Tensor>& all, const std::vector<Tensor>& mine,
+                           void* ready, cuda::SideStream& stream);
+  void* all_gather(const std::vector<Tensor>& tensors, void* ready, cuda::SideStream& stream);
+  // What the stream is given from now on begins behind all of the above.
+  void join(cuda::SideStream& stream);
   // Whether tensors are many bytes (any with UNFOLD_COPY_ENGINES=always), and of one dtype.
   static bool worth_it(const std::vector<Tensor>& tensors);
 
@@ -42,21 +50,40 @@ class CopyExchange {
     void* memory = nullptr;
     void* window = nullptr;
   };
-  CopyExchange(ncclComm_t comm, int rank, int world_size)
-      : comm_(comm), rank_(rank), world_size_(world_size) {}
+  // Of a piece: slots of what goes out, and of what came in.
+  struct Buffers {
+    Buffer out, in;
+    std::shared_ptr<void> copied_out;  // the mark behind which it may be used again
+  };
+  // A piece on its way. bytes: of a slot.
+  struct Passage {
+    Buffers& buffers;
+    const SharePiece& piece;
+    std::int64_t elements = 0;
+    std::size_t bytes = 0;
+  };
+  CopyExchange(ncclComm_t comm, int rank, int world_size, int device);
   bool open();
   std::vector<SharePiece> pieces_of(const std::vector<Tensor>& tensors) const;
-  char* slot(const Buffer& buffer, int rank, std::size_t bytes) const;
-  // Adds up this rank's share of a piece, in its slot of out_.
-  void reduce(const std::vector<Tensor>& tensors, const SharePiece& piece, std::int64_t slot,
-              void* stream);
-  // Spreads every rank's slot of out_, and takes the others' to the tensors.
-  void spread(const std::vector<Tensor>& tensors, const SharePiece& piece, std::int64_t slot,
-              void* stream);
+  // The next buffers for a piece of tensors of a dtype. Copies into them begin behind `ready`.
+  Passage begin(const SharePiece& piece, DType dtype, void* ready);
+  char* slot(const Buffer& buffer, int rank, const Passage& passage) const;
+  // Copies what ranks [first, last) own of a piece from tensors into slots; then the stream goes on.
+  void copy_in(const std::vector<Tensor>& tensors, const Passage& passage, int first, int last,
+               cuda::SideStream& stream);
+  // Adds up this rank's share, in its slot.
+  void reduce(DType dtype, const Passage& passage, cuda::SideStream& stream);
+  // Spreads every rank's slot, and takes all of them to the tensors.
+  void spread(const std::vector<Tensor>& tensors, const Passage& passage,
+              cuda::SideStream& stream);
+  void finish(const Passage& passage);
+  void* end();
 
   ncclComm_t comm_;
   int rank_, world_size_;
-  Buffer out_, in_;  // slots of what goes out, and of what came in
+  Buffers buffers_[2];
+  std::size_t next_ = 0;
+  cuda::SideStream into_, out_of_;  // copies into buffers, and out of them
 };
 
 }  // namespace unfold::core
