@@ -89,8 +89,8 @@ class Communicator {
                                           const std::vector<Tensor>& mine) = 0;
   // Every rank gives its share (share_of) of each tensor, and ends with the whole.
   virtual Ticket start_all_gather(const std::vector<Tensor>& tensors) = 0;
-  // Whether the device has other work while the collectives run that are started from now on: then
-  // they leave it its multiprocessors, and take longer. All ranks say the same.
+  // Whether the device has other work while the sums run that are started from now on: then they
+  // leave it its multiprocessors, where they can, and take longer. All ranks say the same.
   virtual void expect_work_beside(bool /*work*/) {}
   // What the device does from now on sees the results of this ticket and of those before it. The
   // host need not wait for a GPU.

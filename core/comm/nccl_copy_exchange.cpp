@@ -85,20 +85,23 @@ void CopyExchange::configure(ncclConfig_t& config) {
   if (wished()) config.CTAPolicy = NCCL_CTA_POLICY_ZERO;
 }
 
-bool CopyExchange::open() {
-  for (Buffers& buffers : buffers_) {
-    for (Buffer* buffer : {&buffers.out, &buffers.in}) {
-      if (ncclMemAlloc(&buffer->memory, kBufferBytes) != ncclSuccess) return false;
-      ncclWindow_t window = nullptr;
-      if (ncclCommWindowRegister(comm_, buffer->memory, kBufferBytes, &window,
-                                 NCCL_WIN_COLL_SYMMETRIC) != ncclSuccess) {
-        return false;
-      }
-      buffer->window = window;
-      if (window == nullptr) return false;  // NCCL does not do it on this machine
-    }
+bool CopyExchange::allocate() {
+  for (Buffer* buffer : buffers()) {
+    if (ncclMemAlloc(&buffer->memory, kBufferBytes) != ncclSuccess) return false;
   }
   return true;
+}
+
+bool CopyExchange::show() {
+  bool shown = true;
+  for (Buffer* buffer : buffers()) {
+    ncclWindow_t window = nullptr;
+    shown = ncclCommWindowRegister(comm_, buffer->memory, kBufferBytes, &window,
+                                   NCCL_WIN_COLL_SYMMETRIC) == ncclSuccess &&
+            window != nullptr && shown;  // none: NCCL does not do it on this machine
+    buffer->window = window;
+  }
+  return shown;
 }
 
 std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& world,
@@ -114,7 +117,7 @@ std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& 
   }
   std::unique_ptr<CopyExchange> exchange(
       new CopyExchange(comm, world.rank(), world.world_size(), device));
-  if (!all(exchange->open())) return nullptr;
+  if (!all(exchange->allocate()) || !all(exchange->show())) return nullptr;
   if (world.is_root()) log::info("gradients are exchanged by copy engines");
   return exchange;
 }
@@ -122,13 +125,11 @@ std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& 
 CopyExchange::~CopyExchange() {
   into_.synchronize();
   out_of_.synchronize();
-  for (const Buffers& buffers : buffers_) {
-    for (const Buffer& buffer : {buffers.out, buffers.in}) {
-      if (buffer.window != nullptr) {
-        ncclCommWindowDeregister(comm_, static_cast<ncclWindow_t>(buffer.window));
-      }
-      if (buffer.memory != nullptr) ncclMemFree(buffer.memory);
+  for (const Buffer* buffer : buffers()) {
+    if (buffer->window != nullptr) {
+      ncclCommWindowDeregister(comm_, static_cast<ncclWindow_t>(buffer->window));
     }
+    if (buffer->memory != nullptr) ncclMemFree(buffer->memory);
   }
 }
 
@@ -164,7 +165,10 @@ void CopyExchange::spread(const std::vector<Tensor>& tensors, const Passage& pas
 #else  // an older NCCL
 
 void CopyExchange::configure(ncclConfig_t&) {}
-bool CopyExchange::open() {
+bool CopyExchange::allocate() {
+  return false;
+}
+bool CopyExchange::show() {
   return false;
 }
 std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t, Communicator&, int) {
@@ -208,12 +212,12 @@ CopyExchange::Passage CopyExchange::begin(const SharePiece& piece, DType dtype, 
   return {buffers, piece, elements, static_cast<std::size_t>(elements) * size_of(dtype)};
 }
 
-void CopyExchange::copy_in(const std::vector<Tensor>& tensors, const Passage& passage, int first,
-                           int last, cuda::SideStream& stream) {
+void CopyExchange::copy_in(const std::vector<Tensor>& tensors, const Passage& passage,
+                           cuda::SideStream& stream) {
   Copies copies;
   for (const Stretch& stretch : passage.piece.stretches) {
     const Tensor& tensor = tensors[stretch.tensor];
-    for (int rank = first; rank < last; ++rank) {
+    for (int rank = 0; rank < world_size_; ++rank) {
       const Share part = stretch.in(tensor.size(), rank, world_size_);
       copies.add(slot(passage.buffers.out, rank, passage) + bytes_of(tensor, stretch.at),
                  at(tensor, part.begin), bytes_of(tensor, part.size()));
@@ -242,7 +246,7 @@ void* CopyExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* rea
   const DType dtype = tensors.front().dtype();
   for (const SharePiece& piece : pieces_of(tensors)) {
     const Passage passage = begin(piece, dtype, ready);
-    copy_in(tensors, passage, 0, world_size_, stream);
+    copy_in(tensors, passage, stream);
     reduce(dtype, passage, stream);
     spread(tensors, passage, stream);
     finish(passage);
@@ -256,7 +260,7 @@ void* CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
   const DType dtype = all.front().dtype();
   for (const SharePiece& piece : pieces_of(all)) {
     const Passage passage = begin(piece, dtype, ready);
-    copy_in(all, passage, 0, world_size_, stream);
+    copy_in(all, passage, stream);
     reduce(dtype, passage, stream);
     const std::shared_ptr<void> reduced = owned(stream.mark());
     out_of_.wait_for(reduced.get());
@@ -269,17 +273,6 @@ void* CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
                  bytes_of(tensor, part.size()));
     }
     copies.run(out_of_);
-    finish(passage);
-  }
-  return end();
-}
-
-void* CopyExchange::all_gather(const std::vector<Tensor>& tensors, void* ready,
-                               cuda::SideStream& stream) {
-  for (const SharePiece& piece : pieces_of(tensors)) {
-    const Passage passage = begin(piece, tensors.front().dtype(), ready);
-    copy_in(tensors, passage, rank_, rank_ + 1, stream);
-    spread(tensors, passage, stream);
     finish(passage);
   }
   return end();

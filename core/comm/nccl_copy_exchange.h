@@ -1,4 +1,4 @@
-// Sums and gathers between the GPUs of one host by their copy engines. On request:
+// Sums between the GPUs of one host by their copy engines. On request:
 // UNFOLD_COPY_ENGINES=1.
 //
 // NCCL's own kernels hold multiprocessors for as long as a sum takes, and a product whose blocks fill
@@ -13,6 +13,7 @@
 
 #include <nccl.h>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -39,7 +40,6 @@ class CopyExchange {
   void* all_reduce_sum(const std::vector<Tensor>& tensors, void* ready, cuda::SideStream& stream);
   void* reduce_scatter_sum(const std::vector<Tensor>& all, const std::vector<Tensor>& mine,
                            void* ready, cuda::SideStream& stream);
-  void* all_gather(const std::vector<Tensor>& tensors, void* ready, cuda::SideStream& stream);
   // What the stream is given from now on begins behind all of the above.
   void join(cuda::SideStream& stream);
   // Whether tensors are many bytes (any with UNFOLD_COPY_ENGINES=always), and of one dtype.
@@ -63,13 +63,17 @@ class CopyExchange {
     std::size_t bytes = 0;
   };
   CopyExchange(ncclComm_t comm, int rank, int world_size, int device);
-  bool open();
+  bool allocate();  // the buffers
+  bool show();      // them to all ranks; collective
+  std::array<Buffer*, 4> buffers() {
+    return {&buffers_[0].out, &buffers_[0].in, &buffers_[1].out, &buffers_[1].in};
+  }
   std::vector<SharePiece> pieces_of(const std::vector<Tensor>& tensors) const;
   // The next buffers for a piece of tensors of a dtype. Copies into them begin behind `ready`.
   Passage begin(const SharePiece& piece, DType dtype, void* ready);
   char* slot(const Buffer& buffer, int rank, const Passage& passage) const;
-  // Copies what ranks [first, last) own of a piece from tensors into slots; then the stream goes on.
-  void copy_in(const std::vector<Tensor>& tensors, const Passage& passage, int first, int last,
+  // Copies a piece from tensors into slots; then the stream goes on.
+  void copy_in(const std::vector<Tensor>& tensors, const Passage& passage,
                cuda::SideStream& stream);
   // Adds up this rank's share, in its slot.
   void reduce(DType dtype, const Passage& passage, cuda::SideStream& stream);
