@@ -29,7 +29,8 @@ Device device_from_name(const std::string& name) {
 Device usable_device(const std::string& name) {
   const Device device = device_from_name(name);
   require(device.is_cpu() || device.index < cuda_device_count(), "device",
-          "{} cannot be used: {}: set run.device=cpu to run on the processor", name, describe_cuda());
+          "{} cannot be used: {}: set run.device=cpu to run on the processor", name,
+          describe_cuda());
   return device;
 }
 

@@ -6,8 +6,8 @@
 
 namespace unfold::core {
 
-// meta: tensors that have shape and size but no data. Kernels on it do nothing, memory on it is only
-// counted; so a program can be run to see what it would need. What is read from it is 0.
+// meta: tensors that have shape and size but no data. Kernels on it do nothing, memory on it is
+// only counted; so a program can be run to see what it would need. What is read from it is 0.
 enum class DeviceType : std::uint8_t { cpu, cuda, meta };
 
 struct Device {

@@ -43,8 +43,7 @@ class InternalError : public Error {
 class Interrupted : public Error {
  public:
   explicit Interrupted(int signal, std::string_view saved = " after saving")
-      : Error("signal", fmt::format("stopped by signal {}{}", signal, saved)),
-        signal_(signal) {}
+      : Error("signal", fmt::format("stopped by signal {}{}", signal, saved)), signal_(signal) {}
   int signal() const { return signal_; }
 
  private:

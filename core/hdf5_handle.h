@@ -49,9 +49,9 @@ class Handle {
   Close close_ = nullptr;
 };
 
-// Call before anything else of HDF5, in every function that starts with it: stops HDF5 from printing
-// its error stack (a setting of the thread, in thread-safe builds), and from tidying up at exit, where
-// a file left half-written by a full disk would crash the program.
+// Call before anything else of HDF5, in every function that starts with it: stops HDF5 from
+// printing its error stack (a setting of the thread, in thread-safe builds), and from tidying up at
+// exit, where a file left half-written by a full disk would crash the program.
 inline void silence() {
   static const herr_t no_tidying = H5dont_atexit();
   static_cast<void>(no_tidying);

@@ -1,4 +1,5 @@
-// Raw memory by device, with accounting: how much is in use now, how much at the most, and for what.
+// Raw memory by device, with accounting: how much is in use now, how much at the most, and for
+// what.
 #pragma once
 
 #include <array>

@@ -25,8 +25,8 @@ struct Piece {
   std::int64_t end;
 };
 
-// The documents of a shard in equal pieces of less than twice most_tokens, in order. most_tokens at least 4;
-// none: whole documents. No piece of a document of several tokens has a single one.
+// The documents of a shard in equal pieces of less than twice most_tokens, in order. most_tokens at
+// least 4; none: whole documents. No piece of a document of several tokens has a single one.
 std::vector<Piece> cut_documents(const ShardReader& reader,
                                  std::optional<std::int64_t> most_tokens);
 

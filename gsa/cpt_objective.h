@@ -16,8 +16,8 @@ void drop_prefix_targets(const Layout& layout, std::vector<std::int32_t>& target
                          std::int32_t ignored);
 
 // Alignment of the two branches: mean over layers of SmoothL1(raw, gist) summed over width and over
-// raw tokens (the caller divides by their number). gist_blocks: residual stream behind every block of
-// the gist branch (tokens, width); raw_blocks: the same of the raw branch, taken as constants;
+// raw tokens (the caller divides by their number). gist_blocks: residual stream behind every block
+// of the gist branch (tokens, width); raw_blocks: the same of the raw branch, taken as constants;
 // raw_rows (n) int32: indices of the raw tokens.
 autograd::Variable alignment_sum(const std::vector<autograd::Variable>& gist_blocks,
                                  const std::vector<core::Tensor>& raw_blocks,

@@ -47,7 +47,7 @@ struct SelectionConfig {
   // Layers below it attend under section 5 alone: in layer 0 all gists have the same input, and so
   // nothing to select by.
   std::int64_t first_layer = 1;
-  double anneal = 0;        // 0: the budget; 1: all gists; between: linearly between the counts
+  double anneal = 0;  // 0: the budget; 1: all gists; between: linearly between the counts
   Pivot pivot = Pivot::gist;
   Unfold unfold = Unfold::picked_gists;
   std::uint64_t seed = 0;  // Pivot::random

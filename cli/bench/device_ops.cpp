@@ -124,8 +124,9 @@ void add_elementwise(OpTable& table, std::int64_t n, std::int64_t w) {
     return [x = table.values({n, w}), y = table.values({n, w})] { kernels::accumulate(x, 0.5, y); };
   });
   table.add("dropout", shape, 4 * size, 0, [&] {
-    return
-        [x = table.values({n, w}), y = table.values({n, w})] { kernels::dropout(x, 0.1, 1, 2, 0, y); };
+    return [x = table.values({n, w}), y = table.values({n, w})] {
+      kernels::dropout(x, 0.1, 1, 2, 0, y);
+    };
   });
 }
 

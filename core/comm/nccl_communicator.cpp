@@ -120,8 +120,8 @@ bool NcclCommunicator::by_copies(const std::vector<Tensor>& tensors) const {
   return work_beside_ && nccl_->copies && CopyExchange::worth_it(tensors);
 }
 
-// launch(ready) gives the stream its work, for tensors complete behind the mark `ready`, and returns
-// the mark behind which it is done.
+// launch(ready) gives the stream its work, for tensors complete behind the mark `ready`, and
+// returns the mark behind which it is done.
 template <typename Launch>
 Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
   begin_collective();
@@ -167,9 +167,8 @@ Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vecto
                                                                 const std::vector<Tensor>& mine) {
   if (!takes(all)) return MpiCommunicator::start_reduce_scatter_sum(all, mine);
   if (by_copies(all)) {
-    return start([&](void* ready) {
-      return nccl_->copies->reduce_scatter_sum(all, mine, ready, *stream_);
-    });
+    return start(
+        [&](void* ready) { return nccl_->copies->reduce_scatter_sum(all, mine, ready, *stream_); });
   }
   return start_group([&](cudaStream_t stream) {
     const int last = world_size() - 1;

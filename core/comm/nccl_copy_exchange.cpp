@@ -42,15 +42,14 @@ class Copies {
     attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
     attributes.flags = cudaMemcpyFlagPreferOverlapWithCompute;
     std::size_t first = 0;
-    cuda::check_status(
-        cudaMemcpyBatchAsync(to_.data(), from_.data(), bytes_.data(), to_.size(), &attributes,
-                             &first, 1, stream),
-        "copying on the GPU");
+    cuda::check_status(cudaMemcpyBatchAsync(to_.data(), from_.data(), bytes_.data(), to_.size(),
+                                            &attributes, &first, 1, stream),
+                       "copying on the GPU");
 #else
     for (std::size_t i = 0; i < to_.size(); ++i) {
-      cuda::check_status(cudaMemcpyAsync(to_[i], from_[i], bytes_[i], cudaMemcpyDeviceToDevice,
-                                         stream),
-                         "copying on the GPU");
+      cuda::check_status(
+          cudaMemcpyAsync(to_[i], from_[i], bytes_[i], cudaMemcpyDeviceToDevice, stream),
+          "copying on the GPU");
     }
 #endif
   }
@@ -104,8 +103,7 @@ bool CopyExchange::show() {
   return shown;
 }
 
-std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& world,
-                                                 int device) {
+std::unique_ptr<CopyExchange> CopyExchange::make(ncclComm_t comm, Communicator& world, int device) {
   // What one rank can't do none does.
   const auto all = [&](bool one) {
     std::array<std::int64_t, 1> count = {one ? 1 : 0};
@@ -199,8 +197,8 @@ char* CopyExchange::slot(const Buffer& buffer, int rank, const Passage& passage)
 std::vector<SharePiece> CopyExchange::pieces_of(const std::vector<Tensor>& tensors) const {
   std::vector<std::int64_t> sizes;
   for (const Tensor& tensor : tensors) sizes.push_back(tensor.size());
-  const auto room = static_cast<std::int64_t>(
-      kBufferBytes / size_of(tensors.front().dtype()) / static_cast<std::size_t>(world_size_));
+  const auto room = static_cast<std::int64_t>(kBufferBytes / size_of(tensors.front().dtype()) /
+                                              static_cast<std::size_t>(world_size_));
   return share_pieces(sizes, world_size_, room / kAligned * kAligned);
 }
 

@@ -1,11 +1,11 @@
 // Sums between the GPUs of one host by their copy engines. On request:
 // UNFOLD_COPY_ENGINES=1.
 //
-// NCCL's own kernels hold multiprocessors for as long as a sum takes, and a product whose blocks fill
-// the device exactly then takes two rounds instead of one. Here gradients go through buffers that
-// all ranks see: every rank sends each other rank its share, adds up what it got, and spreads the
-// sum. Copy engines move all of it (NCCL 2.28, NCCL_CTA_POLICY_ZERO and symmetric windows); kernels
-// only add. Slower by itself than NCCL's sums, so it is for sums beside other work.
+// NCCL's own kernels hold multiprocessors for as long as a sum takes, and a product whose blocks
+// fill the device exactly then takes two rounds instead of one. Here gradients go through buffers
+// that all ranks see: every rank sends each other rank its share, adds up what it got, and spreads
+// the sum. Copy engines move all of it (NCCL 2.28, NCCL_CTA_POLICY_ZERO and symmetric windows);
+// kernels only add. Slower by itself than NCCL's sums, so it is for sums beside other work.
 //
 // Tensors go through the buffers in pieces, of which three are under way at a time: one is copied
 // in, one exchanged, one copied out, each on a stream of its own.
@@ -35,8 +35,8 @@ class CopyExchange {
   CopyExchange(const CopyExchange&) = delete;
   CopyExchange& operator=(const CopyExchange&) = delete;
 
-  // Communicator's collectives. ready: the tensors are complete behind this mark. Each returns a mark
-  // behind its end (core/cuda/runtime.h, release_mark). stream: the one of all collectives.
+  // Communicator's collectives. ready: the tensors are complete behind this mark. Each returns a
+  // mark behind its end (core/cuda/runtime.h, release_mark). stream: the one of all collectives.
   void* all_reduce_sum(const std::vector<Tensor>& tensors, void* ready, cuda::SideStream& stream);
   void* reduce_scatter_sum(const std::vector<Tensor>& all, const std::vector<Tensor>& mine,
                            void* ready, cuda::SideStream& stream);
@@ -78,8 +78,7 @@ class CopyExchange {
   // Adds up this rank's share, in its slot.
   void reduce(DType dtype, const Passage& passage, cuda::SideStream& stream);
   // Spreads every rank's slot, and takes all of them to the tensors.
-  void spread(const std::vector<Tensor>& tensors, const Passage& passage,
-              cuda::SideStream& stream);
+  void spread(const std::vector<Tensor>& tensors, const Passage& passage, cuda::SideStream& stream);
   void finish(const Passage& passage);
   void* end();
 

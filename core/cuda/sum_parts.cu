@@ -48,8 +48,8 @@ void sum_parts(DType dtype, const void* in, int parts, std::int64_t count, void*
     using T = typename decltype(tag)::type;
     const std::int64_t blocks = kernels::cuda::divide_up(count, std::int64_t{kThreads} * kPack<T>);
     sum_parts_kernel<T><<<static_cast<unsigned>(std::min(blocks, kMostBlocks)), kThreads, 0,
-                          static_cast<cudaStream_t>(stream)>>>(
-        static_cast<const T*>(in), parts, count, static_cast<T*>(out));
+                          static_cast<cudaStream_t>(stream)>>>(static_cast<const T*>(in), parts,
+                                                               count, static_cast<T*>(out));
     check_status(cudaGetLastError(), "sum_parts");
   });
 }

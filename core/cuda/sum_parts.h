@@ -1,4 +1,5 @@
-// The sum of what ranks sent, on a GPU. Called on the stream of communication, not the device's own.
+// The sum of what ranks sent, on a GPU. Called on the stream of communication, not the device's
+// own.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ UNFOLD_KERNEL(scale_by, const Tensor& x, const Tensor& factor, const Tensor& y);
 UNFOLD_KERNEL(accumulate_by, const Tensor& x, const Tensor& factor, const Tensor& y);
 // y[i] = x[i] / (1 - p) where uniform(seed, stream, first + i) >= p, else 0. 0 <= p < 1.
 // The mask is a function of (seed, stream, first), so the backward is the same kernel on the
-// gradient. first: a multiple of 4; what is cut into parts keeps its mask if they say where they are.
+// gradient. first: a multiple of 4; what is cut into parts keeps its mask if they say where they
+// are.
 UNFOLD_KERNEL(dropout, const Tensor& x, double p, std::uint64_t seed, std::uint64_t stream,
               std::uint64_t first, const Tensor& y);
 

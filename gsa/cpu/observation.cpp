@@ -58,8 +58,8 @@ template <typename T>
 void run(const Tensor& qkv, const AttentionShape& shape, const CachedTokens& sequence, Task& task) {
   const std::int64_t width = shape.width;
   const Tensor& stored = sequence.store->keys(0);
-  const Matrix keys = rows_as_double(
-      stored.data<T>() + task.kv_head * stored.dim(1) * width, task.last, width, width);
+  const Matrix keys = rows_as_double(stored.data<T>() + task.kv_head * stored.dim(1) * width,
+                                     task.last, width, width);
   const double scale = 1.0 / std::sqrt(static_cast<double>(width));
   const std::int64_t rows = task.last - task.first;
   task.sums.setZero(task.last);

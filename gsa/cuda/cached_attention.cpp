@@ -1,7 +1,7 @@
-// Policies that have to be asked decide on the host, query by query, from keys they read one head at
-// a time. So their cache lives there, and their queries attend there, on all cores: what they leave
-// of a context is little, and nothing waits for the device between two decisions. Policies that can
-// be laid out stay on the device (gsa/step_plan.h).
+// Policies that have to be asked decide on the host, query by query, from keys they read one head
+// at a time. So their cache lives there, and their queries attend there, on all cores: what they
+// leave of a context is little, and nothing waits for the device between two decisions. Policies
+// that can be laid out stay on the device (gsa/step_plan.h).
 #include <algorithm>
 
 #include "core/memory.h"

@@ -37,8 +37,8 @@ TEST(ReportCommand, PrintsThePathsItWrote) {
   const std::string run = folder.path().string();
   Outcome outcome = run_report(run);
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_EQ(outcome.output, run + "/report.html\n" + run + "/report.md\n" + run + "/report.csv\n" + run +
-                                "/report.json\n");
+  EXPECT_EQ(outcome.output, run + "/report.html\n" + run + "/report.md\n" + run + "/report.csv\n" +
+                                run + "/report.json\n");
   EXPECT_NE(core::read_text_file(folder / "report.html").find("2.500"), std::string::npos);
 
   outcome = run_report(run + " --out " + run + "/elsewhere");

@@ -148,7 +148,8 @@ TEST_F(LoaderTest, RowsAreWellFormed) {
   }
 }
 
-// A model may have more raw rows than the tokenizer has entries: its gists stand behind all of them.
+// A model may have more raw rows than the tokenizer has entries: its gists stand behind all of
+// them.
 TEST_F(LoaderTest, GistsStandBehindTheModelsVocabulary) {
   const RowFormat row_format = make_row_format(tokenizer_, {.chunks = {4}}, 64, 300);
   const Batch batch = Loader(shards_, row_format, {.seed = 3}, 0).next(2);

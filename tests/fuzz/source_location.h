@@ -1,5 +1,5 @@
-// std::source_location for clang below 16, which lacks the builtin that libstdc++ wants; included in
-// front of every file of a fuzz build with such a clang.
+// std::source_location for clang below 16, which lacks the builtin that libstdc++ wants; included
+// in front of every file of a fuzz build with such a clang.
 #pragma once
 
 #include <cstdint>

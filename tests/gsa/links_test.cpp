@@ -146,12 +146,8 @@ TEST(Links, VisibilityAndReachEqualTheRule) {
 
 // Causal and full attention know no links.
 TEST(Links, OtherVisibilitiesTakeThemForRawTokens) {
-  const RandomLayoutOptions options{.rows = 2,
-                                    .length = 120,
-                                    .levels = 2,
-                                    .max_chunks = 3,
-                                    .padding = false,
-                                    .links = true};
+  const RandomLayoutOptions options{
+      .rows = 2, .length = 120, .levels = 2, .max_chunks = 3, .padding = false, .links = true};
   const Layout layout = random_layout(3, options);
   ASSERT_FALSE(layout.part.empty());
   Layout plain = layout;

@@ -163,8 +163,8 @@ class TrainingLossTest : public ::testing::Test {
   std::vector<data::Batch> batches(const TrainConfig& config, const gsa::GistConfig& gist,
                                    std::int64_t rows, std::int64_t batch_rows) const {
     return config.cpt.prefix_loss && config.objective != Objective::sft
-              ? testing::tiny_batches(folder_.path(), gist, rows, batch_rows)
-                                  : suffixed_batches(gist, rows, batch_rows);
+               ? testing::tiny_batches(folder_.path(), gist, rows, batch_rows)
+               : suffixed_batches(gist, rows, batch_rows);
   }
 
   // Compares the value, and the gradient at 3 elements of every parameter.
@@ -275,9 +275,9 @@ TEST_F(TrainingLossTest, RoutingLossIsAMeanOverLayersHeadsAndQueries) {
     const LossTerms terms = loss.accumulate(decoder, batch, totals, 0, {});
     const Unfolded expected = run_unfolding(decoder, batch, gist, {});
     EXPECT_NEAR(terms.cross_entropy, expected.cross_entropy, 1e-9);
-    const double mean = expected.routing /
-                        (totals.suffix_queries * static_cast<double>(decoder.config().heads) *
-                         static_cast<double>(decoder.config().layers - 1));
+    const double mean =
+        expected.routing / (totals.suffix_queries * static_cast<double>(decoder.config().heads) *
+                            static_cast<double>(decoder.config().layers - 1));
     EXPECT_GT(mean, 0.1);
     EXPECT_NEAR(loss.mean_routing(terms, totals, decoder.config()), weight > 0 ? mean : 0, 1e-9);
     EXPECT_NEAR(loss.loss(terms, totals, decoder.config()),
@@ -351,7 +351,8 @@ TEST_F(TrainingLossTest, MicroBatchesGiveTheSameLossAndGradients) {
   TrainConfig unfolding = objective(Objective::sft);
   unfolding.routing_weight = 0.7;
   unfolding.budget_anneal = 0.5;
-  for (const TrainConfig& config : {objective(Objective::lm), objective(Objective::cpt), aligned, unfolding}) {
+  for (const TrainConfig& config :
+       {objective(Objective::lm), objective(Objective::cpt), aligned, unfolding}) {
     const gsa::GistConfig gist = TrainingLoss(config, two_levels(), {}).row_gists();
     const Accumulated whole =
         accumulate(config, gist, make_decoder(2), batches(config, gist, 4, 4));
