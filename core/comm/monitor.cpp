@@ -18,6 +18,10 @@ namespace {
 constexpr double kConnectSeconds = 45;
 constexpr double kAnswerSeconds = 5;  // for rank 0 to hear of a failure
 constexpr double kGoodbyeSeconds = 10;
+// A rank that ends because of another one waits so long for that one to tell people, and goes on for
+// so long when rank 0 is gone: launchers kill all other ranks when one ends with an error.
+constexpr double kTellSeconds = 2;
+constexpr double kLingerSeconds = 0.2;
 constexpr int kPollMilliseconds = 100;
 
 std::string random_token() {
@@ -175,7 +179,7 @@ std::string Monitor::name_of(int rank) const {
 void Monitor::run() {
   double next_beat = 0;
   double leave_by = 0;
-  while (!ending_) {
+  while (!ending_ || lingers(now())) {
     const double time = now();
     if (time >= next_beat) {
       beat(time);
@@ -203,6 +207,12 @@ void Monitor::run() {
     });
     if (all_left || time > leave_by) return;
   }
+}
+
+bool Monitor::lingers(double time) {
+  if (!stopped() || !told_elsewhere_) return false;
+  if (peers_[0].wire.open()) alone_since_ = time;
+  return time - stopped_at_ < kTellSeconds && time - alone_since_ < kLingerSeconds;
 }
 
 void Monitor::beat(double time) {
@@ -320,15 +330,16 @@ void Monitor::judge(double time) {
 
 void Monitor::stop(const std::string& why, int code, Told told) {
   if (stopped()) return;
+  if (told == Told::here) options_.say(fmt::format("[ranks] {}: all ranks stop", why));
   if (options_.rank == 0) {
     for (Peer& peer : peers_) {
       if (peer.wire.open()) peer.wire.send({FrameKind::stop, code, why});
     }
   }
-  if (told == Told::here) options_.say(fmt::format("[ranks] {}: all ranks stop", why));
+  told_elsewhere_ = told == Told::elsewhere;
   {
     const std::lock_guard lock(mutex_);
-    stopped_at_ = now();
+    stopped_at_ = alone_since_ = now();
     end_ = End{why, code, told != Told::not_yet};
   }
   stopped_.store(true, std::memory_order_release);

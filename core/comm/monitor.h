@@ -7,7 +7,8 @@
 // cause, tells all others to stop, and stops. Rank 0 itself is watched by the others.
 //
 // Stopping: wait loops see stopped() and throw, so that the program can clean up. A process that
-// has not ended by itself three seconds later is ended by its watch.
+// has not ended by itself three seconds later is ended by its watch. A rank that leaves the telling
+// to another one waits up to two seconds for rank 0 to end: launchers kill all when one ends.
 #pragma once
 
 #include <atomic>
@@ -92,6 +93,8 @@ class Monitor {
   void accept_all();
   void connect(const std::string& invitation);
   void run();
+  // Whether this rank, which has stopped, still waits for another one to tell people why.
+  bool lingers(double now);
   void beat(double now);
   void listen(double now);
   void hear(int rank, const std::vector<Frame>& frames, double now);
@@ -122,7 +125,9 @@ class Monitor {
   std::optional<End> failure_;  // of this rank, not yet told
   std::function<std::string()> health_;
   double stopped_at_ = 0;
-  std::thread thread_;  // last: it uses the members above
+  bool told_elsewhere_ = false;  // the watch's own
+  double alone_since_ = 0;       // the same
+  std::thread thread_;           // last: it uses the members above
 };
 
 }  // namespace unfold::core

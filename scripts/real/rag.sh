@@ -7,10 +7,14 @@
 #   SRC      what `unfold import` reads, such as the GGUF of scripts/get-smollm2.sh
 #   RECORDS  folder made by scripts/real/rag_records.py
 #   OUT      runs and logs go there; a stage that is there already is not run again
-#   STAGE    of: import cpt routed paper full evaluate (default: all, in this order)
+#   STAGE    of: import cpt routed paper full evaluate report (default: all, in this order)
 # DEVICE=cuda|cpu      where (default: cuda)
-# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTING, ROWS   see below
+# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTED_LR, ROUTING, ROWS   see below
 # RAG=FOLDER           files of questions that `evaluate` asks as well (eval.rag.records)
+# LONGBENCH=FOLDER     LongBench's records that it asks as well, with LONGBENCH_CONFIG=FOLDER
+# METHODS, RATIOS      of the models with gists (default: "full, gist_only, gsa, random, streaming, quest"; 8)
+# LIMIT=N              samples a task of RAG and LongBench (default: all)
+# RANKS=N              evaluate on N GPUs, under mpirun (default: 1)
 # UNFOLD=PROGRAM       default: build/release/unfold
 set -euo pipefail
 
@@ -24,14 +28,14 @@ unfold=${UNFOLD:-$root/build/release/unfold}
 src=$1 records=$2 out=$3
 shift 3
 stages=("$@")
-if ((${#stages[@]} == 0)); then stages=(import cpt routed paper full evaluate); fi
+if ((${#stages[@]} == 0)); then stages=(import cpt routed paper full evaluate report); fi
 
 device=${DEVICE:-cuda}
 dtype=bfloat16
 if [[ $device == cpu ]]; then dtype=float32; fi
 rows=${ROWS:-8}
 cpt_steps=${CPT_STEPS:-1000} sft_steps=${SFT_STEPS:-800}
-cpt_lr=${CPT_LR:-1e-4} sft_lr=${SFT_LR:-1e-4} routing=${ROUTING:-2}
+cpt_lr=${CPT_LR:-1e-4} sft_lr=${SFT_LR:-1e-4} routed_lr=${ROUTED_LR:-3e-5} routing=${ROUTING:-1}
 base=$out/base
 mkdir -p "$out"
 
@@ -53,12 +57,23 @@ train() {
 answers=("data.format=sft" "data.train=[$records/train_multi.jsonl]" "data.val=[$records/dev.jsonl]"
   data.on_long=skip "train.steps=$sft_steps" "optimizer.lr=$sft_lr")
 
+launch=()
+if ((${RANKS:-1} > 1)); then launch=(mpirun -n "$RANKS"); fi
 evaluate() { # NAME METHODS
-  local set=(--set 'eval.tasks=[answers]')
-  if [[ -n ${RAG:-} ]]; then set=(--set 'eval.tasks=[answers, rag]' --set "eval.rag.records=[$RAG]"); fi
-  "$unfold" eval "$out/$1" "${set[@]}" --set "eval.methods=[$2]" --set 'eval.ratios=[8]' \
-    --set eval.samples=501 --set eval.on_bad_record=skip --set eval.rag.max_new_tokens=32 \
-    --set 'eval.rag.system="Answer the question using the documents.\n\n"'
+  local tasks=answers set=()
+  if [[ -n ${RAG:-} ]]; then
+    tasks+=', rag'
+    set+=(--set "eval.rag.records=[$RAG]")
+  fi
+  if [[ -n ${LONGBENCH:-} ]]; then
+    tasks+=', longbench'
+    set+=(--set "eval.longbench.records=$LONGBENCH" --set "eval.longbench.config=$LONGBENCH_CONFIG")
+  fi
+  if [[ -n ${LIMIT:-} ]]; then set+=(--set "eval.limit=$LIMIT"); fi
+  "${launch[@]}" "$unfold" eval "$out/$1" --set "eval.tasks=[$tasks]" --set "eval.methods=[$2]" \
+    --set "eval.ratios=[${RATIOS:-8}]" --set eval.samples=501 --set eval.on_bad_record=skip \
+    --set eval.rag.max_new_tokens=32 \
+    --set 'eval.rag.system="Answer the question using the documents.\n\n"' "${set[@]}"
 }
 
 for stage in "${stages[@]}"; do
@@ -76,7 +91,7 @@ for stage in "${stages[@]}"; do
       ;;
     routed)
       train routed cpt train.objective=sft train.row_length=1792 "train.routing_weight=$routing" \
-        "${answers[@]}"
+        "${answers[@]}" "optimizer.lr=$routed_lr"
       ;;
     paper) train paper cpt train.objective=sft train.row_length=1792 "${answers[@]}" ;;
     full)
@@ -85,12 +100,21 @@ for stage in "${stages[@]}"; do
       ;;
     evaluate)
       for run in routed paper; do
-        if [[ -e $out/$run/done ]]; then evaluate "$run" 'full, gist_only, gsa'; fi
+        if [[ -e $out/$run/done ]]; then
+          evaluate "$run" "${METHODS:-full, gist_only, gsa, random, streaming, quest}"
+        fi
       done
       if [[ -e $out/full/done ]]; then evaluate full full; fi
       ;;
+    report)
+      runs=()
+      for run in routed paper full; do
+        if [[ -e $out/$run/results.json ]]; then runs+=("$out/$run"); fi
+      done
+      "$unfold" report "${runs[@]}" --out "$out/report"
+      ;;
     *)
-      echo "rag.sh: unknown stage $stage: one of import cpt routed paper full evaluate" >&2
+      echo "rag.sh: unknown stage $stage: one of import cpt routed paper full evaluate report" >&2
       exit 2
       ;;
   esac

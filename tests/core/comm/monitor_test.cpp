@@ -106,6 +106,24 @@ TEST_F(Watches, AllFailWithTheSameError) {
   for (auto& watch : watches_) EXPECT_EQ(watch->end().code, 2);
 }
 
+// mpirun kills all ranks when one of them ends: the one that tells people would not come to it.
+TEST_F(Watches, NobodyLeavesBeforePeopleWereTold) {
+  start(2);
+  std::thread other([&] { EXPECT_TRUE(watches_[1]->fail("bad config", 2).said); });
+  watches_[0]->fail("bad config", 2);
+  other.join();
+  const auto begin = std::chrono::steady_clock::now();
+  std::thread tells([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    watches_[0].reset();
+  });
+  watches_[1].reset();
+  const auto left = std::chrono::steady_clock::now() - begin;
+  tells.join();
+  EXPECT_GT(left, std::chrono::milliseconds(500));
+  EXPECT_LT(left, std::chrono::seconds(3));
+}
+
 TEST_F(Watches, ARankThatHangs) {
   start(3, 60, 0.5);
   for (int i = 0; i < 3; ++i) watches_[static_cast<std::size_t>(i)]->begin_collective();
