@@ -1,5 +1,6 @@
 #include "cli/ranks.h"
 
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <new>
@@ -7,6 +8,7 @@
 #include "cli/exit_code.h"
 #include "core/comm/world.h"
 #include "core/error.h"
+#include "core/log.h"
 
 namespace unfold::cli {
 namespace {
@@ -26,6 +28,10 @@ void run_on_ranks(const std::string& device,
                   const std::function<void(core::Communicator& world)>& body) {
   const std::unique_ptr<core::Communicator> world = core::make_world(device);
   if (!world->distributed()) return body(*world);
+  // What all ranks would say rank 0 says.
+  if (!world->is_root() && std::getenv("UNFOLD_LOG") == nullptr) {
+    core::log::set_level(core::log::Level::error);
+  }
   try {
     body(*world);
     world->finish();

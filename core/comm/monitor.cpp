@@ -18,8 +18,8 @@ namespace {
 constexpr double kConnectSeconds = 45;
 constexpr double kAnswerSeconds = 5;  // for rank 0 to hear of a failure
 constexpr double kGoodbyeSeconds = 10;
-// A rank that ends because of another one waits so long for that one to tell people, and goes on for
-// so long when rank 0 is gone: launchers kill all other ranks when one ends with an error.
+// A rank that ends because of another one waits so long for that one to tell people, and goes on
+// for so long when rank 0 is gone: launchers kill all other ranks when one ends with an error.
 constexpr double kTellSeconds = 2;
 constexpr double kLingerSeconds = 0.2;
 constexpr int kPollMilliseconds = 100;

@@ -230,6 +230,16 @@ TEST_F(Ranks, DifferentStartsAreRefused) {
   refuse("-wdir '" + folder + "host' " + same, relative, relative, "data.train of rank 2 differs");
 }
 
+TEST_F(Ranks, WarningsAreToldOnce) {
+  const Sets plain = {"train.init_from=" + files_->path(alone()).string(), "gist.chunks=[]",
+                      "train.objective=lm", "eval.methods=[full]"};
+  const ProgramResult result = run(3, "plain", plain);
+  EXPECT_EQ(result.code, 0) << result.err;
+  const std::string words = "the upper ones are left out";
+  EXPECT_NE(result.err.find(words), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find(words), result.err.rfind(words)) << result.err;
+}
+
 TEST_F(Ranks, ErrorsAreToldOnce) {
   const ProgramResult few = run(4, "few", {"train.rows=2"});
   EXPECT_EQ(few.code, 2);
