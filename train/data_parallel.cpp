@@ -22,8 +22,8 @@ core::DType sent_dtype(core::DType gradient, core::DType wish) {
 
 }  // namespace
 
-DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, core::DType reduce_dtype)
-    : optimizer_(optimizer), world_(world), reduce_dtype_(reduce_dtype) {
+DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const TrainConfig& config)
+    : optimizer_(optimizer), world_(world), reduce_dtype_(config.reduce_dtype) {
   std::vector<AdamW::State>& states = optimizer_.states();
   complete_.resize(states.size());
   const auto bytes_of = [&](const AdamW::State& state) {
@@ -33,7 +33,9 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, core::DT
   };
   std::size_t total = 0;
   for (const AdamW::State& state : states) total += bytes_of(state);
-  const std::size_t limit = std::clamp<std::size_t>(total / kBuckets, 1, kMostBucketBytes);
+  const std::size_t limit = config.bucket_mib > 0
+                                ? static_cast<std::size_t>(config.bucket_mib) << 20
+                                : std::clamp<std::size_t>(total / kBuckets, 1, kMostBucketBytes);
   std::size_t bytes = limit;  // a new bucket at once
   for (std::size_t i = states.size(); i-- > 0;) {
     const auto& slot = states[i].parameter.slot();

@@ -1,10 +1,10 @@
 // Data parallelism: gradients summed over ranks while the backward pass runs.
 //
 // Parameters are taken from the last to the first, in buckets of about 32 MiB (small models: a
-// sixteenth of all). When the gradients
-// of a bucket are complete (leaf hooks of autograd), its sum is started, beside the rest of the
-// backward pass. With a sharded optimizer (ZeRO-1) every rank gets the sum of its share alone, and
-// gives the share of the parameters it updated to all others.
+// sixteenth of all), or of train.bucket_mib. When the gradients of a bucket are complete (leaf
+// hooks of autograd), its sum is started, beside the rest of the backward pass. With a sharded
+// optimizer (ZeRO-1) every rank gets the sum of its share alone, and gives the share of the
+// parameters it updated to all others.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ namespace unfold::train {
 
 class DataParallel {
  public:
-  // Both must outlive it. reduce_dtype: train.reduce_dtype. Sets leaf hooks.
-  DataParallel(AdamW& optimizer, core::Communicator& world, core::DType reduce_dtype);
+  // optimizer and world must outlive it. Sets leaf hooks.
+  DataParallel(AdamW& optimizer, core::Communicator& world, const TrainConfig& config);
   ~DataParallel();
   DataParallel(const DataParallel&) = delete;
   DataParallel& operator=(const DataParallel&) = delete;

@@ -83,7 +83,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   const auto world = core::make_absent_world(ranks - 1, ranks);
   std::optional<DataParallel> parallel;
   if (ranks > 1 || config.train.zero1) {
-    parallel.emplace(optimizer, *world, config.train.reduce_dtype);
+    parallel.emplace(optimizer, *world, config.train);
   }
   decoder.reserve_positions(gsa::position_count(batch.layout));
   core::reset_peak(meta);

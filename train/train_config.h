@@ -64,8 +64,9 @@ struct TrainConfig {
   bool activation_checkpointing = false;
   // Of several ranks. Gradients of float64 parameters are always summed as float64.
   core::DType reduce_dtype = core::DType::float32;  // gradients on their way between ranks
-  bool overlap = true;  // gradients are summed beside the backward pass; false: behind it
-  bool zero1 = false;   // masters and moments shared out among the ranks (Rajbhandari et al. 2020)
+  std::int64_t bucket_mib = 0;  // gradients summed at a time; 0: by the size of the model
+  bool overlap = true;          // gradients are summed beside the backward pass; false: behind it
+  bool zero1 = false;  // masters and moments shared out among the ranks (Rajbhandari et al. 2020)
   bool overfit_one_batch = false;  // train on the first batch for ever
   std::int64_t log_every = 10;     // plain progress line when output is not a terminal
   OptimizerConfig optimizer;

@@ -184,7 +184,7 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
   const bool alike = std::all_of(windows_.begin(), windows_.end(),
                                  [&](const StepWindow& each) { return each == windows_.front(); });
   loader_ = open_training_rows(config, *tokenizer_, format, state_.loader, alike);
-  if (world.distributed()) parallel_.emplace(optimizer_, world, config.train.reduce_dtype);
+  if (world.distributed()) parallel_.emplace(optimizer_, world, config.train);
   if (state_.step < config.train.steps) ahead_ = next_batches(state_.step);
   if (state_.step < config_.train.steps && world.is_root()) {
     TrainerConfig planned = config_;

@@ -44,7 +44,7 @@ TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device devi
                config.gist.links),
       optimizer_(decoder_, config.train.optimizer, 0,
                  {config.train.zero1, world.rank(), world.world_size()}) {
-  if (world.distributed()) parallel_.emplace(optimizer_, world, config.train.reduce_dtype);
+  if (world.distributed()) parallel_.emplace(optimizer_, world, config.train);
   const std::vector<train::StepWindow> windows = train::step_windows(
       config.train.rows, config.train.micro_rows, world.rank(), world.world_size());
   for (std::size_t i = 0; i < windows.size(); ++i) {

@@ -202,6 +202,8 @@ void add_train(Schema& schema) {
   train.add("reduce_dtype", &TrainConfig::reduce_dtype,
             {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}},
             "gradients on their way between ranks; bfloat16: half the bytes, rounded");
+  train.add("bucket_mib", &TrainConfig::bucket_mib, between(0, 65536),
+            "MiB of gradients summed over ranks at a time; 0: a sixteenth of them, 32 at the most");
   train.add("overlap", &TrainConfig::overlap,
             "sum gradients over ranks beside the backward pass; false: behind it, which can be "
             "sooner where links are fast and products fill the GPU");

@@ -93,6 +93,7 @@ TEST_F(ManyRanks, EveryObjective) {
          c.model.dropout = 0.2;
          c.train.micro_rows = 3;
        }},
+      {"one bucket", [](TrainerConfig& c) { c.train.bucket_mib = 1; }},
       {"behind", [](TrainerConfig& c) { c.train.overlap = false; }},
       {"tied", [](TrainerConfig& c) { c.model.tied_embeddings = true; }},
       {"links", [&](TrainerConfig& c) {
