@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -20,7 +19,6 @@
 #include "core/text_format.h"
 #include "data/data_fingerprint.h"
 #include "data/data_source.h"
-#include "data/loader.h"
 #include "data/row_format.h"
 #include "models/formats/checkpoint_folder.h"
 #include "train/checkpoint_saver.h"
@@ -31,7 +29,7 @@
 #include "train/run_setup.h"
 #include "train/schedule.h"
 #include "train/step_meter.h"
-#include "train/step_windows.h"
+#include "train/step_reader.h"
 #include "train/stop_signal.h"
 #include "train/training_loss.h"
 #include "train/validation.h"
@@ -91,22 +89,8 @@ class Trainer {
   TrainSummary run();
 
  private:
-  // Micro-batches of one optimizer step and what their losses are divided by.
-  struct Micro {
-    ReadyBatch batch;
-    std::int64_t first_row = 0;  // of the step
-  };
-  struct StepBatches {
-    std::vector<Micro> micro;
-    StepTotals totals;
-    data::LoaderState after;  // where the next step begins
-  };
-
   void restore(Resume resume);
   std::int64_t choose_checkpoint(Resume resume);
-  // Of step `step` (from 0), the next one that the loader has.
-  StepBatches next_batches(std::int64_t step);
-  void look_ahead();
   StepRecord take_step();
   // The sums of all ranks; norm: the squared one of this rank's gradients.
   struct StepSums {
@@ -132,14 +116,11 @@ class Trainer {
   TrainingLoss loss_;
   TrainerState state_;
   std::vector<data::Batch> validation_;
-  std::vector<StepWindow> windows_;
-  std::unique_ptr<data::BatchSource> loader_;
+  std::optional<StepReader> reader_;
   std::optional<DataParallel> parallel_;
   std::optional<CheckpointSaver> saver_;
   std::optional<StepMeter> meter_;  // of rank 0
   std::optional<TrainProgress> progress_;
-  std::optional<StepBatches> ahead_;  // read before its step; kept by overfit_one_batch
-  std::exception_ptr ahead_error_;    // why they could not be read: thrown when their step comes
   TrainSummary summary_;
   const StopSignal* stop_ = nullptr;
   int agreed_signal_ = 0;  // that any rank got
@@ -164,9 +145,7 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
                config.run.seed, config.gist.links),
       optimizer_(decoder_, config.train.optimizer, config.run.seed,
                  sharding_of(config.train, world)),
-      loss_(config.train, config.gist, config.selection),
-      windows_(step_windows(config.train.rows, config.train.micro_rows, world.rank(),
-                            world.world_size())) {
+      loss_(config.train, config.gist, config.selection) {
   require_training_data(config);
   core::require(config.train.rows >= world.world_size(), "train",
                 "train.rows = {} are too few for {} ranks: give every rank one row at least",
@@ -181,11 +160,15 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
   }
   saver_.emplace(run_, description_, optimizer_, world, config.checkpoint);
   restore(resume);
-  const bool alike = std::all_of(windows_.begin(), windows_.end(),
-                                 [&](const StepWindow& each) { return each == windows_.front(); });
-  loader_ = open_training_rows(config, *tokenizer_, format, state_.loader, alike);
+  std::vector<StepWindow> windows =
+      step_windows(config.train.rows, config.train.micro_rows, world.rank(), world.world_size());
+  const bool alike = std::all_of(windows.begin(), windows.end(),
+                                 [&](const StepWindow& each) { return each == windows.front(); });
+  reader_.emplace(config_.train, loss_, decoder_.device(), world_, std::move(windows),
+                  open_training_rows(config, *tokenizer_, format, state_.loader, alike),
+                  state_.loader);
   if (world.distributed()) parallel_.emplace(optimizer_, world, config.train);
-  if (state_.step < config.train.steps) ahead_ = next_batches(state_.step);
+  reader_->read(state_.step);
   if (state_.step < config_.train.steps && world.is_root()) {
     TrainerConfig planned = config_;
     planned.model = description_.decoder;
@@ -227,46 +210,6 @@ void Trainer::restore(Resume resume) {
   }
 }
 
-Trainer::StepBatches Trainer::next_batches(std::int64_t step_index) {
-  StepBatches step;
-  std::array<double, 3> counts = {0, 0, 0};
-  std::int64_t rows = 0;  // of the passes so far
-  for (const StepWindow& window : windows_) {
-    data::Batch batch = loader_->next(window.total, window.first, window.count);
-    const std::int64_t first_row = std::exchange(rows, rows + window.total) + window.first;
-    if (window.count == 0) continue;
-    loss_.prepare(batch);
-    const StepTotals part = loss_.count(batch);
-    counts[0] += part.targets;
-    counts[1] += part.raw_tokens;
-    counts[2] += part.suffix_queries;
-    step.micro.push_back({loss_.ready(std::move(batch), decoder_.device()), first_row});
-  }
-  world_.all_reduce_sum(std::span<double>(counts));
-  step.totals = {counts[0], counts[1], counts[2]};
-  core::require(step.totals.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
-                step_index + 1,
-                config_.train.cpt.prefix_loss
-                    ? ": check data.train"
-                    : ", since every document ends with a gist: set cpt.prefix_loss: true");
-  // overfit_one_batch: a run that resumes takes the same batch again.
-  step.after = config_.train.overfit_one_batch ? state_.loader : loader_->state();
-  return step;
-}
-
-// Prepares the next step. Called when all work of this one is launched, so that on a GPU the host
-// reads rows and makes maps while the device computes.
-void Trainer::look_ahead() {
-  if (ahead_ || state_.step + 1 >= config_.train.steps) return;
-  try {
-    ahead_ = next_batches(state_.step + 1);
-  } catch (const core::RankLost&) {
-    throw;
-  } catch (...) {
-    ahead_error_ = std::current_exception();  // this step is good: it is finished first
-  }
-}
-
 // here: the value of this rank alone is none either.
 void Trainer::stop_unfinite(const char* what, double value, bool here) {
   std::vector<std::int64_t> ranks(static_cast<std::size_t>(world_.world_size()));
@@ -303,16 +246,14 @@ Trainer::StepSums Trainer::sum_over_ranks(const LossTerms& part, double squared_
 }
 
 StepRecord Trainer::take_step() {
-  if (ahead_error_) std::rethrow_exception(std::exchange(ahead_error_, nullptr));
-  const StepBatches step =
-      config_.train.overfit_one_batch ? *ahead_ : *std::exchange(ahead_, std::nullopt);
+  const StepBatches step = reader_->take();
   std::vector<PendingTerms> pending;
   models::ForwardOptions options;
   options.training = true;
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
   options.stream = static_cast<std::uint64_t>(state_.step);
-  for (const Micro& micro : step.micro) {
+  for (const StepBatches::Micro& micro : step.micro) {
     options.first_position = micro.first_row * config_.train.row_length;
     const bool last = parallel_ && config_.train.overlap && &micro == &step.micro.back();
     pending.push_back(
@@ -322,7 +263,7 @@ StepRecord Trainer::take_step() {
   }
   if (parallel_) parallel_->finish();
   const core::Tensor squared_norm = optimizer_.squared_gradient_norm();
-  look_ahead();
+  reader_->look_ahead(state_.step + 1);
   const auto [part, norm_here] = read_step(pending, squared_norm, world_);
   const auto [terms, norm] = sum_over_ranks(part, norm_here);
   const double loss = loss_.loss(terms, step.totals, decoder_.config());
