@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Kills ranks of a training at random moments and lets it go on, again and again; then compares its
-# curve and its last checkpoint with those of an undisturbed training, bit by bit.
+# Kills ranks of a training, or mpirun above them, at random moments and lets it go on, again and
+# again; then compares its curve and its last checkpoint with those of an undisturbed training, bit by
+# bit. All that is left of a training has to end within a minute of the kill.
 #
 # usage: scripts/kill-ranks.sh [KILLS] [FOLDER]     (default: 50 kills; a temporary folder)
 # UNFOLD=PROGRAM   the program (default: build/release/unfold)
@@ -63,6 +64,29 @@ train whole > whole.log 2>&1 || {
   exit "$status"
 }
 
+# mpirun and the ranks it started.
+processes_below() {
+  local below
+  for below in $(pgrep -P "$1" || true); do
+    echo "$below"
+    processes_below "$below"
+  done
+}
+wait_for_end() { # PROCESS...
+  local process left
+  for ((left = 600; left > 0; --left)); do
+    for process in "$@"; do
+      if kill -0 "$process" 2> /dev/null; then
+        sleep 0.1
+        continue 2
+      fi
+    done
+    return
+  done
+  echo "kill-ranks: process $process outlives the others by a minute" >&2
+  exit 1
+}
+
 done_kills=0
 lost=0
 again=()
@@ -76,12 +100,13 @@ while ((done_kills < kills)); do
     sleep 0.02
   done
   sleep "0.$((RANDOM % 5))$((RANDOM % 10))$((RANDOM % 10))"
-  mapfile -t processes < <(pgrep -P "$launcher" || true)
+  mapfile -t processes < <(processes_below "$launcher")
   if ((${#processes[@]} > 0)); then
     kill -9 "${processes[RANDOM % ${#processes[@]}]}" 2> /dev/null || true
   fi
   status=0
   wait "$launcher" || status=$?
+  wait_for_end ${processes[@]+"${processes[@]}"}
   if ((status == 0)); then
     lost=$((lost + 1)) # it was done before: it has to be begun again to be killed more
     if ((done_kills == 0)) || ((lost > kills)); then break; fi
@@ -94,7 +119,7 @@ while ((done_kills < kills)); do
 done
 if ! train killed ${again[@]+"${again[@]}"} > killed.log 2>&1; then
   echo "kill-ranks: the run could not go on after $done_kills kills:" >&2
-  tail -n 5 killed.log >&2
+  grep -vE "^-*$|^  |mpirun|Primary job" killed.log | tail -n 5 >&2
   exit 1
 fi
 

@@ -94,4 +94,6 @@ while :; do
   sleep "$pause" &
   wait $! || true
   if ((asked)); then exit "$status"; fi
+  # Ranks whose launcher was killed end by themselves, within a minute.
+  if [[ -d $run ]] && command -v flock > /dev/null; then flock -w 60 "$run" true || true; fi
 done

@@ -9,6 +9,7 @@ trap 'rm -rf "$temporary"' EXIT
 cd "$temporary"
 
 # Ends with the next code of the file `codes`, after a checkpoint where that is written "CODE+".
+# orphan: leaves a process behind that holds the run for a while; free: 0 when nobody holds it.
 cat > unfold <<'UNFOLD'
 #!/usr/bin/env bash
 if [[ $1 == config ]]; then
@@ -24,6 +25,15 @@ if [[ $code == *+ ]]; then
   step=$(wc -l < calls)
   mkdir -p "a run/checkpoints/step-$step"
   : > "a run/checkpoints/step-$step/manifest.json"
+fi
+if [[ $code == orphan ]]; then
+  flock "a run" sleep 1 &
+  sleep 0.2
+  exit 75
+fi
+if [[ $code == free ]]; then
+  flock -n "a run" true || exit 2
+  exit 0
 fi
 if [[ $code == wait ]]; then
   trap 'exit 138' USR1
@@ -61,6 +71,8 @@ expect "asked to stop" 143 1 143 -- --wait 0 a.yaml
 expect "no progress" 75 3 75 75 75 75 75 -- --wait 0 --most 3 a.yaml
 expect "a launcher, another way to resume" 0 2 1+ 0 -- --wait 0 --launch env --resume latest-good a.yaml
 grep -q -- '--resume latest-good$' calls || { echo "FAIL: no latest-good"; failures=1; }
+
+expect "ranks that outlive their launcher" 0 2 orphan free -- --wait 0 a.yaml
 
 rm -rf calls codes "a run" waiting
 echo wait > codes
