@@ -6,6 +6,7 @@
 # usage: scripts/gpu-scaling.sh [FOLDER]     logs and the table go there (default: build/gpu-scaling)
 # GPU_SCALING_SECONDS=N    time for all of it (default 530); what does not fit is stopped, and said
 # GPU_SCALING_BUILD=DIR    the build folder (default: build/gpu)
+# GPU_SCALING_BUILT=1      the programs are in it already: do not build
 # GPU_SCALING_GPUS=N       use the first N GPUs (default: all, 8 at the most)
 # CMAKE_PREFIX_PATH=...    where NCCL and other libraries are, when not in the system's folders
 # UNFOLD_JOBS=N            compile N files at once (default: one a core)
@@ -56,8 +57,8 @@ allowed() {
 }
 
 printf '== %s GPUs: %s, %s\n' "$count" "$gpu" "$architecture"
-bash scripts/setup.sh
-if ! {
+if [[ -z ${GPU_SCALING_BUILT:-} ]]; then bash scripts/setup.sh; fi
+if [[ -z ${GPU_SCALING_BUILT:-} ]] && ! {
   cmake --preset release -B "$build" -DUNFOLD_CUDA=ON -DUNFOLD_MPI=ON -DUNFOLD_NCCL=ON \
     "-DUNFOLD_CUDA_ARCHITECTURES=$architecture" -DUNFOLD_HEADER_CHECK=OFF &&
     cmake --build "$build" --parallel "${UNFOLD_JOBS:-$(nproc)}" --target unfold test_cli
