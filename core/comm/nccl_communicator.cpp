@@ -32,15 +32,6 @@ ncclDataType_t type_of(DType dtype) {
   throw InternalError("nccl", fmt::format("no sums of {}", name_of(dtype)));
 }
 
-std::shared_ptr<void> owned(void* mark) {
-  return {mark, cuda::release_mark};
-}
-
-char* at(const Tensor& tensor, std::int64_t element) {
-  return static_cast<char*>(tensor.raw()) +
-         static_cast<std::size_t>(element) * size_of(tensor.dtype());
-}
-
 std::string host_name() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
@@ -60,7 +51,7 @@ void tell_environment() {
 
 struct NcclCommunicator::Nccl {
   ncclComm_t comm = nullptr;
-  std::unique_ptr<CopyExchange> copies;  // null: not on this machine
+  std::unique_ptr<CopyExchange> copies;  // null: not asked for, or not on this machine
 };
 
 NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool must)
@@ -130,7 +121,7 @@ Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
   Started started;
   started.ticket = --last_;
   if (timing_) started.begin = owned(stream_->mark());
-  started.end = owned(launch(ready.get()));
+  started.end = launch(ready.get());
   started_.push_back(started);
   return started.ticket;
 }
@@ -143,7 +134,7 @@ Communicator::Ticket NcclCommunicator::start_group(Launch&& launch) {
     check_nccl(ncclGroupStart(), "starting a group");
     launch(static_cast<cudaStream_t>(stream_->native()));
     check_nccl(ncclGroupEnd(), "exchanging tensors");
-    return stream_->mark();
+    return owned(stream_->mark());
   });
 }
 

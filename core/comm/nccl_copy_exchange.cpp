@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "core/comm/nccl_status.h"
-#include "core/cuda/runtime.h"
 #include "core/cuda/status.h"
 #include "core/cuda/sum_parts.h"
 #include "core/log.h"
@@ -19,11 +18,6 @@ namespace {
 constexpr std::size_t kBufferBytes = std::size_t{64} << 20;
 constexpr std::size_t kLeastBytes = std::size_t{1} << 20;
 constexpr std::int64_t kAligned = 16;  // elements a slot is a multiple of
-
-char* at(const Tensor& tensor, std::int64_t element) {
-  return static_cast<char*>(tensor.raw()) +
-         static_cast<std::size_t>(element) * size_of(tensor.dtype());
-}
 
 // Copies within a device that leave its multiprocessors alone.
 class Copies {
@@ -59,14 +53,6 @@ class Copies {
   std::vector<const void*> from_;
   std::vector<std::size_t> bytes_;
 };
-
-std::size_t bytes_of(const Tensor& tensor, std::int64_t elements) {
-  return static_cast<std::size_t>(elements) * size_of(tensor.dtype());
-}
-
-std::shared_ptr<void> owned(void* mark) {
-  return {mark, cuda::release_mark};
-}
 
 std::string_view setting() {
   const char* const value = std::getenv("UNFOLD_COPY_ENGINES");
@@ -227,20 +213,15 @@ void CopyExchange::copy_in(const std::vector<Tensor>& tensors, const Passage& pa
 }
 
 void CopyExchange::finish(const Passage& passage) {
-  passage.buffers.copied_out = owned(out_of_.mark());
-}
-
-void* CopyExchange::end() {
-  return out_of_.mark();
+  done_ = passage.buffers.copied_out = owned(out_of_.mark());
 }
 
 void CopyExchange::join(cuda::SideStream& stream) {
-  const std::shared_ptr<void> mark = owned(end());
-  stream.wait_for(mark.get());
+  if (done_) stream.wait_for(done_.get());
 }
 
-void* CopyExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* ready,
-                                   cuda::SideStream& stream) {
+std::shared_ptr<void> CopyExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* ready,
+                                                   cuda::SideStream& stream) {
   const DType dtype = tensors.front().dtype();
   for (const SharePiece& piece : pieces_of(tensors)) {
     const Passage passage = begin(piece, dtype, ready);
@@ -249,12 +230,12 @@ void* CopyExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* rea
     spread(tensors, passage, stream);
     finish(passage);
   }
-  return end();
+  return done_;
 }
 
-void* CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
-                                       const std::vector<Tensor>& mine, void* ready,
-                                       cuda::SideStream& stream) {
+std::shared_ptr<void> CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
+                                                       const std::vector<Tensor>& mine, void* ready,
+                                                       cuda::SideStream& stream) {
   const DType dtype = all.front().dtype();
   for (const SharePiece& piece : pieces_of(all)) {
     const Passage passage = begin(piece, dtype, ready);
@@ -273,7 +254,7 @@ void* CopyExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
     copies.run(out_of_);
     finish(passage);
   }
-  return end();
+  return done_;
 }
 
 }  // namespace unfold::core

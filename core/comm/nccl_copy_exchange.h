@@ -35,11 +35,13 @@ class CopyExchange {
   CopyExchange(const CopyExchange&) = delete;
   CopyExchange& operator=(const CopyExchange&) = delete;
 
-  // Communicator's collectives. ready: the tensors are complete behind this mark. Each returns a
-  // mark behind its end (core/cuda/runtime.h, release_mark). stream: the one of all collectives.
-  void* all_reduce_sum(const std::vector<Tensor>& tensors, void* ready, cuda::SideStream& stream);
-  void* reduce_scatter_sum(const std::vector<Tensor>& all, const std::vector<Tensor>& mine,
-                           void* ready, cuda::SideStream& stream);
+  // Communicator's collectives, of tensors that hold something and are complete behind the mark
+  // `ready`. Each returns the mark behind its end. stream: the one of all collectives.
+  std::shared_ptr<void> all_reduce_sum(const std::vector<Tensor>& tensors, void* ready,
+                                       cuda::SideStream& stream);
+  std::shared_ptr<void> reduce_scatter_sum(const std::vector<Tensor>& all,
+                                           const std::vector<Tensor>& mine, void* ready,
+                                           cuda::SideStream& stream);
   // What the stream is given from now on begins behind all of the above.
   void join(cuda::SideStream& stream);
   // Whether tensors are many bytes (any with UNFOLD_COPY_ENGINES=always), and of one dtype.
@@ -80,12 +82,12 @@ class CopyExchange {
   // Spreads every rank's slot, and takes all of them to the tensors.
   void spread(const std::vector<Tensor>& tensors, const Passage& passage, cuda::SideStream& stream);
   void finish(const Passage& passage);
-  void* end();
 
   ncclComm_t comm_;
   int rank_, world_size_;
   Buffers buffers_[2];
   std::size_t next_ = 0;
+  std::shared_ptr<void> done_;      // the end of the last piece
   cuda::SideStream into_, out_of_;  // copies into buffers, and out of them
 };
 

@@ -9,7 +9,8 @@
 #   OUT      runs and logs go there; a stage that is there already is not run again
 #   STAGE    of: import cpt routed paper full evaluate report (default: all, in this order)
 # DEVICE=cuda|cpu      where (default: cuda)
-# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTED_LR, ROUTING, ROWS   see below
+# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTED_LR, ROUTING, ROWS, SEED   see below
+# CPT_TEXT, SFT_RECORDS   files of RECORDS to train on (default: cpt_documents, train_multi)
 # RAG=FOLDER           files of questions that `evaluate` asks as well (eval.rag.records)
 # LONGBENCH=FOLDER     LongBench's records that it asks as well, with LONGBENCH_CONFIG=FOLDER
 # METHODS, RATIOS      of the models with gists (default: "full, gist_only, gsa, random, streaming, quest"; 8)
@@ -45,7 +46,7 @@ train() {
   shift 2
   if [[ -e $out/$name/done ]]; then return; fi
   rm -rf "${out:?}/$name"
-  for key in "run.dir=$out/$name" "run.device=$device" "data.tokenizer=$base/tokenizer.json" \
+  for key in "run.seed=${SEED:-42}" "run.dir=$out/$name" "run.device=$device" "data.tokenizer=$base/tokenizer.json" \
     "train.init_from=$out/$from" "train.dtype=$dtype" "train.rows=$rows" train.val_every=0 \
     checkpoint.every=1000000 optimizer.beta2=0.98 optimizer.weight_decay=0.01 \
     schedule.warmup=20 schedule.min_ratio=0.05 "$@"; do
@@ -54,7 +55,7 @@ train() {
   "$unfold" train "$base/config.yaml" "${set[@]}"
   touch "$out/$name/done"
 }
-answers=("data.format=sft" "data.train=[$records/train_multi.jsonl]" "data.val=[$records/dev.jsonl]"
+answers=("data.format=sft" "data.train=[$records/${SFT_RECORDS:-train_multi}.jsonl]" "data.val=[$records/dev.jsonl]"
   data.on_long=skip "train.steps=$sft_steps" "optimizer.lr=$sft_lr")
 
 launch=()
@@ -81,7 +82,7 @@ for stage in "${stages[@]}"; do
     import)
       if [[ ! -e $base/config.yaml ]]; then "$unfold" import "$src" --out "$base" --chunks 8; fi
       if [[ ! -e $out/text ]]; then
-        "$unfold" data tokenize "$records/cpt_documents.jsonl" --tokenizer "$base/tokenizer.json" \
+        "$unfold" data tokenize "$records/${CPT_TEXT:-cpt_documents}.jsonl" --tokenizer "$base/tokenizer.json" \
           --out "$out/text"
       fi
       ;;
