@@ -27,7 +27,7 @@ std::map<GradientSlot*, int> count_leaf_uses(const std::vector<std::shared_ptr<N
     for (const auto& input : node->inputs) {
       Node* producer = input->producer.get();
       if (producer == nullptr) {
-        if (input->on_ready) ++uses[input.get()];
+        if (input->on_ready) uses[input.get()] += node->adds_to(*input) ? 1 : 0;
       } else if (seen.insert(producer).second) {
         open.push_back(producer);
       }
@@ -67,6 +67,9 @@ void backward(const std::vector<Variable>& roots, const std::vector<Tensor>& gra
   const NoGrad no_grad;
   const core::MemoryScope scope(core::MemoryUse::backward);
   std::map<GradientSlot*, int> uses = count_leaf_uses(alive);
+  for (const auto& [leaf, count] : uses) {
+    if (count == 0) leaf->on_ready(leaf->gradient);
+  }
   std::priority_queue<Node*, std::vector<Node*>, LaterFirst> ready;
   std::unordered_set<Node*> queued;
   for (const auto& root : alive) {
@@ -82,7 +85,8 @@ void backward(const std::vector<Variable>& roots, const std::vector<Tensor>& gra
           alive.push_back(producer);
           ready.push(producer.get());
         }
-      } else if (const auto use = uses.find(input.get()); use != uses.end() && --use->second == 0) {
+      } else if (const auto use = uses.find(input.get());
+                 use != uses.end() && node->adds_to(*input) && --use->second == 0) {
         input->on_ready(input->gradient);
       }
     }

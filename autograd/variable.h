@@ -29,6 +29,10 @@ struct GradientSlot {
   // Leaves only: called once a backward pass that reaches the leaf, when all contributions are in.
   // The gradient is undefined when no gradient flowed into any use of the leaf.
   std::function<void(const Tensor& gradient)> on_ready;
+  // Leaves only, tables of embedding(): where it is set, lookups of a backward pass give it their
+  // rows (of the table: ids; gradients: dy) instead of adding them up here, and on_ready does not
+  // wait for lookups. Of a leaf that is looked up and nothing else on_ready is called at the start.
+  std::function<void(const Tensor& ids, const Tensor& dy)> on_rows;
 
   // gradient += contribution, rounded to dtype. The first contribution is taken over without a
   // copy; storage that others still hold is never written to.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/kernels/elementwise.h"
+#include "train/step_windows.h"
 
 namespace unfold::train {
 
@@ -26,6 +27,7 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
     : optimizer_(optimizer), world_(world), reduce_dtype_(config.reduce_dtype) {
   std::vector<AdamW::State>& states = optimizer_.states();
   complete_.resize(states.size());
+  find_table(config);
   const auto bytes_of = [&](const AdamW::State& state) {
     const auto& slot = state.parameter.slot();
     return static_cast<std::size_t>(core::element_count(slot->shape)) *
@@ -36,8 +38,13 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
   const std::size_t limit = config.bucket_mib > 0
                                 ? static_cast<std::size_t>(config.bucket_mib) << 20
                                 : std::clamp<std::size_t>(total / kBuckets, 1, kMostBucketBytes);
-  std::size_t bytes = limit;  // a new bucket at once
+  std::vector<std::size_t> order;
+  if (table_) order.push_back(table_->state);
   for (std::size_t i = states.size(); i-- > 0;) {
+    if (!table_ || i != table_->state) order.push_back(i);
+  }
+  std::size_t bytes = limit;  // a new bucket at once
+  for (const std::size_t i : order) {
     const auto& slot = states[i].parameter.slot();
     if (bytes >= limit) {
       buckets_.emplace_back();
@@ -50,13 +57,35 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
 }
 
 DataParallel::~DataParallel() {
-  for (AdamW::State& state : optimizer_.states()) state.parameter.slot()->on_ready = nullptr;
+  for (AdamW::State& state : optimizer_.states()) {
+    state.parameter.slot()->on_ready = nullptr;
+    state.parameter.slot()->on_rows = nullptr;
+  }
+}
+
+void DataParallel::find_table(const TrainConfig& config) {
+  if (!config.overlap) return;
+  const std::vector<AdamW::State>& states = optimizer_.states();
+  const std::int64_t positions =
+      config.row_length * largest_pass(config.rows, config.micro_rows, world_.world_size());
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const Tensor& value = states[i].parameter.value();
+    const core::DType sent = sent_dtype(states[i].parameter.slot()->dtype, reduce_dtype_);
+    if (states[i].name == "embedding.weight" &&
+        LookupRows::worth_it(value, sent, positions, world_.world_size(),
+                             optimizer_.sharding().on)) {
+      table_.emplace(Table{i, LookupRows(world_, value.dtype()), {}, 0});
+    }
+  }
 }
 
 void DataParallel::begin() {
   std::fill(complete_.begin(), complete_.end(), false);
   next_ = 0;
   active_ = true;
+  if (!table_) return;
+  optimizer_.states()[table_->state].parameter.slot()->on_rows =
+      [this](const Tensor& ids, const Tensor& dy) { table_->rows.take(ids, dy); };
 }
 
 void DataParallel::complete(std::size_t state) {
@@ -80,9 +109,7 @@ void DataParallel::start_bucket() {
     Tensor& gradient = state.parameter.slot()->accumulator();
     flight.sent.push_back(gradient.to(sent_dtype(gradient.dtype(), reduce_dtype_)));
     if (!optimizer_.sharding().on) continue;
-    const core::MemoryScope scope(core::MemoryUse::gradients);
-    flight.mine.push_back(
-        Tensor::empty({state.share.size()}, flight.sent.back().dtype(), gradient.device()));
+    flight.mine.push_back(empty_share(i, flight.sent.back().dtype()));
   }
   flight.ticket = optimizer_.sharding().on
                       ? world_.start_reduce_scatter_sum(flight.sent, flight.mine)
@@ -90,6 +117,29 @@ void DataParallel::start_bucket() {
   flights_.push_back(std::move(flight));
   const bool copied = optimizer_.sharding().on || reduce_dtype_ == core::DType::bfloat16;
   while (copied && flights_.size() > kMostCopied) land();
+}
+
+Tensor DataParallel::empty_share(std::size_t index, core::DType dtype) {
+  const core::MemoryScope scope(core::MemoryUse::gradients);
+  const AdamW::State& state = optimizer_.states()[index];
+  const core::Device device = state.parameter.value().device();
+  const core::Share share = state.share;
+  if (!table_ || table_->state != index) return Tensor::empty({share.size()}, dtype, device);
+  const std::int64_t width = state.parameter.value().dim(1);
+  table_->first = share.begin / width;
+  const std::int64_t end = (share.end + width - 1) / width;
+  table_->gradient = Tensor::empty({end - table_->first, width}, dtype, device);
+  const std::int64_t before = table_->first * width;
+  return table_->gradient.reshape({-1}).slice(0, share.begin - before, share.end - before);
+}
+
+void DataParallel::add_lookups() {
+  if (!table_) return;
+  const auto& slot = optimizer_.states()[table_->state].parameter.slot();
+  slot->on_rows = nullptr;
+  table_->rows.add_all_to(optimizer_.sharding().on ? table_->gradient : slot->gradient,
+                          table_->first);
+  table_->gradient = Tensor();
 }
 
 void DataParallel::land() {
@@ -101,8 +151,11 @@ void DataParallel::land() {
     AdamW::State& state = optimizer_.states()[bucket[at]];
     const auto& slot = state.parameter.slot();
     if (optimizer_.sharding().on) {
-      const core::MemoryScope scope(core::MemoryUse::gradients);
-      state.gradient = flight.mine[at].to(slot->dtype);
+      state.gradient = flight.mine[at];
+      if (state.gradient.dtype() != slot->dtype) {
+        state.gradient = empty_share(bucket[at], slot->dtype);
+        core::kernels::copy(flight.mine[at], state.gradient);
+      }
       slot->gradient = Tensor();
     } else if (!flight.sent[at].shares_storage_with(slot->gradient)) {
       core::kernels::copy(flight.sent[at], slot->gradient);
@@ -115,6 +168,7 @@ void DataParallel::finish() {
   world_.expect_work_beside(false);
   while (next_ < buckets_.size()) start_bucket();
   while (!flights_.empty()) land();
+  add_lookups();
   active_ = false;
 }
 

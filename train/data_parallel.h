@@ -2,16 +2,20 @@
 //
 // Parameters are taken from the last to the first, in buckets of about 32 MiB (small models: a
 // sixteenth of all), or of train.bucket_mib. When the gradients of a bucket are complete (leaf
-// hooks of autograd), its sum is started, beside the rest of the backward pass. With a sharded
+// hooks of autograd), its sum is started, beside the rest of the backward pass. The embedding comes
+// first: what a tied head adds to it is complete at once, and what lookups add, at the end, follows
+// as rows where that is less (train/lookup_rows.h). With a sharded
 // optimizer (ZeRO-1) every rank gets the sum of its share alone, and gives the share of the
 // parameters it updated to all others.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "core/comm/communicator.h"
+#include "train/lookup_rows.h"
 #include "train/optimizer.h"
 
 namespace unfold::train {
@@ -41,7 +45,19 @@ class DataParallel {
     std::vector<core::Tensor> mine;  // sharded
   };
 
+  // The embedding, when its lookups are exchanged as rows.
+  struct Table {
+    std::size_t state = 0;
+    LookupRows rows;
+    core::Tensor gradient;  // the rows of the table that hold this rank's share, or all of them
+    std::int64_t first = 0;
+  };
+
+  void find_table(const TrainConfig& config);
   void complete(std::size_t state);
+  // Where the sum of a state's share goes: of the table, a part of whole rows.
+  core::Tensor empty_share(std::size_t state, core::DType dtype);
+  void add_lookups();
   void start_bucket();
   void land();  // the oldest flight
 
@@ -52,6 +68,7 @@ class DataParallel {
   std::vector<bool> complete_;                     // by state
   std::size_t next_ = 0;                           // bucket to be started
   bool active_ = false;
+  std::optional<Table> table_;
   std::deque<Flight> flights_;
 };
 

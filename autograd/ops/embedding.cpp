@@ -1,5 +1,6 @@
 #include "autograd/ops/embedding.h"
 
+#include "autograd/node.h"
 #include "autograd/ops/op.h"
 #include "core/kernels/nn.h"
 
@@ -19,10 +20,13 @@ Variable embedding(const Variable& table, const Tensor& ids) {
   }
   const Tensor y = Tensor::empty({ids.size(), table.dim(1)}, table.dtype(), table.value().device());
   kernels::embedding(table.value(), ids, y);
-  return record("embedding", y, {table}, [slot = table.slot(), ids](const Tensor& dy) {
-    add_in_accumulator(*slot,
-                       [&](const Tensor& dtable) { kernels::embedding_backward(dy, ids, dtable); });
+  Variable result = record("embedding", y, {table}, [slot = table.slot(), ids](const Tensor& dy) {
+    if (slot->on_rows) return slot->on_rows(ids, dy);
+    add_in_accumulator(
+        *slot, [&](const Tensor& dtable) { kernels::embedding_backward(dy, ids, 0, dtable); });
   });
+  if (result.requires_grad()) result.slot()->producer->lookup = true;
+  return result;
 }
 
 }  // namespace unfold::autograd

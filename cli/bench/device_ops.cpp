@@ -209,7 +209,7 @@ void add_tables(OpTable& table, const DeviceOpsOptions& options, std::int64_t n)
   table.add("embedding_backward", by(n, w), 10 * size, 0, [&] {
     return [dy = table.values({n, w}), ids = table.integers(n, v),
             dweight = Tensor::zeros({v, w}, DType::float32, device)] {
-      kernels::embedding_backward(dy, ids, dweight);
+      kernels::embedding_backward(dy, ids, 0, dweight);
     };
   });
   table.add("gather_rows", by(n, w), 4 * size, 0, [&] {

@@ -190,15 +190,14 @@ Communicator::Ticket NcclCommunicator::start_all_gather(const std::vector<Tensor
       const std::int64_t part = equal_part(tensor.size(), world_size());
       const std::int64_t head = part * world_size();
       const std::int64_t rest = tensor.size() - head;
-      const ncclDataType_t type = type_of(tensor.dtype());
       if (part > 0) {
-        check_nccl(ncclAllGather(at(tensor, part * rank()), tensor.raw(),
-                                 static_cast<std::size_t>(part), type, nccl_->comm, stream),
+        check_nccl(ncclAllGather(at(tensor, part * rank()), tensor.raw(), bytes_of(tensor, part),
+                                 ncclInt8, nccl_->comm, stream),
                    "spreading values");
       }
       if (rest > 0) {
-        check_nccl(ncclBroadcast(at(tensor, head), at(tensor, head), static_cast<std::size_t>(rest),
-                                 type, world_size() - 1, nccl_->comm, stream),
+        check_nccl(ncclBroadcast(at(tensor, head), at(tensor, head), bytes_of(tensor, rest),
+                                 ncclInt8, world_size() - 1, nccl_->comm, stream),
                    "spreading values");
       }
     }

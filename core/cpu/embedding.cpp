@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "core/kernels/float_types.h"
@@ -15,14 +14,19 @@ std::int64_t row_grain(std::int64_t width) {
   return std::max<std::int64_t>(1, kGrainElements / std::max<std::int64_t>(1, width));
 }
 
-// target[index[m]] += x[m]. Rows that go to one target row are added in order of m by one thread:
-// positions are sorted by target first, and whole groups are handed out.
-void scatter_rows(const Tensor& x, const Tensor& index, const Tensor& target) {
-  const std::int64_t count = index.size();
+// target[index[m] - first_row] += x[m], where target has that row. Rows that go to one target row
+// are added in order of m by one thread: positions are sorted by target first, and whole groups are
+// handed out.
+void scatter_rows(const Tensor& x, const Tensor& index, std::int64_t first_row,
+                  const Tensor& target) {
   const std::int64_t width = x.dim(1);
   const std::int32_t* to = index.data<std::int32_t>();
-  std::vector<std::int32_t> sorted(static_cast<std::size_t>(count));
-  std::iota(sorted.begin(), sorted.end(), 0);
+  std::vector<std::int32_t> sorted;
+  sorted.reserve(static_cast<std::size_t>(index.size()));
+  for (std::int32_t m = 0; m < static_cast<std::int32_t>(index.size()); ++m) {
+    if (to[m] >= first_row && to[m] < first_row + target.dim(0)) sorted.push_back(m);
+  }
+  const auto count = static_cast<std::int64_t>(sorted.size());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](std::int32_t a, std::int32_t b) { return to[a] < to[b]; });
   std::vector<std::int64_t> group_begin;
@@ -43,8 +47,7 @@ void scatter_rows(const Tensor& x, const Tensor& index, const Tensor& target) {
       for (std::int64_t group = begin; group < end; ++group) {
         const std::int64_t first = group_begin[static_cast<std::size_t>(group)];
         const std::int64_t last = group_begin[static_cast<std::size_t>(group) + 1];
-        A* row =
-            out + static_cast<std::int64_t>(to[sorted[static_cast<std::size_t>(first)]]) * width;
+        A* row = out + (to[sorted[static_cast<std::size_t>(first)]] - first_row) * width;
         for (std::int64_t at = first; at < last; ++at) {
           const T* value =
               in + static_cast<std::int64_t>(sorted[static_cast<std::size_t>(at)]) * width;
@@ -73,15 +76,16 @@ void gather_rows(const Tensor& x, const Tensor& index, const Tensor& y) {
 }
 
 void scatter_add_rows(const Tensor& x, const Tensor& index, const Tensor& y) {
-  scatter_rows(x, index, y);
+  scatter_rows(x, index, 0, y);
 }
 
 void embedding(const Tensor& table, const Tensor& ids, const Tensor& y) {
   gather_rows(table, ids, y);
 }
 
-void embedding_backward(const Tensor& dy, const Tensor& ids, const Tensor& dtable) {
-  scatter_rows(dy, ids, dtable);
+void embedding_backward(const Tensor& dy, const Tensor& ids, std::int64_t first,
+                        const Tensor& dtable) {
+  scatter_rows(dy, ids, first, dtable);
 }
 
 }  // namespace unfold::core::kernels::cpu

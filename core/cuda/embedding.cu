@@ -33,29 +33,38 @@ void gather(const Context& context, const Tensor& x, const Tensor& index, const 
          rows, width);
 }
 
-__global__ void __launch_bounds__(kThreads) count_up_kernel(std::int32_t* y, std::int64_t size) {
+// numbers[i] = i, keys[i] = index[i] - first, or `rows` where that is none of 0 ... rows - 1.
+__global__ void __launch_bounds__(kThreads)
+    number_kernel(const std::int32_t* index, std::int64_t first, std::int64_t rows,
+                  std::int32_t* keys, std::int32_t* numbers, std::int64_t size) {
   for (std::int64_t i = first_item(); i < size; i += item_step()) {
-    y[i] = static_cast<std::int32_t>(i);
+    const std::int64_t row = index[i] - first;
+    keys[i] = static_cast<std::int32_t>(row >= 0 && row < rows ? row : rows);
+    numbers[i] = static_cast<std::int32_t>(i);
   }
 }
 
-// The numbers 0 ... size - 1 in order of their key, equal keys in order of the number.
+// The numbers 0 ... size - 1 in order of their row, equal rows in order of the number.
 struct Sorted {
   Tensor keys;
   Tensor order;
 };
 
-Sorted sort_by_key(const Context& context, const Tensor& keys, std::int64_t key_bound) {
-  const std::int64_t size = keys.size();
-  check(size <= INT32_MAX, "scatter_add_rows", "{} rows are too many to sort", size);
-  const auto ints = [&] { return Tensor::empty({size}, DType::int32, keys.device()); };
+// keys: index - first, or `rows` for those that are in none of so many rows.
+Sorted sort_by_row(const Context& context, const Tensor& index, std::int64_t first,
+                   std::int64_t rows) {
+  const std::int64_t size = index.size();
+  check(size <= INT32_MAX && rows < INT32_MAX, "scatter_add_rows",
+        "{} rows into {} are too many to sort", size, rows);
+  const auto ints = [&] { return Tensor::empty({size}, DType::int32, index.device()); };
+  const Tensor keys = ints();
   const Tensor numbers = ints();
   const Sorted sorted = {ints(), ints()};
-  launch(context, "scatter_add_rows", count_up_kernel, grid_for(context, size, kThreads), kThreads,
+  launch(context, "scatter_add_rows", number_kernel, grid_for(context, size, kThreads), kThreads,
+         index.data<std::int32_t>(), first, rows, keys.data<std::int32_t>(),
          numbers.data<std::int32_t>(), size);
-  // Keys are below the bound: their upper bits need no sorting.
-  const int bits = std::max(1, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(
-                                   std::max<std::int64_t>(1, key_bound - 1)))));
+  // Keys are at most `rows`: their upper bits need no sorting.
+  const int bits = std::max(1, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(rows))));
   std::size_t bytes = 0;
   const auto run = [&](void* scratch) {
     core::cuda::check_status(
@@ -68,7 +77,7 @@ Sorted sort_by_key(const Context& context, const Tensor& keys, std::int64_t key_
   };
   run(nullptr);  // asks how much scratch memory it needs
   const Tensor scratch = Tensor::empty({static_cast<std::int64_t>(std::max<std::size_t>(1, bytes))},
-                                       DType::uint8, keys.device());
+                                       DType::uint8, index.device());
   run(scratch.raw());
   return sorted;
 }
@@ -92,17 +101,17 @@ __device__ inline std::int64_t run_end(const std::int32_t* keys, std::int64_t fi
   return low;
 }
 
-// y[key] += x[order[i]] for every i, in order of i. The threads of a row of y are those that see
-// its first i; all others of that key do nothing. So the order of additions is that of a plain
-// loop.
+// y[key] += x[order[i]] for every i, in order of i; y has `rows` rows, other keys are passed over.
+// The threads of a row of y are those that see its first i; all others of that key do nothing. So
+// the order of additions is that of a plain loop.
 template <typename T, int V, bool kAligned>
 __global__ void __launch_bounds__(kThreads)
     scatter_kernel(const T* x, const std::int32_t* keys, const std::int32_t* order,
-                   Accumulator<T>* y, std::int64_t count, std::int64_t width) {
+                   Accumulator<T>* y, std::int64_t count, std::int64_t rows, std::int64_t width) {
   using A = Accumulator<T>;
   for (std::int64_t first = first_row(); first < count; first += row_step()) {
     const std::int32_t key = keys[first];
-    if (first > 0 && keys[first - 1] == key) continue;
+    if (key >= rows || (first > 0 && keys[first - 1] == key)) continue;
     const std::int64_t last = run_end(keys, first, count);
     for (std::int64_t i = first_column() * V; i < width; i += column_step() * V) {
       A* const target = y + key * width + i;
@@ -118,7 +127,9 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-void scatter_rows(const Tensor& x, const Tensor& index, const Tensor& target) {
+// Rows of the target are those from first_row on; what belongs to others is passed over.
+void scatter_rows(const Tensor& x, const Tensor& index, std::int64_t first_row,
+                  const Tensor& target) {
   on_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
@@ -127,15 +138,16 @@ void scatter_rows(const Tensor& x, const Tensor& index, const Tensor& target) {
     const std::int64_t width = x.dim(1);
     const T* in = x.data<T>();
     A* out = target.data<A>();
-    if (count == 0 || width == 0) return;
+    const std::int64_t rows = target.dim(0);
+    if (count == 0 || rows == 0 || width == 0) return;
     const Context& context = context_of(x);
-    const Sorted sorted = sort_by_key(context, index, target.dim(0));
+    const Sorted sorted = sort_by_row(context, index, first_row, rows);
     const RowGrid threads(context, count, divide_up(width, V));
     // Both have rows, whatever their number: a row behind the first begins at a multiple of width.
     on_bool(rows_are_aligned({&x, &target}, V, 2, width), [&](auto aligned) {
       launch(context, "scatter_add_rows", scatter_kernel<T, V, aligned()>, threads.grid,
              threads.block, in, sorted.keys.data<std::int32_t>(), sorted.order.data<std::int32_t>(),
-             out, count, width);
+             out, count, rows, width);
     });
   });
 }
@@ -157,15 +169,16 @@ void gather_rows(const Tensor& x, const Tensor& index, const Tensor& y) {
 }
 
 void scatter_add_rows(const Tensor& x, const Tensor& index, const Tensor& y) {
-  scatter_rows(x, index, y);
+  scatter_rows(x, index, 0, y);
 }
 
 void embedding(const Tensor& table, const Tensor& ids, const Tensor& y) {
   gather_rows(table, ids, y);
 }
 
-void embedding_backward(const Tensor& dy, const Tensor& ids, const Tensor& dtable) {
-  scatter_rows(dy, ids, dtable);
+void embedding_backward(const Tensor& dy, const Tensor& ids, std::int64_t first,
+                        const Tensor& dtable) {
+  scatter_rows(dy, ids, first, dtable);
 }
 
 }  // namespace unfold::core::kernels::cuda

@@ -62,7 +62,7 @@ void linear(T, T, T, T, T) {
 void embedding(T, T, T) {
   without_cuda("embedding");
 }
-void embedding_backward(T, T, T) {
+void embedding_backward(T, T, std::int64_t, T) {
   without_cuda("embedding_backward");
 }
 void rms_norm(T, T, double, T, T) {

@@ -10,8 +10,10 @@ namespace unfold::core::kernels {
 
 // y[n] = table[ids[n]]; table (V, W), ids (N) int32, y (N, W).
 UNFOLD_KERNEL(embedding, const Tensor& table, const Tensor& ids, const Tensor& y);
-// dtable[ids[n]] += dy[n], in order of n for each row of the table.
-UNFOLD_KERNEL(embedding_backward, const Tensor& dy, const Tensor& ids, const Tensor& dtable);
+// dtable[ids[n] - first] += dy[n], in order of n for each row: dtable holds rows of the table from
+// `first` on. Ids whose row it does not hold are passed over.
+UNFOLD_KERNEL(embedding_backward, const Tensor& dy, const Tensor& ids, std::int64_t first,
+              const Tensor& dtable);
 
 // y = x / rms(x) * weight, rms(x) = sqrt(mean(x^2) + eps); x, y (N, W), weight (W).
 // inverse_rms (N) is kept for the backward.

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "autograd/ops/arithmetic.h"
+#include "autograd/ops/embedding.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/shape.h"
@@ -282,6 +283,50 @@ TEST(Hooks, FireAsSoonAsTheirGradientIsComplete) {
   ASSERT_GE(order.size(), 2u);
   EXPECT_EQ(order[0], "second");  // while the rest of the backward is still to come
   EXPECT_EQ(order[1], "between");
+}
+
+// Where a table's rows are wanted, lookups hand them over, and nobody waits for lookups.
+TEST(Hooks, TakeRowsOfLookups) {
+  std::vector<std::string> order;
+  const Variable table(Tensor::from(Values{1, 2, 3, 4, 5, 6}, {3, 2}), true);
+  const Variable untied(Tensor::from(Values{1, 2}, {1, 2}), true);
+  const auto note = [&](const Variable& x, const std::string& name) {
+    x.slot()->on_ready = [&order, name](const Tensor& gradient) {
+      order.push_back(name + (gradient.defined() ? " ready" : " ready, nothing"));
+    };
+    x.slot()->on_rows = [&order, name](const Tensor& ids, const Tensor& dy) {
+      order.push_back(name + fmt::format(" {} {}", ids.size(), values_of(dy)[0]));
+    };
+  };
+  note(table, "table");
+  note(untied, "untied");
+  const auto pass = [&] {
+    const Variable rows = embedding(table, testing::int_tensor({2, 0}));
+    const Variable row = embedding(untied, testing::int_tensor({0, 0}));
+    const Variable mid = scale(add(rows, row), 3);
+    const Variable probe =
+        record("probe", mid.value(), {mid}, [&, slot = mid.slot()](const Tensor& dy) {
+          order.emplace_back("between");
+          slot->add(dy);
+        });
+    backward(sum(linear(probe, table)));
+  };
+  pass();
+  EXPECT_EQ(order, (std::vector<std::string>{"untied ready, nothing", "table ready", "between",
+                                             "untied 2 27", "table 2 27"}));
+  const Values head = gradient_of(table);
+  EXPECT_FALSE(untied.gradient().defined());
+  // As before where nobody asks for them.
+  order.clear();
+  table.slot()->on_rows = nullptr;
+  untied.slot()->on_rows = nullptr;
+  table.slot()->gradient = Tensor();
+  pass();
+  EXPECT_EQ(order, (std::vector<std::string>{"between", "untied ready", "table ready"}));
+  const Values whole = gradient_of(table);
+  EXPECT_EQ(whole[0], head[0] + 27);
+  EXPECT_EQ(whole[2], head[2]);
+  EXPECT_EQ(whole[4], head[4] + 27);
 }
 
 TEST(Hooks, FireWithoutAGradientWhereNoneFlows) {

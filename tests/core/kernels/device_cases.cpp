@@ -217,12 +217,15 @@ void add_rows(std::vector<DeviceCase>& cases) {
                random_indices(count, std::max<std::int64_t>(1, shape[0]), 5).to(place.device);
            const Tensor x = place.put(numbers(shape, t, 1));
            const Tensor dy = place.put(numbers({count, shape[1]}, t, 2));
+           const std::int64_t first = shape[0] / 3;  // of a part of the table
            const Tensors y = {place.empty({count, shape[1]}, t), place.empty({count, shape[1]}, t),
-                              place.full(shape, 0.5, wide), place.full(shape, 0.25, wide)};
+                              place.full(shape, 0.5, wide), place.full(shape, 0.25, wide),
+                              place.full({shape[0] / 2, shape[1]}, 0.25, wide)};
            kernels::gather_rows(x, index, y[0]);
            kernels::embedding(x, index, y[1]);
            kernels::scatter_add_rows(dy, index, y[2]);
-           kernels::embedding_backward(dy, index, y[3]);
+           kernels::embedding_backward(dy, index, 0, y[3]);
+           kernels::embedding_backward(dy, index, first, y[4]);
            return y;
          },
          true});

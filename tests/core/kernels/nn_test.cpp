@@ -187,7 +187,7 @@ TEST(Embedding, GathersRowsAndAddsThemBack) {
     }
     const Tensor dy = random_tensor({5, 3}, dtype, 2);
     const Tensor dtable = Tensor::full({5, 3}, 1.0, accumulator_of(dtype));
-    kernels::embedding_backward(dy, ids, dtable);
+    kernels::embedding_backward(dy, ids, 0, dtable);
     const auto gs = values_of(dy);
     std::vector<double> expected(15, 1.0);
     const int targets[] = {4, 0, 4, 4, 2};
@@ -197,6 +197,12 @@ TEST(Embedding, GathersRowsAndAddsThemBack) {
       }
     }
     EXPECT_LE(relative_error(values_of(dtable), expected), 4 * epsilon_of(accumulator_of(dtype)));
+    // A part of the table takes what is its own.
+    for (const auto& [first, last] : {std::pair{0, 3}, {2, 5}, {4, 5}, {1, 2}, {3, 3}}) {
+      const Tensor part = Tensor::full({last - first, 3}, 1.0, accumulator_of(dtype));
+      kernels::embedding_backward(dy, ids, first, part);
+      EXPECT_TRUE(testing::same_bits(part, dtable.slice(0, first, last))) << first;
+    }
   }
 }
 
