@@ -9,7 +9,9 @@
 #   OUT      runs and logs go there; a stage that is there already is not run again
 #   STAGE    of: import cpt routed paper full evaluate report (default: all, in this order)
 # DEVICE=cuda|cpu      where (default: cuda)
-# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTED_LR, ROUTING, ROWS, SEED   see below
+# CPT_STEPS, SFT_STEPS, CPT_LR, SFT_LR, ROUTED_LR, ROUTING, ROWS, SEED   see below; CPT_STEPS=0:
+#                      finetuning starts from the imported model
+# SFT_SET="KEY=VALUE..."   more settings of the finetuning with gists
 # CPT_TEXT, SFT_RECORDS   files of RECORDS to train on (default: cpt_documents, train_multi)
 # RAG=FOLDER           files of questions that `evaluate` asks as well (eval.rag.records)
 # LONGBENCH=FOLDER     LongBench's records that it asks as well, with LONGBENCH_CONFIG=FOLDER
@@ -38,6 +40,9 @@ rows=${ROWS:-8}
 cpt_steps=${CPT_STEPS:-1000} sft_steps=${SFT_STEPS:-800}
 cpt_lr=${CPT_LR:-1e-4} sft_lr=${SFT_LR:-1e-4} routed_lr=${ROUTED_LR:-3e-5} routing=${ROUTING:-1}
 base=$out/base
+pretrained=cpt
+if ((cpt_steps == 0)); then pretrained=base; fi
+read -ra sft_set <<< "${SFT_SET:-}"
 mkdir -p "$out"
 
 # train NAME FROM KEY=VALUE...: a run that starts from another one.
@@ -87,14 +92,17 @@ for stage in "${stages[@]}"; do
       fi
       ;;
     cpt)
+      if ((cpt_steps == 0)); then continue; fi
       train cpt base "data.train=[$out/text]" "train.steps=$cpt_steps" "optimizer.lr=$cpt_lr" \
         train.row_length=1584
       ;;
     routed)
-      train routed cpt train.objective=sft train.row_length=1792 "train.routing_weight=$routing" \
-        "${answers[@]}" "optimizer.lr=$routed_lr"
+      train routed "$pretrained" train.objective=sft train.row_length=1792 \
+        "train.routing_weight=$routing" "${answers[@]}" "optimizer.lr=$routed_lr" "${sft_set[@]}"
       ;;
-    paper) train paper cpt train.objective=sft train.row_length=1792 "${answers[@]}" ;;
+    paper)
+      train paper "$pretrained" train.objective=sft train.row_length=1792 "${answers[@]}" "${sft_set[@]}"
+      ;;
     full)
       train full base train.objective=lm 'gist.chunks=[]' 'eval.methods=[full]' \
         train.row_length=1536 "${answers[@]}"
