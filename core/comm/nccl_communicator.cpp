@@ -8,8 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/comm/nccl_copy_exchange.h"
+#include "core/comm/gpu_parts.h"
 #include "core/comm/nccl_status.h"
+#include "core/comm/peer_exchange.h"
 #include "core/comm/world.h"
 #include "core/cuda/runtime.h"
 #include "core/error.h"
@@ -51,7 +52,7 @@ void tell_environment() {
 
 struct NcclCommunicator::Nccl {
   ncclComm_t comm = nullptr;
-  std::unique_ptr<CopyExchange> copies;  // null: not asked for, or not on this machine
+  std::unique_ptr<PeerExchange> peers;  // null: not on this machine, or not wished
 };
 
 NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool must)
@@ -75,11 +76,8 @@ NcclCommunicator::NcclCommunicator(const Launch& launch, Device device, bool mus
   nccl_ = std::make_unique<Nccl>();
   if (is_root()) tell_environment();
   const Waiting waiting(*this);
-  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  CopyExchange::configure(config);
-  check_nccl(ncclCommInitRankConfig(&nccl_->comm, world_size(), id, rank(), &config),
-             "connecting the GPUs");
-  nccl_->copies = CopyExchange::make(nccl_->comm, *this, device_.index);
+  check_nccl(ncclCommInitRank(&nccl_->comm, world_size(), id, rank()), "connecting the GPUs");
+  nccl_->peers = PeerExchange::make(*this, device_.index);
   watch_health([comm = nccl_->comm]() -> std::string {
     ncclResult_t status = ncclSuccess;
     ncclCommGetAsyncError(comm, &status);
@@ -94,7 +92,7 @@ NcclCommunicator::~NcclCommunicator() {
   watch_health({});
   if (finished()) return;
   static_cast<void>(stream_.release());
-  if (nccl_) static_cast<void>(nccl_->copies.release());
+  if (nccl_) static_cast<void>(nccl_->peers.release());
 }
 
 std::string NcclCommunicator::describe() const {
@@ -108,7 +106,7 @@ bool NcclCommunicator::takes(const std::vector<Tensor>& tensors) const {
 }
 
 bool NcclCommunicator::by_copies(const std::vector<Tensor>& tensors) const {
-  return work_beside_ && nccl_->copies && CopyExchange::worth_it(tensors);
+  return work_beside_ && nccl_->peers && nccl_->peers->worth_it(tensors);
 }
 
 // launch(ready) gives the stream its work, for tensors complete behind the mark `ready`, and
@@ -130,7 +128,7 @@ Communicator::Ticket NcclCommunicator::start(Launch&& launch) {
 template <typename Launch>
 Communicator::Ticket NcclCommunicator::start_group(Launch&& launch) {
   return start([&](void*) {
-    if (nccl_->copies) nccl_->copies->join(*stream_);
+    if (nccl_->peers) nccl_->peers->join(*stream_);
     check_nccl(ncclGroupStart(), "starting a group");
     launch(static_cast<cudaStream_t>(stream_->native()));
     check_nccl(ncclGroupEnd(), "exchanging tensors");
@@ -142,7 +140,7 @@ Communicator::Ticket NcclCommunicator::start_all_reduce_sum(const std::vector<Te
   if (!takes(tensors)) return MpiCommunicator::start_all_reduce_sum(tensors);
   if (by_copies(tensors)) {
     return start(
-        [&](void* ready) { return nccl_->copies->all_reduce_sum(tensors, ready, *stream_); });
+        [&](void* ready) { return nccl_->peers->all_reduce_sum(tensors, ready, *stream_); });
   }
   return start_group([&](cudaStream_t stream) {
     for (const Tensor& tensor : tensors) {
@@ -159,7 +157,7 @@ Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vecto
   if (!takes(all)) return MpiCommunicator::start_reduce_scatter_sum(all, mine);
   if (by_copies(all)) {
     return start(
-        [&](void* ready) { return nccl_->copies->reduce_scatter_sum(all, mine, ready, *stream_); });
+        [&](void* ready) { return nccl_->peers->reduce_scatter_sum(all, mine, ready, *stream_); });
   }
   return start_group([&](cudaStream_t stream) {
     const int last = world_size() - 1;
@@ -244,7 +242,8 @@ void NcclCommunicator::finish() {
     const Waiting waiting(*this);
     stream_->synchronize();
     watch_health({});
-    nccl_->copies.reset();
+    if (nccl_->peers) nccl_->peers->close(*this);
+    nccl_->peers.reset();
     check_nccl(ncclCommDestroy(nccl_->comm), "closing NCCL");
     nccl_.reset();
     stream_.reset();

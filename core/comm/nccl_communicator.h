@@ -2,7 +2,7 @@
 //
 // Tensor collectives run on a stream of their own (core/cuda/side_stream.h); neither starting one
 // nor waiting for it stops the host. Beside other work of the device it is the copy engines that
-// exchange, where they can (core/comm/nccl_copy_exchange.h). Where ranks share a GPU, which NCCL
+// exchange, where they can (core/comm/peer_exchange.h). Where ranks share a GPU, which NCCL
 // refuses, all of them exchange tensors through host memory (MpiCommunicator).
 #pragma once
 

@@ -14,7 +14,7 @@ std::vector<SharePiece> share_pieces(std::span<const std::int64_t> sizes, int wo
       SharePiece& piece = pieces.back();
       const std::int64_t count = std::min(longest - begin, most - piece.slot);
       piece.stretches.push_back({tensor, begin, begin + count, piece.slot});
-      piece.slot += count;
+      piece.slot += (count + kStretchUnit - 1) / kStretchUnit * kStretchUnit;
       begin += count;
     }
   }

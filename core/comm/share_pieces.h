@@ -9,6 +9,10 @@
 
 namespace unfold::core {
 
+// Elements of which stretches begin at a multiple, in shares and in slots: memory at multiples of
+// 16 bytes.
+inline constexpr std::int64_t kStretchUnit = 16;
+
 // Elements [begin, end) of every rank's share of a tensor. They lie at `at` in the rank's slot.
 struct Stretch {
   std::size_t tensor = 0;
@@ -28,10 +32,11 @@ struct Stretch {
 // A buffer has one slot a rank.
 struct SharePiece {
   std::vector<Stretch> stretches;
-  std::int64_t slot = 0;  // elements of a slot that are used
+  std::int64_t slot = 0;  // elements of a slot that are used, in whole units
 };
 
-// Pieces of tensors of so many elements, with slots of at most `most` elements.
+// Pieces of tensors of so many elements, with slots of at most `most` elements, a multiple of
+// kStretchUnit.
 std::vector<SharePiece> share_pieces(std::span<const std::int64_t> sizes, int world_size,
                                      std::int64_t most);
 

@@ -1,16 +1,26 @@
-// The sum of what ranks sent, on a GPU. Called on the stream of communication, not the device's
-// own.
+// Sums of what ranks sent, on a GPU. Called on a stream of communication, not the device's own.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "core/dtype.h"
 
 namespace unfold::core::cuda {
 
-// out[i] = sum over p < parts, in this order, of in[p * count + i], in the accumulator dtype and
-// rounded once. in and out at multiples of 16 bytes, and count elements a multiple of 16 bytes; out
-// may be one of the parts. stream: cudaStream_t.
-void sum_parts(DType dtype, const void* in, int parts, std::int64_t count, void* out, void* stream);
+inline constexpr int kMostParts = 8;
+
+struct PartsSum {
+  const void* parts[kMostParts] = {};
+  void* out = nullptr;
+  void* second = nullptr;  // gets the same; null: nothing
+  std::int64_t count = 0;  // elements
+};
+
+// For each of the sums: out[i] = parts[0][i] + ... + parts[n - 1][i], in this order, in the
+// accumulator dtype and rounded once. Any memory that the device sees and that is aligned as its
+// elements are; at multiples of 16 bytes it is much faster. out and second may be parts, not
+// overlap one in part. The device is the current one. stream: cudaStream_t.
+void sum_parts(DType dtype, int parts, std::span<const PartsSum> sums, void* stream);
 
 }  // namespace unfold::core::cuda

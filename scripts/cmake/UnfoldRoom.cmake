@@ -21,7 +21,10 @@ function(unfold_room name)
     list(FILTER sources EXCLUDE REGEX "/cuda/")
   endif()
   # mpi_* are built only with MPI, nccl_* only with NCCL; without_mpi.cpp and without_nccl.cpp
-  # stand in for them.
+  # stand in for them. peer_* are what nccl_* use beside NCCL.
+  if(NOT UNFOLD_WITH_NCCL)
+    list(FILTER sources EXCLUDE REGEX "/comm/peer_[^/]*$")
+  endif()
   foreach(library IN ITEMS mpi nccl)
     string(TOUPPER ${library} upper)
     if(UNFOLD_WITH_${upper})

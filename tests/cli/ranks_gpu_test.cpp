@@ -115,10 +115,14 @@ TEST_F(RanksGpu, EveryRankHasAGpu) {
   if (core::nccl_version().empty()) GTEST_SKIP() << "built without NCCL";
   const int gpus = core::cuda_device_count();
   if (gpus < 2) GTEST_SKIP() << "one GPU alone";
-  expect_any_layout("two", "UNFOLD_COMM=nccl " + mpirun(2));
+  const std::string kernels = "UNFOLD_COMM=nccl UNFOLD_COPY_ENGINES=0 ";
   // Where copy engines do it, with every bucket, however small.
-  expect_any_layout("copies", "UNFOLD_COMM=nccl UNFOLD_COPY_ENGINES=always " + mpirun(2));
-  if (gpus > 2) expect_any_layout("all", "UNFOLD_COMM=nccl " + mpirun(std::min(gpus, 8)));
+  const std::string copies = "UNFOLD_COMM=nccl UNFOLD_COPY_ENGINES=always ";
+  expect_any_layout("two", kernels + mpirun(2));
+  expect_any_layout("copies", copies + mpirun(2));
+  if (gpus == 2) return;
+  expect_any_layout("all", kernels + mpirun(std::min(gpus, 8)));
+  expect_any_layout("allcopies", copies + mpirun(std::min(gpus, 8)));
 }
 
 TEST_F(RanksGpu, AKilledRankEndsAll) {

@@ -10,7 +10,7 @@ namespace {
 TEST(SharePieces, TakeEveryElementOnceAndFitIntoSlots) {
   const std::vector<std::int64_t> sizes = {576, 5000, 0, 123457, 1, 4096, 2048 * 8};
   for (const int ranks : {2, 3, 8}) {
-    for (const std::int64_t most : {16, 1000, 4096, 1 << 20}) {
+    for (const std::int64_t most : {16, 1008, 4096, 1 << 20}) {
       std::vector<std::vector<int>> taken;
       for (const std::int64_t size : sizes) taken.emplace_back(size, 0);
       for (const SharePiece& piece : share_pieces(sizes, ranks, most)) {
@@ -19,7 +19,9 @@ TEST(SharePieces, TakeEveryElementOnceAndFitIntoSlots) {
         std::int64_t used = 0;
         for (const Stretch& stretch : piece.stretches) {
           EXPECT_EQ(stretch.at, used) << "stretches lie one behind the other";
-          used += stretch.end - stretch.begin;
+          EXPECT_EQ(stretch.begin % kStretchUnit, 0);
+          const std::int64_t count = stretch.end - stretch.begin;
+          used += (count + kStretchUnit - 1) / kStretchUnit * kStretchUnit;
           for (int rank = 0; rank < ranks; ++rank) {
             const std::int64_t size = sizes[stretch.tensor];
             const Share part = stretch.in(size, rank, ranks);
