@@ -74,7 +74,7 @@ void DataParallel::find_table(const TrainConfig& config) {
     if (states[i].name == "embedding.weight" &&
         LookupRows::worth_it(value, sent, positions, world_.world_size(),
                              optimizer_.sharding().on)) {
-      table_.emplace(Table{i, LookupRows(world_, value.dtype()), {}, 0});
+      table_.emplace(Table{i, LookupRows(world_, value), {}, 0});
     }
   }
 }
@@ -133,15 +133,6 @@ Tensor DataParallel::empty_share(std::size_t index, core::DType dtype) {
   return table_->gradient.reshape({-1}).slice(0, share.begin - before, share.end - before);
 }
 
-void DataParallel::add_lookups() {
-  if (!table_) return;
-  const auto& slot = optimizer_.states()[table_->state].parameter.slot();
-  slot->on_rows = nullptr;
-  table_->rows.add_all_to(optimizer_.sharding().on ? table_->gradient : slot->gradient,
-                          table_->first);
-  table_->gradient = Tensor();
-}
-
 void DataParallel::land() {
   Flight flight = std::move(flights_.front());
   flights_.pop_front();
@@ -167,8 +158,15 @@ void DataParallel::finish() {
   if (!active_) begin();  // no pass of this rank was the last one: it had no rows
   world_.expect_work_beside(false);
   while (next_ < buckets_.size()) start_bucket();
+  if (table_) table_->rows.start();
   while (!flights_.empty()) land();
-  add_lookups();
+  if (table_) {
+    const auto& slot = optimizer_.states()[table_->state].parameter.slot();
+    table_->rows.add_to(optimizer_.sharding().on ? table_->gradient : slot->gradient,
+                        table_->first);
+    table_->gradient = Tensor();
+    slot->on_rows = nullptr;
+  }
   active_ = false;
 }
 

@@ -57,7 +57,6 @@ class DataParallel {
   void complete(std::size_t state);
   // Where the sum of a state's share goes: of the table, a part of whole rows.
   core::Tensor empty_share(std::size_t state, core::DType dtype);
-  void add_lookups();
   void start_bucket();
   void land();  // the oldest flight
 

@@ -19,34 +19,41 @@ bool LookupRows::worth_it(const Tensor& table, core::DType gradient, std::int64_
   return rows <= sums;
 }
 
-void LookupRows::add_all_to(const Tensor& dtable, std::int64_t first) {
+void LookupRows::start() {
   const auto self = static_cast<std::size_t>(world_.rank());
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(world_.world_size()));
-  for (const auto& [ids, dy] : taken_) counts[self] += ids.size();
-  world_.all_reduce_sum(std::span(counts));
-  const std::int64_t most = *std::max_element(counts.begin(), counts.end());
+  counts_.assign(static_cast<std::size_t>(world_.world_size()), 0);
+  for (const auto& [ids, dy] : taken_) counts_[self] += ids.size();
+  world_.all_reduce_sum(std::span(counts_));
+  const std::int64_t most = *std::max_element(counts_.begin(), counts_.end());
   if (most > 0) {
-    // Every rank has a place of whole units, which is its share of the tensor.
+    // Whole units: a place is its rank's share of the tensor.
     const std::int64_t place = (most + core::kShareUnit - 1) / core::kShareUnit * core::kShareUnit;
     const std::int64_t total = place * world_.world_size();
-    const Tensor ids = Tensor::empty({total}, core::DType::int32, dtable.device());
-    const Tensor rows = Tensor::empty({total, dtable.dim(1)}, dtype_, dtable.device());
+    ids_ = Tensor::empty({total}, core::DType::int32, table_.device());
+    rows_ = Tensor::empty({total, table_.dim(1)}, table_.dtype(), table_.device());
     std::int64_t at = place * world_.rank();
-    for (const auto& [own_ids, dy] : taken_) {
-      const std::int64_t end = at + own_ids.size();
-      core::kernels::copy(own_ids, ids.slice(0, at, end));
-      core::kernels::copy(dy, rows.slice(0, at, end));
+    for (const auto& [ids, dy] : taken_) {
+      const std::int64_t end = at + ids.size();
+      core::kernels::copy(ids, ids_.slice(0, at, end));
+      core::kernels::copy(dy, rows_.slice(0, at, end));
       at = end;
     }
-    world_.wait(world_.start_all_gather({ids, rows}));
-    for (std::size_t rank = 0; rank < counts.size(); ++rank) {
-      const std::int64_t begin = place * static_cast<std::int64_t>(rank);
-      const std::int64_t end = begin + counts[rank];
-      core::kernels::embedding_backward(rows.slice(0, begin, end), ids.slice(0, begin, end), first,
-                                        dtable);
-    }
+    ticket_ = world_.start_all_gather({ids_, rows_});
   }
   taken_.clear();
+}
+
+void LookupRows::add_to(const Tensor& dtable, std::int64_t first) {
+  if (!rows_.defined()) return;
+  world_.wait(ticket_);
+  const std::int64_t place = ids_.size() / world_.world_size();
+  for (std::size_t rank = 0; rank < counts_.size(); ++rank) {
+    const std::int64_t begin = place * static_cast<std::int64_t>(rank);
+    const std::int64_t end = begin + counts_[rank];
+    core::kernels::embedding_backward(rows_.slice(0, begin, end), ids_.slice(0, begin, end), first,
+                                      dtable);
+  }
+  ids_ = rows_ = Tensor();
 }
 
 }  // namespace unfold::train

@@ -17,8 +17,8 @@ namespace unfold::train {
 
 class LookupRows {
  public:
-  // world must outlive it. dtype: of the rows, the table's.
-  LookupRows(core::Communicator& world, core::DType dtype) : world_(world), dtype_(dtype) {}
+  // world must outlive it.
+  LookupRows(core::Communicator& world, const core::Tensor& table) : world_(world), table_(table) {}
 
   // Whether exchanging rows takes less than summing the table's gradient does. positions: looked up
   // by a rank in a pass; gradient: the dtype sums are sent in; shared: sums are scattered (ZeRO-1).
@@ -27,14 +27,20 @@ class LookupRows {
 
   // dy[n] belongs to row ids[n]. ids (N) int32, dy (N, W).
   void take(const core::Tensor& ids, const core::Tensor& dy) { taken_.emplace_back(ids, dy); }
-  // Adds what all ranks took to dtable, the rows of the table from `first` on, and forgets it.
-  // Collective; waits for all ranks, not for the device.
-  void add_all_to(const core::Tensor& dtable, std::int64_t first);
+  // Starts giving what this rank took to all others, and forgets it. Collective; waits for all
+  // ranks, not for the device.
+  void start();
+  // Then adds the rows of all ranks to dtable, the rows of the table from `first` on.
+  void add_to(const core::Tensor& dtable, std::int64_t first);
 
  private:
   core::Communicator& world_;
-  core::DType dtype_;
+  core::Tensor table_;
   std::vector<std::pair<core::Tensor, core::Tensor>> taken_;
+  // On their way: every rank has a place of as many rows, of which counts_ are filled.
+  core::Tensor ids_, rows_;
+  std::vector<std::int64_t> counts_;
+  core::Communicator::Ticket ticket_ = 0;
 };
 
 }  // namespace unfold::train

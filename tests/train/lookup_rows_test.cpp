@@ -44,7 +44,7 @@ TEST(LookupRows, AddThoseOfAllRanks) {
       }
     }
     for (const std::exception_ptr& error : test::run_ranks(3, [&](test::ThreadRank& world) {
-           LookupRows lookups(world, dtype);
+           LookupRows lookups(world, Tensor::empty({kRows, kWidth}, dtype));
            const int rank = world.rank();
            const auto take = [&] {
              const auto& mine = counts[static_cast<std::size_t>(rank)];
@@ -55,15 +55,18 @@ TEST(LookupRows, AddThoseOfAllRanks) {
            };
            take();
            const Tensor all = Tensor::full({kRows, kWidth}, 0.5, wide);
-           lookups.add_all_to(all, 0);
+           lookups.start();
+           lookups.add_to(all, 0);
            EXPECT_TRUE(testing::same_bits(all, whole)) << rank;
-           lookups.add_all_to(all, 0);  // nothing is left
+           lookups.start();  // nothing is left
+           lookups.add_to(all, 0);
            EXPECT_TRUE(testing::same_bits(all, whole)) << rank;
            take();
            const std::int64_t first = 13 * rank;
            const std::int64_t end = rank == 2 ? kRows : first + 13;
            const Tensor part = Tensor::full({end - first, kWidth}, 0.5, wide);
-           lookups.add_all_to(part, first);
+           lookups.start();
+           lookups.add_to(part, first);
            EXPECT_TRUE(testing::same_bits(part, whole.slice(0, first, end))) << rank;
          })) {
       EXPECT_EQ(error, nullptr);
