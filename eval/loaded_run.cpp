@@ -99,8 +99,8 @@ LoadedRun load_run(const fs::path& folder, std::string_view which, core::DType d
   core::require(tokenizer->vocab_size() <= description.decoder.vocab_size, kTag,
                 "{}: a vocabulary of {}, the tokenizer has {} entries: use another checkpoint",
                 file.string(), description.decoder.vocab_size, tokenizer->vocab_size());
-  models::Decoder decoder(description.decoder, description.gist.levels(), dtype, device, 0,
-                          description.gist.links);
+  models::Decoder decoder(description.decoder, description.gist.levels(), dtype, device,
+                          std::nullopt, description.gist.links);
   models::read_weights(file, decoder);
   return {folder, step, std::move(description), std::move(tokenizer), std::move(decoder)};
 }

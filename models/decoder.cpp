@@ -24,13 +24,13 @@ using autograd::Variable;
 using core::Tensor;
 
 Decoder::Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype,
-                 core::Device device, std::uint64_t seed, std::int64_t links)
+                 core::Device device, std::optional<std::uint64_t> seed, std::int64_t links)
     : config_(config), gist_levels_(gist_levels), links_(links), dtype_(dtype), device_(device) {
   core::check(config.vocab_size > 0, "decoder", "vocabulary of {}", config.vocab_size);
   const core::MemoryScope scope(core::MemoryUse::parameters);
   const auto make = [&](const ParameterSpec& spec) {
-    if (device.is_meta()) return Tensor::empty(spec.shape, dtype, device);
-    return initial_value(spec, seed, parameters_.size()).to(dtype).to(device);
+    if (device.is_meta() || !seed) return Tensor::empty(spec.shape, dtype, device);
+    return initial_value(spec, *seed, parameters_.size()).to(dtype).to(device);
   };
   for (ParameterSpec& spec : parameter_table(config, gist_levels + static_cast<int>(links))) {
     Variable variable =

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,9 @@ class Decoder {
  public:
   // Allocates and initialises; the values are a function of (config, gist_levels, links, seed)
   // alone, rounded to dtype. Rows of gists and links start as the mean of the raw rows (METHOD.md
-  // section 2).
+  // section 2). Without a seed the values are left to those who read all of them from a file.
   Decoder(const DecoderConfig& config, int gist_levels, core::DType dtype, core::Device device,
-          std::uint64_t seed, std::int64_t links = 0);
+          std::optional<std::uint64_t> seed, std::int64_t links = 0);
 
   const DecoderConfig& config() const { return config_; }
   int gist_levels() const { return gist_levels_; }

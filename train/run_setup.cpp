@@ -146,7 +146,7 @@ void initialise_from(const fs::path& run, const models::ModelDescription& wanted
   // In the dtype of the masters: bfloat16 weights that are the masters rounded move with them, but
   // masters that begin as rounded weights have to get off the middle of a rounding step first.
   const core::DType wide = core::accumulator_of(decoder.dtype());
-  models::Decoder source(stored.decoder, stored.gist.levels(), wide, decoder.device(), 0,
+  models::Decoder source(stored.decoder, stored.gist.levels(), wide, decoder.device(), std::nullopt,
                          stored.gist.links);
   models::read_weights(file, source);
   for (const models::Parameter& parameter : decoder.parameters()) {

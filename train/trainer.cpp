@@ -142,7 +142,8 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
       description_(describe_model(config, *tokenizer_)),
       decoder_(description_.decoder, config.gist.levels(), config.train.dtype,
                core::usable_device(core::device_of_rank(config.run.device, world.local_rank())),
-               config.run.seed, config.gist.links),
+               config.train.init_from.empty() ? std::optional(config.run.seed) : std::nullopt,
+               config.gist.links),
       optimizer_(decoder_, config.train.optimizer, config.run.seed,
                  sharding_of(config.train, world)),
       loss_(config.train, config.gist, config.selection) {
