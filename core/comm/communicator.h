@@ -7,7 +7,7 @@
 // Which one a process gets is decided by make_world() (core/comm/world.h).
 //
 // Sums are taken in the order of ranks, each in the accumulator dtype and rounded once, so that
-// they depend on nothing but the values; with NCCL in NCCL's order.
+// they depend on nothing but the values; those of NCCL's kernels in NCCL's order.
 //
 // A rank that dies, hangs or throws ends all ranks (core/comm/monitor.h): a collective that waits
 // for it throws RankLost.
