@@ -133,13 +133,14 @@ measure() {
   if [[ $ranks == 1 ]]; then alone=$positions; fi
   local efficiency of_slowest off
   efficiency=$(share "$positions" "$alone")
-  of_slowest=$(share "$positions" "$slowest")
+  of_slowest=
+  if [[ -n $slowest ]]; then of_slowest="$(share "$positions" "$slowest") %"; fi
   off=$(value planned_off_percent "$file")
   awk -v shape="$shape" -v ranks="$ranks" -v zero1="$zero1" -v ms="$(value ms "$file")" \
     -v positions="$positions" -v efficiency="$efficiency" -v of_slowest="$of_slowest" \
     -v comm="$(value communication_ms "$file")" -v hidden="$(value hidden_percent "$file")" \
     -v peak="$(value peak_gib "$file")" -v planned="$(value planned_gib "$file")" -v off="$off" \
-    'BEGIN {printf "| %s | %d | %s | %.1f | %.0f | %s %% | %s %% | %.2f | %s | %.3f | %.3f | %.1f %% |\n",
+    'BEGIN {printf "| %s | %d | %s | %.1f | %.0f | %s %% | %s | %.2f | %s | %.3f | %.3f | %.1f %% |\n",
       shape, ranks, zero1 == "true" ? "yes" : "no", ms, positions, efficiency, of_slowest, comm,
       hidden == "null" || hidden == "" ? "-" : sprintf("%.0f %%", hidden), peak, planned, off}' \
     >> "$table"
@@ -147,9 +148,9 @@ measure() {
   local mark
   mark=$(awk -v n="$ranks" 'BEGIN {print(n <= 1 ? 0 : n <= 2 ? 97 : n <= 4 ? 96 : 95)}')
   if awk -v e="$efficiency" -v m="$mark" 'BEGIN {exit !(e < m)}'; then
-    note FAIL "$name: $efficiency % of one GPU ($of_slowest % of the slowest), the mark is $mark %"
+    note FAIL "$name: $efficiency % of one GPU${of_slowest:+ ($of_slowest of the slowest)}, the mark is $mark %"
   else
-    note ok "$name: $efficiency % of one GPU ($of_slowest % of the slowest)"
+    note ok "$name: $efficiency % of one GPU${of_slowest:+ ($of_slowest of the slowest)}"
   fi
   if awk -v o="$off" 'BEGIN {exit !(o > 5 || o < -5)}'; then
     note FAIL "$name: memory is $off % off the plan, the mark is 5 %"
