@@ -27,6 +27,10 @@ std::string_view setting() {
   return value == nullptr ? "" : value;
 }
 
+bool wished() {
+  return setting() == "1" || setting() == "always";
+}
+
 // What one rank can't do none does.
 bool on_all(Communicator& world, bool here) {
   std::array<std::int64_t, 1> count = {here ? 1 : 0};
@@ -49,7 +53,7 @@ void copy(void* to, const void* from, std::size_t bytes, const cuda::SideStream&
 std::unique_ptr<PeerExchange> PeerExchange::make(Communicator& world, int device) {
   const int ranks = world.world_size();
   if (ranks < 2 || ranks > cuda::kMostParts ||
-      !on_all(world, setting() != "0" && world.local_size() == ranks)) {
+      !on_all(world, wished() && world.local_size() == ranks)) {
     return nullptr;
   }
   std::unique_ptr<PeerExchange> exchange(new PeerExchange(world.rank(), ranks, device));
