@@ -180,6 +180,7 @@ void DataParallel::step(double lr, double gradient_scale) {
     for (const std::size_t i : bucket) {
       parameters.push_back(optimizer_.states()[i].parameter.value());
     }
+    world_.expect_work_beside(&bucket != &buckets_.back());
     last = world_.start_all_gather(parameters);
   }
   optimizer_.clear_gradients();

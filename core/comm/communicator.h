@@ -89,7 +89,7 @@ class Communicator {
                                           const std::vector<Tensor>& mine) = 0;
   // Every rank gives its share (share_of) of each tensor, and ends with the whole.
   virtual Ticket start_all_gather(const std::vector<Tensor>& tensors) = 0;
-  // Whether the device has other work while the sums run that are started from now on: then they
+  // Whether the device has other work while what is started from now on runs: then collectives
   // leave it its multiprocessors, where they can, and take longer. All ranks say the same.
   virtual void expect_work_beside(bool /*work*/) {}
   // What the device does from now on sees the results of this ticket and of those before it. The

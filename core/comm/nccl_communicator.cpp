@@ -183,6 +183,9 @@ Communicator::Ticket NcclCommunicator::start_reduce_scatter_sum(const std::vecto
 
 Communicator::Ticket NcclCommunicator::start_all_gather(const std::vector<Tensor>& tensors) {
   if (!takes(tensors)) return MpiCommunicator::start_all_gather(tensors);
+  if (by_copies(tensors)) {
+    return start([&](void* ready) { return nccl_->peers->all_gather(tensors, ready, *stream_); });
+  }
   return start_group([&](cudaStream_t stream) {
     for (const Tensor& tensor : tensors) {
       const std::int64_t part = equal_part(tensor.size(), world_size());

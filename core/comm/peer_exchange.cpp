@@ -187,13 +187,13 @@ std::vector<SharePiece> PeerExchange::pieces_of(const std::vector<Tensor>& tenso
   return share_pieces(sizes, world_size_, room / kStretchUnit * kStretchUnit);
 }
 
-void PeerExchange::push(const std::vector<Tensor>& all, const SharePiece& piece,
-                        const PeerPiece& turn) {
+void PeerExchange::push(const Task& task, const SharePiece& piece, const PeerPiece& turn) {
   for (const int peer : peers()) {
     for (const PeerFlag& flag : turn.before_push(peer)) flags_->wait(push_, flag);
     char* const inbox = memory_.inbox(peer, turn.set(), rank_);
     for (const Stretch& stretch : piece.stretches) {
-      const Tensor& tensor = all[stretch.tensor];
+      if (!task.gives) break;  // the flags are written all the same
+      const Tensor& tensor = task.all[stretch.tensor];
       const Share part = stretch.in(tensor.size(), peer, world_size_);
       copy(inbox + bytes_of(tensor, stretch.at), at(tensor, part.begin),
            bytes_of(tensor, part.size()), push_);
@@ -202,30 +202,33 @@ void PeerExchange::push(const std::vector<Tensor>& all, const SharePiece& piece,
   }
 }
 
-void PeerExchange::sum(const std::vector<Tensor>& all, const std::vector<Tensor>* mine,
-                       const SharePiece& piece, const PeerPiece& turn, cuda::SideStream& stream) {
+void PeerExchange::sum(const Task& task, const SharePiece& piece, const PeerPiece& turn,
+                       cuda::SideStream& stream) {
   for (const PeerFlag& flag : turn.before_sum()) flags_->wait(stream, flag);
   std::vector<cuda::PartsSum> sums;
   for (const Stretch& stretch : piece.stretches) {
-    const Tensor& tensor = all[stretch.tensor];
+    const Tensor& tensor = task.all[stretch.tensor];
     const Share part = stretch.in(tensor.size(), rank_, world_size_);
     if (part.size() == 0) continue;
     cuda::PartsSum sum;
     sum.count = part.size();
+    char* const own = at(tensor, part.begin);
     const std::size_t offset = bytes_of(tensor, stretch.at);
-    for (int rank = 0; rank < world_size_; ++rank) {
-      sum.parts[rank] =
-          rank == rank_ ? at(tensor, part.begin) : memory_.inbox(rank_, turn.set(), rank) + offset;
+    for (int rank = 0; task.gives && rank < world_size_; ++rank) {
+      sum.parts[rank] = rank == rank_ ? own : memory_.inbox(rank_, turn.set(), rank) + offset;
     }
-    if (mine != nullptr) {
-      sum.out = at((*mine)[stretch.tensor], stretch.begin);
+    if (!task.gives) {
+      sum.parts[0] = own;
+      sum.out = memory_.outbox(rank_, turn.set()) + offset;
+    } else if (task.mine != nullptr) {
+      sum.out = at((*task.mine)[stretch.tensor], stretch.begin);
     } else {
-      sum.out = at(tensor, part.begin);
+      sum.out = own;
       sum.second = memory_.outbox(rank_, turn.set()) + offset;
     }
     sums.push_back(sum);
   }
-  cuda::sum_parts(all.front().dtype(), world_size_, sums, stream.native());
+  cuda::sum_parts(task.all.front().dtype(), task.gives ? world_size_ : 1, sums, stream.native());
   flags_->write(stream, turn.after_sum());
 }
 
@@ -244,17 +247,17 @@ void PeerExchange::pull(const std::vector<Tensor>& all, const SharePiece& piece,
   }
 }
 
-std::shared_ptr<void> PeerExchange::exchange(const std::vector<Tensor>& all,
-                                             const std::vector<Tensor>* mine, void* ready,
+std::shared_ptr<void> PeerExchange::exchange(const Task& task, void* ready,
                                              cuda::SideStream& stream) {
+  const bool spreads = task.mine == nullptr;
   push_.wait_for(ready);
   stream.wait_for(ready);
   pull_.wait_for(ready);
-  for (const SharePiece& piece : pieces_of(all)) {
-    const PeerPiece turn = order_.next(mine == nullptr);
-    push(all, piece, turn);
-    sum(all, mine, piece, turn, stream);
-    if (mine == nullptr) pull(all, piece, turn);
+  for (const SharePiece& piece : pieces_of(task.all)) {
+    const PeerPiece turn = order_.next(spreads);
+    push(task, piece, turn);
+    sum(task, piece, turn, stream);
+    if (spreads) pull(task.all, piece, turn);
   }
   // The pushes, too: this rank's sum says nothing about what it sent to others.
   pull_.wait_for(owned(push_.mark()).get());
@@ -265,13 +268,18 @@ std::shared_ptr<void> PeerExchange::exchange(const std::vector<Tensor>& all,
 
 std::shared_ptr<void> PeerExchange::all_reduce_sum(const std::vector<Tensor>& tensors, void* ready,
                                                    cuda::SideStream& stream) {
-  return exchange(tensors, nullptr, ready, stream);
+  return exchange({tensors}, ready, stream);
 }
 
 std::shared_ptr<void> PeerExchange::reduce_scatter_sum(const std::vector<Tensor>& all,
                                                        const std::vector<Tensor>& mine, void* ready,
                                                        cuda::SideStream& stream) {
-  return exchange(all, &mine, ready, stream);
+  return exchange({all, &mine}, ready, stream);
+}
+
+std::shared_ptr<void> PeerExchange::all_gather(const std::vector<Tensor>& tensors, void* ready,
+                                               cuda::SideStream& stream) {
+  return exchange({tensors, nullptr, false}, ready, stream);
 }
 
 void PeerExchange::join(cuda::SideStream& stream) {

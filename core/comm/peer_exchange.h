@@ -12,6 +12,8 @@
 //          it to its tensors, and to its outbox for the others;
 //   pull   copies every other rank's sum from that rank's outbox to its tensors.
 //
+// A reduce-scatter pulls nothing; a gather pushes nothing, and its sum is the share itself.
+//
 // Each step has a stream, and kPeerSets pieces may be under way. Ranks wait for each other by flags
 // (core/comm/peer_flags.h); core/comm/peer_order.h says for which, and why that can't get stuck.
 // Every byte of a tensor crosses the link once each way, and memory only where it has to: there are
@@ -57,6 +59,8 @@ class PeerExchange {
   std::shared_ptr<void> reduce_scatter_sum(const std::vector<Tensor>& all,
                                            const std::vector<Tensor>& mine, void* ready,
                                            cuda::SideStream& stream);
+  std::shared_ptr<void> all_gather(const std::vector<Tensor>& tensors, void* ready,
+                                   cuda::SideStream& stream);
   // What the stream is given from now on begins behind all of the above.
   void join(cuda::SideStream& stream);
   // Whether tensors are many bytes (any with UNFOLD_COPY_ENGINES=always), and of one dtype.
@@ -71,12 +75,16 @@ class PeerExchange {
   bool try_all(Communicator& world);
 
   std::vector<SharePiece> pieces_of(const std::vector<Tensor>& tensors) const;
-  // mine: null: an all-reduce.
-  std::shared_ptr<void> exchange(const std::vector<Tensor>& all, const std::vector<Tensor>* mine,
-                                 void* ready, cuda::SideStream& stream);
-  void push(const std::vector<Tensor>& all, const SharePiece& piece, const PeerPiece& turn);
-  void sum(const std::vector<Tensor>& all, const std::vector<Tensor>* mine, const SharePiece& piece,
-           const PeerPiece& turn, cuda::SideStream& stream);
+  // Of a collective: gives is false for a gather; mine is null but for a reduce-scatter.
+  struct Task {
+    const std::vector<Tensor>& all;
+    const std::vector<Tensor>* mine = nullptr;
+    bool gives = true;
+  };
+  std::shared_ptr<void> exchange(const Task& task, void* ready, cuda::SideStream& stream);
+  void push(const Task& task, const SharePiece& piece, const PeerPiece& turn);
+  void sum(const Task& task, const SharePiece& piece, const PeerPiece& turn,
+           cuda::SideStream& stream);
   void pull(const std::vector<Tensor>& all, const SharePiece& piece, const PeerPiece& turn);
   // The other ranks, beginning behind this one, so that not all turn to the same one.
   std::vector<int> peers() const;
