@@ -66,25 +66,21 @@ class CpuKeys : public KeyReader {
   std::int64_t kv_head_;
 };
 
-// Appends the keys and values of the new tokens of one sequence.
+// Appends a head's keys and values of the new tokens of one sequence, for which there is room.
 template <typename T>
-void store_tokens(const Tensor& qkv, const AttentionShape& shape, const CachedTokens& sequence) {
+void store_head(const Tensor& qkv, const AttentionShape& shape, const CachedTokens& sequence,
+                std::int64_t head) {
   const SequenceTokens& tokens = *sequence.tokens;
-  make_room(sequence);
   const KeyStore& store = *sequence.store;
   for (std::int64_t t = sequence.first; t < tokens.size(); ++t) {
     const int section = section_of(tokens.level(t));
-    const std::int64_t index = tokens.before(section, t);
     const T* row = qkv.data<T>() + (sequence.row + t - sequence.first) * shape.qkv_width() +
-                   shape.heads * shape.width;
+                   (shape.heads + head) * shape.width;
     const Tensor& keys = store.keys(section);
-    const std::int64_t capacity = keys.dim(1);
-    for (std::int64_t h = 0; h < shape.kv_heads; ++h) {
-      const std::int64_t to = (h * capacity + index) * shape.width;
-      std::copy_n(row + h * shape.width, shape.width, keys.data<T>() + to);
-      std::copy_n(row + (shape.kv_heads + h) * shape.width, shape.width,
-                  store.values(section).data<T>() + to);
-    }
+    const std::int64_t to = (head * keys.dim(1) + tokens.before(section, t)) * shape.width;
+    std::copy_n(row, shape.width, keys.data<T>() + to);
+    std::copy_n(row + shape.kv_heads * shape.width, shape.width,
+                store.values(section).data<T>() + to);
   }
 }
 
@@ -205,15 +201,20 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto count = static_cast<std::int64_t>(sequences.size());
-    core::parallel_for(count, 8, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        store_tokens<T>(qkv, shape, sequences[static_cast<std::size_t>(i)]);
+    const std::int64_t tasks = count * shape.kv_heads;
+    for (const CachedTokens& sequence : sequences) make_room(sequence);
+    // A thread is worth it from some hundred tokens on: prompts, not decoding.
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, 512 * count / std::max<std::int64_t>(1, qkv.dim(0)));
+    core::parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t task = begin; task < end; ++task) {
+        store_head<T>(qkv, shape, sequences[static_cast<std::size_t>(task / shape.kv_heads)],
+                      task % shape.kv_heads);
       }
     });
     observe_prompts(qkv, shape, sequences);
     const bool observed = std::any_of(sequences.begin(), sequences.end(),
                                       [](const auto& one) { return one.observer != nullptr; });
-    const std::int64_t tasks = count * shape.kv_heads;
     std::vector<ReadCount> reads(static_cast<std::size_t>(tasks));
     core::parallel_for(tasks, observed ? tasks : 1, [&](std::int64_t begin, std::int64_t end) {
       HeadWork<T> work(qkv, shape, out);
