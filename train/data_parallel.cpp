@@ -129,6 +129,7 @@ Tensor DataParallel::empty_share(std::size_t index, core::DType dtype) {
   table_->first = share.begin / width;
   const std::int64_t end = (share.end + width - 1) / width;
   table_->gradient = Tensor::empty({end - table_->first, width}, dtype, device);
+  // What the first and the last row have of other ranks' shares holds nothing, and nobody reads it.
   const std::int64_t before = table_->first * width;
   return table_->gradient.reshape({-1}).slice(0, share.begin - before, share.end - before);
 }
