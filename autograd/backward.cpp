@@ -95,7 +95,7 @@ void backward(const std::vector<Variable>& roots, const std::vector<Tensor>& gra
 
 void backward(const Variable& root, double seed) {
   core::check(root.value().size() == 1, "autograd", "backward from shape {}: give its gradient",
-              core::to_string(root.shape()));
+              core::shown(root.shape()));
   backward(std::vector<Variable>{root},
            {Tensor::full(root.shape(), seed, root.dtype(), root.value().device())});
 }

@@ -17,7 +17,7 @@ std::atomic<std::uint64_t> g_sequence{0};
 
 void GradientSlot::add(const Tensor& contribution) {
   core::check(contribution.shape() == shape, "autograd", "gradient of shape {} for a value of {}",
-              core::to_string(contribution.shape()), core::to_string(shape));
+              core::shown(contribution.shape()), core::shown(shape));
   const Tensor rounded = contribution.to(dtype).contiguous();
   if (!gradient.defined()) {
     gradient = rounded;
@@ -51,7 +51,7 @@ Tensor& GradientSlot::accumulator(double& beta) {
 Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)) {
   core::check(value_.is_contiguous(), "autograd",
               "a variable of shape {} is a strided view: ops take contiguous tensors",
-              core::to_string(value_.shape()));
+              core::shown(value_.shape()));
   if (!requires_grad) return;
   core::check(core::is_floating(value_.dtype()), "autograd", "{} cannot require a gradient",
               core::name_of(value_.dtype()));

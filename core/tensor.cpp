@@ -36,22 +36,37 @@ std::int64_t element_count(const Shape& shape) {
 Storage::Storage(Device device, std::size_t bytes)
     : device_(device), bytes_(bytes), use_(memory_use()), data_(allocate(device, bytes, use_)) {}
 
+Storage::Storage(std::shared_ptr<void> owner, std::size_t bytes)
+    : bytes_(bytes), use_(memory_use()), owner_(std::move(owner)), data_(owner_.get()) {}
+
 Storage::~Storage() {
-  release(device_, data_, bytes_, use_);
+  if (!owner_) release(device_, data_, bytes_, use_);
 }
 
-Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
+Tensor Tensor::without_storage(Shape shape, DType dtype) {
   std::int64_t bytes = static_cast<std::int64_t>(size_of(dtype));
   for (const std::int64_t extent : shape) {
-    check(extent >= 0, "tensor", "negative extent in shape {}", to_string(shape));
+    check(extent >= 0, "tensor", "negative extent in shape {}", shown(shape));
     check(!__builtin_mul_overflow(bytes, std::max<std::int64_t>(1, extent), &bytes), "tensor",
-          "shape {} is larger than any memory", to_string(shape));
+          "shape {} is larger than any memory", shown(shape));
   }
   Tensor tensor;
   tensor.dtype_ = dtype;
   tensor.strides_ = row_major_strides(shape);
   tensor.shape_ = std::move(shape);
+  return tensor;
+}
+
+Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
+  Tensor tensor = without_storage(std::move(shape), dtype);
   tensor.storage_ = std::make_shared<Storage>(device, tensor.bytes());
+  return tensor;
+}
+
+Tensor Tensor::over(std::shared_ptr<void> memory, Shape shape, DType dtype) {
+  Tensor tensor = without_storage(std::move(shape), dtype);
+  check(memory != nullptr, "tensor", "no memory for shape {}", shown(tensor.shape()));
+  tensor.storage_ = std::make_shared<Storage>(std::move(memory), tensor.bytes());
   return tensor;
 }
 
@@ -69,7 +84,7 @@ template <typename T>
 Tensor Tensor::from(std::span<const T> values, Shape shape, Device device) {
   Tensor tensor = empty(std::move(shape), dtype_of<T>, device);
   check(static_cast<std::int64_t>(values.size()) == tensor.size(), "tensor",
-        "{} values for shape {}", values.size(), to_string(tensor.shape()));
+        "{} values for shape {}", values.size(), shown(tensor.shape()));
   if (!device.is_meta()) {
     copy_bytes(device, tensor.raw(), Device{}, values.data(), tensor.bytes());
   }
@@ -83,7 +98,7 @@ Device Tensor::device() const {
 
 std::int64_t Tensor::dim(std::int64_t index) const {
   const std::int64_t at = index < 0 ? index + rank() : index;
-  check(at >= 0 && at < rank(), "tensor", "dimension {} of shape {}", index, to_string(shape_));
+  check(at >= 0 && at < rank(), "tensor", "dimension {} of shape {}", index, shown(shape_));
   return shape_[static_cast<std::size_t>(at)];
 }
 
@@ -97,25 +112,25 @@ bool Tensor::is_contiguous() const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  check(is_contiguous(), "tensor", "reshape of a strided view of shape {}", to_string(shape_));
+  check(is_contiguous(), "tensor", "reshape of a strided view of shape {}", shown(shape_));
   std::int64_t known = 1;
   std::size_t free = shape.size();
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1) {
-      check(free == shape.size(), "tensor", "two free extents in {}", to_string(shape));
+      check(free == shape.size(), "tensor", "two free extents in {}", shown(shape));
       free = i;
     } else {
-      check(shape[i] >= 0, "tensor", "negative extent in shape {}", to_string(shape));
+      check(shape[i] >= 0, "tensor", "negative extent in shape {}", shown(shape));
       known *= shape[i];
     }
   }
   if (free < shape.size()) {
-    check(known > 0 && size() % known == 0, "tensor", "cannot reshape {} to {}", to_string(shape_),
-          to_string(shape));
+    check(known > 0 && size() % known == 0, "tensor", "cannot reshape {} to {}", shown(shape_),
+          shown(shape));
     shape[free] = size() / known;
   }
-  check(element_count(shape) == size(), "tensor", "cannot reshape {} to {}", to_string(shape_),
-        to_string(shape));
+  check(element_count(shape) == size(), "tensor", "cannot reshape {} to {}", shown(shape_),
+        shown(shape));
   Tensor view = *this;
   view.strides_ = row_major_strides(shape);
   view.shape_ = std::move(shape);
@@ -179,7 +194,7 @@ void* Tensor::raw() const {
 }
 
 double Tensor::item() const {
-  check(size() == 1, "tensor", "item() of shape {}", to_string(shape_));
+  check(size() == 1, "tensor", "item() of shape {}", shown(shape_));
   return to(Device{}).to(DType::float64).data<double>()[0];
 }
 
@@ -193,7 +208,7 @@ std::vector<double> items(const std::vector<Tensor>& scalars) {
   const Tensor all = Tensor::empty({count}, DType::float64, scalars.front().device());
   for (std::int64_t i = 0; i < count; ++i) {
     const Tensor& scalar = scalars[static_cast<std::size_t>(i)];
-    check(scalar.size() == 1, "tensor", "items() of shape {}", to_string(scalar.shape()));
+    check(scalar.size() == 1, "tensor", "items() of shape {}", shown(scalar.shape()));
     kernels::copy(scalar.reshape({1}), all.slice(0, i, i + 1));
   }
   return all.to_vector<double>();

@@ -5,6 +5,7 @@
 // changed". Misuse (wrong dtype, out-of-range index, shape mismatch) throws core::InternalError.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -23,6 +24,13 @@ using Shape = std::vector<std::int64_t>;
 
 // "(2, 3, 4)".
 std::string to_string(const Shape& shape);
+// The same inside a message, written only when the message is: checks cost nothing when they hold.
+struct ShownShape {
+  const Shape& shape;
+};
+inline ShownShape shown(const Shape& shape) {
+  return {shape};
+}
 // Product of the extents; 1 for a scalar.
 std::int64_t element_count(const Shape& shape);
 
@@ -30,6 +38,8 @@ std::int64_t element_count(const Shape& shape);
 class Storage {
  public:
   Storage(Device device, std::size_t bytes);
+  // Host memory of somebody else, who is kept.
+  Storage(std::shared_ptr<void> owner, std::size_t bytes);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -42,6 +52,7 @@ class Storage {
   Device device_;
   std::size_t bytes_;
   MemoryUse use_;
+  std::shared_ptr<void> owner_;  // null: data_ is this block's own
   void* data_;
 };
 
@@ -53,6 +64,8 @@ class Tensor {
   static Tensor empty(Shape shape, DType dtype, Device device = {});
   static Tensor zeros(Shape shape, DType dtype, Device device = {});
   static Tensor full(Shape shape, double value, DType dtype, Device device = {});
+  // On host memory that is there already, aligned as its elements are, and large enough.
+  static Tensor over(std::shared_ptr<void> memory, Shape shape, DType dtype);
   // From host values; values.size() must be the element count.
   template <typename T>
   static Tensor from(std::span<const T> values, Shape shape, Device device = {});
@@ -104,6 +117,8 @@ class Tensor {
   std::vector<T> to_vector() const;
 
  private:
+  static Tensor without_storage(Shape shape, DType dtype);
+
   std::shared_ptr<Storage> storage_;
   std::int64_t offset_ = 0;  // elements
   DType dtype_ = DType::float32;
@@ -115,3 +130,13 @@ class Tensor {
 std::vector<double> items(const std::vector<Tensor>& scalars);
 
 }  // namespace unfold::core
+
+template <>
+struct fmt::formatter<unfold::core::ShownShape> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  template <typename Context>
+  auto format(unfold::core::ShownShape shown, Context& context) const {
+    const std::string text = unfold::core::to_string(shown.shape);
+    return std::copy(text.begin(), text.end(), context.out());
+  }
+};

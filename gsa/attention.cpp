@@ -13,7 +13,7 @@ Variable attention(const Variable& qkv, const AttentionShape& shape,
               "{} query heads are not a multiple of {} key heads", shape.heads, shape.kv_heads);
   core::check(map != nullptr && qkv.value().rank() == 2 && qkv.dim(1) == shape.qkv_width() &&
                   qkv.dim(0) == map->rows() * map->length(),
-              "attention", "qkv {} for {} + 2 x {} heads of {}", core::to_string(qkv.shape()),
+              "attention", "qkv {} for {} + 2 x {} heads of {}", core::shown(qkv.shape()),
               shape.heads, shape.kv_heads, shape.width);
   const core::Device device = qkv.value().device();
   const Tensor out = Tensor::empty({qkv.dim(0), shape.out_width()}, qkv.dtype(), device);

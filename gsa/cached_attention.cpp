@@ -45,8 +45,8 @@ Tensor cached_attention(const Tensor& qkv, const AttentionShape& shape, const Bl
                         std::span<CachedTokens> sequences) {
   core::check(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && qkv.rank() == 2 &&
                   qkv.dim(1) == shape.qkv_width() && qkv.is_contiguous(),
-              "cached_attention", "qkv {} for {} + 2 x {} heads of {}",
-              core::to_string(qkv.shape()), shape.heads, shape.kv_heads, shape.width);
+              "cached_attention", "qkv {} for {} + 2 x {} heads of {}", core::shown(qkv.shape()),
+              shape.heads, shape.kv_heads, shape.width);
   bool prefix = false;
   std::int64_t row = 0;
   for (const CachedTokens& sequence : sequences) {
@@ -72,7 +72,7 @@ Tensor planned_attention(const Tensor& qkv, const BlockMap* map, const StepPlan&
   core::check(qkv.rank() == 2 && qkv.dim(0) == plan.rows() && qkv.dim(1) == shape.qkv_width() &&
                   qkv.is_contiguous() && (map != nullptr || plan.queries() == plan.rows()),
               "cached_attention", "qkv {} for a plan of {} rows, {} of them queries",
-              core::to_string(qkv.shape()), plan.rows(), plan.queries());
+              core::shown(qkv.shape()), plan.rows(), plan.queries());
   const Tensor out = prefix_attention(qkv, shape, map);
   kernels::step_store(qkv, plan, layer, Tensor());
   kernels::step_attention(qkv, plan, layer, out);

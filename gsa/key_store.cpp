@@ -8,6 +8,12 @@ namespace unfold::gsa {
 
 using core::Tensor;
 
+namespace {
+
+constexpr std::int64_t kMostRoom = 64;  // keys behind a prompt
+
+}  // namespace
+
 void normalise(std::vector<CacheSpan>& spans) {
   std::erase_if(spans, [](const CacheSpan& span) { return span.begin >= span.end; });
   std::sort(spans.begin(), spans.end(), [](const CacheSpan& a, const CacheSpan& b) {
@@ -44,8 +50,9 @@ std::int64_t KeyStore::extend(int section, std::int64_t count) {
   const std::int64_t first = own.size;
   const std::int64_t capacity = own.keys.defined() ? own.keys.dim(1) : 0;
   if (first + count > capacity) {
-    // A prompt comes at once and fits exactly; what is generated behind it grows by a half.
-    const std::int64_t wanted = std::max(first + count, capacity + capacity / 2);
+    // A prompt comes at once, and a short answer fits behind it; a longer one grows by halves.
+    const std::int64_t room = std::min(count / 8, kMostRoom);
+    const std::int64_t wanted = std::max(first + count + room, capacity + capacity / 2);
     for (Tensor* tensor : {&own.keys, &own.values}) {
       const Tensor larger = Tensor::empty({kv_heads_, wanted, width_}, dtype_, device_);
       if (first > 0) {

@@ -13,7 +13,7 @@ Variable routing_loss(const Variable& qkv, const AttentionShape& shape, const Ch
                       std::int64_t length) {
   core::check(qkv.value().rank() == 2 && qkv.dim(1) == shape.qkv_width() && length > 0 &&
                   qkv.dim(0) % length == 0,
-              "routing_loss", "qkv {} for rows of {}", core::to_string(qkv.shape()), length);
+              "routing_loss", "qkv {} for rows of {}", core::shown(qkv.shape()), length);
   const core::Device device = qkv.value().device();
   const core::DType wide = core::accumulator_of(qkv.dtype());
   const Tensor loss = Tensor::empty({}, wide, device);

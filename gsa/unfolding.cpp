@@ -44,7 +44,7 @@ Variable unfolding_attention(const Variable& qkv, const AttentionShape& shape,
   const core::DType wide = core::accumulator_of(qkv.dtype());
   core::check(qkv.value().rank() == 2 && qkv.dim(1) == shape.qkv_width() &&
                   qkv.dim(0) == rows.rows() * length,
-              "unfolding", "qkv {} for {} rows of {}", core::to_string(qkv.shape()), rows.rows(),
+              "unfolding", "qkv {} for {} rows of {}", core::shown(qkv.shape()), rows.rows(),
               length);
   core::check(
       rows.queries.size() + context.table->suffix.size() == static_cast<std::size_t>(qkv.dim(0)),

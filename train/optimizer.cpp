@@ -66,15 +66,17 @@ Tensor AdamW::squared_gradient_norm() const {
       Tensor::zeros({}, core::DType::float64, states_[0].parameter.value().device());
   std::vector<Tensor> gradients;
   for (const State& state : states_) {
-    const Tensor gradient = gradient_of(state);
-    if (gradient.defined() && gradient.size() > 0) gradients.push_back(gradient);
+    Tensor gradient = gradient_of(state);
+    if (!gradient.defined()) continue;
+    if (!sharding_.on && sharding_.world_size > 1) {
+      const core::Share share =
+          core::share_of(gradient.size(), sharding_.rank, sharding_.world_size);
+      gradient = gradient.reshape({-1}).slice(0, share.begin, share.end);
+    }
+    if (gradient.size() > 0) gradients.push_back(gradient);
   }
   if (!gradients.empty()) core::kernels::add_squared_norms(gradients, total);
   return total;
-}
-
-double AdamW::gradient_norm() const {
-  return std::sqrt(squared_gradient_norm().item());
 }
 
 void AdamW::step(double lr, double gradient_scale) {

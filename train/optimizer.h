@@ -48,10 +48,9 @@ class AdamW {
   AdamW(const models::Decoder& decoder, const OptimizerConfig& config, std::uint64_t seed = 0,
         const Sharding& sharding = {});
 
-  // Norm over the gradients of all parameters; a parameter without a gradient counts as 0.
-  double gradient_norm() const;
-  // Its square, a float64 scalar on the parameters' device: reading it is left to the caller.
-  // Sharded: over the shares of this rank.
+  // Squared norm over this rank's shares of the gradients, sharded or not: ranks add theirs up. A
+  // parameter without a gradient counts as 0. A float64 scalar on the parameters' device: reading
+  // it is left to the caller.
   core::Tensor squared_gradient_norm() const;
   // One update with gradients multiplied by gradient_scale; gradients are cleared.
   void step(double lr, double gradient_scale);

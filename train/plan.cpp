@@ -98,7 +98,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
     loss.accumulate(decoder, loss.ready(batch, meta), loss.count(batch), 0, options, begin);
   }
   if (parallel) parallel->finish();
-  optimizer.gradient_norm();
+  optimizer.squared_gradient_norm();
   parallel ? parallel->step(config.train.optimizer.lr, 1.0)
            : optimizer.step(config.train.optimizer.lr, 1.0);
   const core::MemoryStats stats = core::memory_stats(meta);

@@ -232,10 +232,8 @@ void Trainer::stop_unfinite(const char* what, double value, bool here) {
 }
 
 Trainer::StepSums Trainer::sum_over_ranks(const LossTerms& part, double squared_norm) {
-  // Sums are alike on all ranks. Where all have whole gradients, that of rank 0 stands for all.
-  const bool counts = optimizer_.sharding().on || world_.is_root();
   std::array<double, 4 + std::size(kStopSignals)> sums = {part.cross_entropy, part.alignment,
-                                                          part.routing, counts ? squared_norm : 0};
+                                                          part.routing, squared_norm};
   for (std::size_t i = 0; i < std::size(kStopSignals); ++i) {
     sums[4 + i] = stop_->received() == kStopSignals[i] ? 1 : 0;
   }

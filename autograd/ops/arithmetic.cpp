@@ -9,8 +9,8 @@ namespace {
 namespace kernels = core::kernels;
 
 void check_same_shape(const char* op, const Variable& a, const Variable& b) {
-  core::check(a.shape() == b.shape(), op, "shapes {} and {}", core::to_string(a.shape()),
-              core::to_string(b.shape()));
+  core::check(a.shape() == b.shape(), op, "shapes {} and {}", core::shown(a.shape()),
+              core::shown(b.shape()));
   core::check(a.dtype() == b.dtype(), op, "dtypes {} and {}", core::name_of(a.dtype()),
               core::name_of(b.dtype()));
 }

@@ -20,8 +20,8 @@ void check_shapes(const Tensor& hidden, const Tensor& head, std::int64_t classes
   core::check(hidden.rank() == 2 && head.rank() == 2 && hidden.dim(1) == head.dim(1) &&
                   targets.size() == hidden.dim(0) && classes > 0 && classes <= head.dim(0),
               "cross_entropy", "hidden {}, head {}, {} classes, targets {}",
-              core::to_string(hidden.shape()), core::to_string(head.shape()), classes,
-              core::to_string(targets.shape()));
+              core::shown(hidden.shape()), core::shown(head.shape()), classes,
+              core::shown(targets.shape()));
   const std::int32_t* target = targets.data<std::int32_t>();
   for (std::int64_t n = 0; n < targets.size(); ++n) {
     core::check(target[n] < classes, "cross_entropy", "target {} at {} of {} classes", target[n], n,

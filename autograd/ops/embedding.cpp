@@ -10,7 +10,7 @@ namespace kernels = core::kernels;
 
 Variable embedding(const Variable& table, const Tensor& ids) {
   core::check(table.value().rank() == 2 && ids.rank() == 1, "embedding", "table {}, ids {}",
-              core::to_string(table.shape()), core::to_string(ids.shape()));
+              core::shown(table.shape()), core::shown(ids.shape()));
   if (ids.device().is_cpu()) {
     const std::int32_t* id = ids.data<std::int32_t>();
     for (std::int64_t n = 0; n < ids.size(); ++n) {

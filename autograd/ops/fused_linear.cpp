@@ -36,8 +36,8 @@ Variable norm_linear(const Variable& x, const Variable& norm_weight, double eps,
   {
     const NoGrad no_grad;
     core::check(x.value().rank() == 2 && norm_weight.shape() == core::Shape{x.dim(1)},
-                "norm_linear", "x {}, norm weight {}", core::to_string(x.shape()),
-                core::to_string(norm_weight.shape()));
+                "norm_linear", "x {}, norm weight {}", core::shown(x.shape()),
+                core::shown(norm_weight.shape()));
     const Variable normed(like(x.value()));
     inverse_rms = Tensor::empty({x.dim(0)}, core::accumulator_of(x.dtype()), x.value().device());
     kernels::rms_norm(x.value(), norm_weight.value(), eps, normed.value(), inverse_rms);

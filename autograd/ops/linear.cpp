@@ -11,8 +11,7 @@ namespace kernels = core::kernels;
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
                 const Variable& residual) {
   core::check(x.value().rank() == 2 && weight.value().rank() == 2 && x.dim(1) == weight.dim(1),
-              "linear", "x {}, weight {}", core::to_string(x.shape()),
-              core::to_string(weight.shape()));
+              "linear", "x {}, weight {}", core::shown(x.shape()), core::shown(weight.shape()));
   const core::Shape shape = {x.dim(0), weight.dim(0)};
   if (residual.defined() && !core::like_gpu(x.value().device())) {
     return add(residual, linear(x, weight, bias));
@@ -20,14 +19,13 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
   std::vector<Variable> inputs = {x, weight};
   if (bias.defined()) {
     core::check(bias.shape() == core::Shape{weight.dim(0)}, "linear", "bias {} for weight {}",
-                core::to_string(bias.shape()), core::to_string(weight.shape()));
+                core::shown(bias.shape()), core::shown(weight.shape()));
     inputs.push_back(bias);
   }
   if (residual.defined()) {
     core::check(residual.shape() == shape && residual.dtype() == x.dtype(), "linear",
                 "{} residual {} for {} output {}", core::name_of(residual.dtype()),
-                core::to_string(residual.shape()), core::name_of(x.dtype()),
-                core::to_string(shape));
+                core::shown(residual.shape()), core::name_of(x.dtype()), core::shown(shape));
     inputs.push_back(residual);
   }
   const Tensor y = Tensor::empty(shape, x.dtype(), x.value().device());

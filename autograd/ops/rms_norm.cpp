@@ -9,7 +9,7 @@ namespace kernels = core::kernels;
 
 Variable rms_norm(const Variable& x, const Variable& weight, double eps) {
   core::check(x.value().rank() == 2 && weight.shape() == core::Shape{x.dim(1)}, "rms_norm",
-              "x {}, weight {}", core::to_string(x.shape()), core::to_string(weight.shape()));
+              "x {}, weight {}", core::shown(x.shape()), core::shown(weight.shape()));
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.value().device());
   const Tensor inverse_rms =
       Tensor::empty({x.dim(0)}, core::accumulator_of(x.dtype()), x.value().device());

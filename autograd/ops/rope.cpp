@@ -9,8 +9,8 @@ namespace kernels = core::kernels;
 Variable rope(Variable x, const Tensor& positions, const Tensor& table, std::int64_t rotated) {
   core::check(x.value().rank() == 2 && positions.size() == x.dim(0) && table.rank() == 2 &&
                   table.dim(1) % 2 == 0 && rotated * table.dim(1) <= x.dim(1),
-              "rope", "x {}, positions {}, table {}, {} heads", core::to_string(x.shape()),
-              core::to_string(positions.shape()), core::to_string(table.shape()), rotated);
+              "rope", "x {}, positions {}, table {}, {} heads", core::shown(x.shape()),
+              core::shown(positions.shape()), core::shown(table.shape()), rotated);
   if (positions.device().is_cpu()) {
     const std::int32_t* position = positions.data<std::int32_t>();
     for (std::int64_t n = 0; n < positions.size(); ++n) {

@@ -33,7 +33,7 @@ Variable concat(const std::vector<Variable>& parts, std::int64_t dim) {
   core::check(!parts.empty(), "concat", "nothing to concatenate");
   core::Shape shape = parts[0].shape();
   const auto at = static_cast<std::size_t>(dim < 0 ? dim + parts[0].value().rank() : dim);
-  core::check(at < shape.size(), "concat", "dimension {} of {}", dim, core::to_string(shape));
+  core::check(at < shape.size(), "concat", "dimension {} of {}", dim, core::shown(shape));
   shape[at] = 0;
   for (const Variable& part : parts) shape[at] += part.dim(static_cast<std::int64_t>(at));
   const Tensor y = Tensor::empty(shape, parts[0].dtype(), parts[0].value().device());
@@ -55,7 +55,7 @@ Variable concat(const std::vector<Variable>& parts, std::int64_t dim) {
 
 Variable gather_rows(const Variable& x, const Tensor& index) {
   core::check(x.value().rank() == 2 && index.rank() == 1, "gather_rows", "x {}, index {}",
-              core::to_string(x.shape()), core::to_string(index.shape()));
+              core::shown(x.shape()), core::shown(index.shape()));
   if (index.device().is_cpu()) {
     const std::int32_t* row = index.data<std::int32_t>();
     for (std::int64_t m = 0; m < index.size(); ++m) {

@@ -8,7 +8,7 @@ namespace kernels = core::kernels;
 
 Variable smooth_l1(const Variable& x, const Tensor& target) {
   core::check(x.value().rank() == 2 && x.shape() == target.shape(), "smooth_l1", "x {}, target {}",
-              core::to_string(x.shape()), core::to_string(target.shape()));
+              core::shown(x.shape()), core::shown(target.shape()));
   const Tensor losses =
       Tensor::empty({x.dim(0)}, core::accumulator_of(x.dtype()), x.value().device());
   kernels::smooth_l1(x.value(), target, losses);

@@ -8,7 +8,7 @@ namespace kernels = core::kernels;
 
 Variable swiglu(const Variable& gate_up) {
   core::check(gate_up.value().rank() == 2 && gate_up.dim(1) % 2 == 0, "swiglu", "gate_up {}",
-              core::to_string(gate_up.shape()));
+              core::shown(gate_up.shape()));
   const Tensor y = Tensor::empty({gate_up.dim(0), gate_up.dim(1) / 2}, gate_up.dtype(),
                                  gate_up.value().device());
   kernels::swiglu(gate_up.value(), y);

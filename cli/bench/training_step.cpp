@@ -74,8 +74,7 @@ void TrainingStep::take() {
                      last ? [this] { parallel_->begin(); } : std::function<void()>());
   }
   if (parallel_) parallel_->finish();
-  const bool counts = config_.train.zero1 || world_.is_root();
-  double squared = counts ? optimizer_.squared_gradient_norm().item() : 0;
+  double squared = optimizer_.squared_gradient_norm().item();
   world_.all_reduce_sum(std::span<double>(&squared, 1));
   const double scale = 1.0 / std::max(1.0, std::sqrt(squared));
   const double lr = config_.train.optimizer.lr;

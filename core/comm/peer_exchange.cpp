@@ -28,7 +28,7 @@ std::string_view setting() {
 }
 
 bool wished() {
-  return setting() == "1" || setting() == "always";
+  return setting() != "0";
 }
 
 // What one rank can't do none does.

@@ -1,5 +1,4 @@
-// Sums between the GPUs of one host, one process each, that leave the multiprocessors to others. On
-// request: UNFOLD_COPY_ENGINES=1.
+// Sums between the GPUs of one host, one process each, that leave the multiprocessors to others.
 //
 // NCCL's kernels hold multiprocessors for as long as a sum takes, most of it waiting for the link;
 // a product whose blocks fill the device exactly then takes two rounds instead of one. Here every
@@ -41,7 +40,7 @@ class PeerExchange {
  public:
   // Collective. device: of this rank, nobody else's. Null on all ranks where one of them can't:
   // more than 8 ranks or one alone, several hosts, GPUs that do not reach each other's memory, no
-  // shared memory; or where it is not asked for. Takes 96 MiB of the device.
+  // shared memory; or where UNFOLD_COPY_ENGINES=0 forbids it. Takes 96 MiB of the device.
   static std::unique_ptr<PeerExchange> make(Communicator& world, int device);
   // Collective, before the end of a run that went well: waits for the work of all ranks, and lets
   // go of their memory. Nothing may be called afterwards.

@@ -128,8 +128,8 @@ void fill(const Tensor& y, double value) {
 }
 
 void copy(const Tensor& from, const Tensor& to) {
-  check(from.shape() == to.shape(), "copy", "shapes {} and {}", to_string(from.shape()),
-        to_string(to.shape()));
+  check(from.shape() == to.shape(), "copy", "shapes {} and {}", shown(from.shape()),
+        shown(to.shape()));
   if (from.dtype() == to.dtype() && from.is_contiguous() && to.is_contiguous()) {
     const char* source = static_cast<const char*>(from.raw());
     char* target = static_cast<char*>(to.raw());

@@ -42,6 +42,7 @@ class Context {
   // which is slow, but lets compute-sanitizer see accesses behind the end of a tensor.
   bool cached() const { return cached_; }
   Staging& staging() { return staging_; }
+  PageLocked& page_locked() { return page_locked_; }
   // Waits for all work so far.
   void synchronize();
 
@@ -52,6 +53,7 @@ class Context {
   BlockCache memory_;
   bool cached_ = true;
   Staging staging_;
+  PageLocked page_locked_;
 };
 
 // The context of a device, which becomes the calling thread's current device. Throws

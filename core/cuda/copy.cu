@@ -42,7 +42,7 @@ Walk walk_of(const Tensor& from, const Tensor& to) {
       }
     }
     check(walk.dims < kMostDims, "copy", "shape {} has more than {} separate dimensions",
-          to_string(from.shape()), kMostDims);
+          shown(from.shape()), kMostDims);
     walk.extents[static_cast<std::size_t>(walk.dims++)] = extent;
   }
   return walk;
@@ -251,8 +251,8 @@ void move_elements(const Context& context, const Tensor& from, const Tensor& to,
 }  // namespace
 
 void copy(const Tensor& from, const Tensor& to) {
-  check(from.shape() == to.shape(), "copy", "shapes {} and {}", to_string(from.shape()),
-        to_string(to.shape()));
+  check(from.shape() == to.shape(), "copy", "shapes {} and {}", shown(from.shape()),
+        shown(to.shape()));
   if (from.size() == 0) return;
   const Context& context = context_of(to);
   const bool contiguous = from.is_contiguous() && to.is_contiguous();

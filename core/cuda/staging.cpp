@@ -46,4 +46,19 @@ void Staging::copy(void* to, const void* from, std::size_t bytes, cudaStream_t s
   }
 }
 
+std::shared_ptr<void> PageLocked::take(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (memory_.use_count() == 1 && bytes_ >= bytes) return memory_;
+  const std::size_t wanted = bytes + bytes / 4;  // what grows a little finds room
+  memory_.reset();
+  void* memory = nullptr;
+  if (cudaMallocHost(&memory, wanted) != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  memory_ = std::shared_ptr<void>(memory, [](void* taken) { cudaFreeHost(taken); });
+  bytes_ = wanted;
+  return memory_;
+}
+
 }  // namespace unfold::core::cuda

@@ -1,10 +1,11 @@
-// Host memory on its way to a GPU.
+// Host memory on its way to a GPU, and from it.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 
 namespace unfold::core::cuda {
@@ -37,6 +38,20 @@ class Staging {
   std::mutex mutex_;
   std::array<Piece, kPieces> pieces_{};
   std::size_t current_ = 0;
+};
+
+// Page-locked memory that a GPU writes to, used again and again: copies to it need no detour, and
+// taking it anew would cost more than they do.
+class PageLocked {
+ public:
+  // At least so many bytes, until the last owner goes; then the next taker gets them. Null when
+  // the system gives none.
+  std::shared_ptr<void> take(std::size_t bytes);
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<void> memory_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace unfold::core::cuda

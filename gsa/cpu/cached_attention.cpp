@@ -1,12 +1,12 @@
 #include "gsa/kernels/decode.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "core/cpu/scalar.h"
 #include "core/parallel.h"
 #include "gsa/cpu/observation.h"
+#include "gsa/cpu/span_attention.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
@@ -91,10 +91,7 @@ class HeadWork {
 
  public:
   HeadWork(const Tensor& qkv, const AttentionShape& shape, const Tensor& out)
-      : qkv_(qkv),
-        shape_(shape),
-        out_(out),
-        scale_(A(1) / std::sqrt(static_cast<A>(shape.width))) {}
+      : qkv_(qkv), shape_(shape), out_(out), attention_(shape) {}
 
   void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count) {
     HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
@@ -112,10 +109,7 @@ class HeadWork {
       count.scored += trace.scored;
       ++count.units;
       if (policy.wants_weights()) {
-        weights_.resize(static_cast<std::size_t>(scores_.cols()));
-        for (std::int64_t j = 0; j < scores_.cols(); ++j) {
-          weights_[static_cast<std::size_t>(j)] = static_cast<double>(scores_.col(j).sum());
-        }
+        attention_.weights(weights_);
         policy.attended(query, spans_, weights_);
       }
       if (sequence.observer != nullptr) (*sequence.observer)(kv_head, t, trace, spans_);
@@ -123,71 +117,38 @@ class HeadWork {
   }
 
  private:
+  const T* query_at(std::int64_t row, std::int64_t kv_head) const {
+    return qkv_.data<T>() + row * shape_.qkv_width() + kv_head * shape_.group() * shape_.width;
+  }
+
   void load_query(std::int64_t row, std::int64_t kv_head) {
-    const std::int64_t group = shape_.group();
-    const T* from = qkv_.data<T>() + row * shape_.qkv_width() + kv_head * group * shape_.width;
-    query_.resize(group, shape_.width);
-    heads_.resize(static_cast<std::size_t>(group * shape_.width));
-    for (std::int64_t i = 0; i < query_.size(); ++i) {
-      query_.data()[i] = static_cast<A>(from[i]);
-      heads_[static_cast<std::size_t>(i)] = static_cast<double>(query_.data()[i]);
+    const T* from = query_at(row, kv_head);
+    heads_.resize(static_cast<std::size_t>(shape_.group() * shape_.width));
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+      heads_[i] = static_cast<double>(static_cast<A>(from[i]));
     }
   }
 
-  // Rows of T as accumulator values: themselves unless T is bfloat16.
-  template <typename Use>
-  void with_rows(const Tensor& section, const CacheSpan& span, std::int64_t kv_head, Use&& use) {
-    const Rows<T> rows = rows_of<T>(section, kv_head, span.begin, span.end - span.begin);
-    if constexpr (std::is_same_v<T, A>) {
-      use(rows);
-    } else {
-      converted_.resize(rows.rows(), rows.cols());
-      for (std::int64_t i = 0; i < rows.size(); ++i) {
-        converted_.data()[i] = static_cast<A>(rows.data()[i]);
-      }
-      use(converted_);
-    }
-  }
-
-  // Softmax attention over spans_; leaves the weights in scores_. Returns the number of keys.
+  // Softmax attention over spans_. Returns the number of keys.
   std::int64_t attend(const KeyStore& store, std::int64_t row, std::int64_t kv_head) {
     const std::int64_t count = count_keys(spans_);
     core::check(count > 0, "cached_attention", "a query that reads no key");
-    scores_.resize(shape_.group(), count);
-    std::int64_t at = 0;
     for (const CacheSpan& span : spans_) {
       core::check(span.section < store.sections() && span.begin >= 0 &&
                       span.end <= store.size(span.section),
                   "cached_attention", "keys {} to {} of section {}", span.begin, span.end,
                   span.section);
-      with_rows(store.keys(span.section), span, kv_head, [&](const auto& keys) {
-        scores_.middleCols(at, keys.rows()).noalias() = query_ * keys.transpose();
-      });
-      at += span.end - span.begin;
     }
-    for (std::int64_t h = 0; h < shape_.group(); ++h) {
-      auto scores = scores_.row(h).array();
-      scores = ((scores - scores.maxCoeff()) * scale_).exp();
-      scores /= scores.sum();
-    }
-    sums_.setZero(shape_.group(), shape_.width);
-    at = 0;
-    for (const CacheSpan& span : spans_) {
-      with_rows(store.values(span.section), span, kv_head, [&](const auto& values) {
-        sums_.noalias() += scores_.middleCols(at, values.rows()) * values;
-      });
-      at += span.end - span.begin;
-    }
-    T* to = out_.data<T>() + row * shape_.out_width() + kv_head * shape_.group() * shape_.width;
-    for (std::int64_t i = 0; i < sums_.size(); ++i) to[i] = static_cast<T>(sums_.data()[i]);
+    attention_.run(
+        query_at(row, kv_head), store, kv_head, spans_,
+        out_.data<T>() + row * shape_.out_width() + kv_head * shape_.group() * shape_.width);
     return count;
   }
 
   const Tensor& qkv_;
   const AttentionShape& shape_;
   const Tensor& out_;
-  A scale_;
-  Matrix<A> query_, scores_, sums_, converted_;
+  SpanAttention<T> attention_;
   std::vector<double> heads_, weights_;
   std::vector<CacheSpan> spans_;
 };

@@ -71,6 +71,7 @@ void multiply(Strided<A> a, Vectors<const A> b, std::int64_t rows, std::int64_t 
   };
   for (; rows >= 8; step(8)) detail::multiply_rows<A, 8>(a, b, depth, vectors, add, c);
   for (; rows >= 4; step(4)) detail::multiply_rows<A, 4>(a, b, depth, vectors, add, c);
+  for (; rows >= 2; step(2)) detail::multiply_rows<A, 2>(a, b, depth, vectors, add, c);
   for (; rows >= 1; step(1)) detail::multiply_rows<A, 1>(a, b, depth, vectors, add, c);
 }
 

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <numeric>
 
+#include "core/kernels/elementwise.h"
 #include "tests/core/tensor_helpers.h"
 
 namespace unfold::core {
@@ -54,6 +56,22 @@ TEST(Tensor, ItemReadsEveryDtype) {
                             DType::int32, DType::uint8, DType::boolean}) {
     EXPECT_EQ(Tensor::full({1}, 1.0, dtype).item(), 1.0) << name_of(dtype);
   }
+}
+
+TEST(Tensor, LiesOverMemoryThatIsThere) {
+  const auto numbers =
+      std::make_shared<std::vector<float>>(std::vector<float>{1, 2, 3, 4, 5, 6, 7});
+  const std::int64_t before = memory_stats({}).current;
+  {
+    const Tensor x = Tensor::over({numbers, numbers->data()}, {2, 3}, DType::float32);
+    EXPECT_EQ(memory_stats({}).current, before) << "not this block's own";
+    EXPECT_EQ(values_of(x), (std::vector<double>{1, 2, 3, 4, 5, 6}));
+    kernels::fill(x.slice(0, 1, 2).reshape({3}), 9);
+    EXPECT_EQ(numbers.use_count(), 2) << "kept as long as the tensor is";
+  }
+  EXPECT_EQ(*numbers, (std::vector<float>{1, 2, 3, 9, 9, 9, 7}));
+  EXPECT_EQ(numbers.use_count(), 1);
+  EXPECT_THROW(Tensor::over(nullptr, {1}, DType::float32), InternalError);
 }
 
 TEST(Tensor, HandlesShareStorage) {

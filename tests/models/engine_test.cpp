@@ -246,8 +246,8 @@ TEST(Engine, ReleasedSequencesLeaveNoCache) {
   Engine engine(decoder, gist, {.kind = PolicyKind::h_gsa});
   const Prompt prompt = tiny_prompt(20, 3, gist, 1);
   const Engine::Started started = engine.prefill(std::span(&prompt, 1));
-  // Layers, keys and values, key/value heads, width, bytes.
-  EXPECT_EQ(engine.cache_bytes(), prompt.tokens.size() * 3 * 2 * 2 * 4 * 4);
+  // Keys (with room for 23 / 8 more raw ones), layers, keys and values, heads, width, bytes.
+  EXPECT_EQ(engine.cache_bytes(), (prompt.tokens.size() + 2) * 3 * 2 * 2 * 4 * 4);
   engine.release(started.first);
   EXPECT_EQ(engine.cache_bytes(), 0u);
   EXPECT_THROW(engine.release(started.first), core::InternalError);

@@ -119,12 +119,26 @@ TEST(AdamW, TwoStepsFollowTheFormula) {
 TEST(AdamW, GradientNormIsOverAllParameters) {
   models::Decoder decoder = make_decoder(DType::float32);
   AdamW optimizer(decoder, {});
-  EXPECT_EQ(optimizer.gradient_norm(), 0.0);
+  EXPECT_EQ(optimizer.squared_gradient_norm().item(), 0.0);
   set_gradients(optimizer, 0.5);
   const auto count = static_cast<double>(models::count_parameters(decoder.config(), 1));
-  EXPECT_NEAR(optimizer.gradient_norm(), 0.5 * std::sqrt(count), 1e-9 * count);
+  EXPECT_NEAR(optimizer.squared_gradient_norm().item(), 0.25 * count, 1e-9 * count);
   optimizer.clear_gradients();
-  EXPECT_EQ(optimizer.gradient_norm(), 0.0);
+  EXPECT_EQ(optimizer.squared_gradient_norm().item(), 0.0);
+}
+
+TEST(AdamW, RanksWithWholeGradientsCountAShareEach) {
+  double sum = 0, whole = 0;
+  for (const int rank : {0, 1, 2}) {
+    models::Decoder decoder = make_decoder(DType::float32);
+    AdamW optimizer(decoder, {}, 0, {false, rank, 3});
+    set_gradients(optimizer, 0.5);
+    const double part = optimizer.squared_gradient_norm().item();
+    whole = 0.25 * static_cast<double>(models::count_parameters(decoder.config(), 1));
+    EXPECT_LT(part, whole);
+    sum += part;
+  }
+  EXPECT_NEAR(sum, whole, 1e-9 * whole);
 }
 
 TEST(AdamW, Bfloat16HasFloat32MastersThatKeepSmallUpdates) {
