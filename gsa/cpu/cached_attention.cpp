@@ -84,6 +84,12 @@ void store_head(const Tensor& qkv, const AttentionShape& shape, const CachedToke
   }
 }
 
+struct SeenQuery {
+  std::int64_t position;
+  SelectionTrace trace;
+  std::vector<CacheSpan> spans;
+};
+
 // The queries of one sequence and key/value head, in order.
 template <typename T>
 class HeadWork {
@@ -93,7 +99,9 @@ class HeadWork {
   HeadWork(const Tensor& qkv, const AttentionShape& shape, const Tensor& out)
       : qkv_(qkv), shape_(shape), out_(out), attention_(shape) {}
 
-  void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count) {
+  // seen: what the observer, if there is one, has to be told.
+  void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count,
+           std::vector<SeenQuery>& seen) {
     HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
     const CpuKeys<T> keys(*sequence.store, kv_head);
     for (std::int64_t t = std::max(sequence.first, sequence.prefix); t < sequence.tokens->size();
@@ -112,7 +120,7 @@ class HeadWork {
         attention_.weights(weights_);
         policy.attended(query, spans_, weights_);
       }
-      if (sequence.observer != nullptr) (*sequence.observer)(kv_head, t, trace, spans_);
+      if (sequence.observer != nullptr) seen.push_back({t, std::move(trace), spans_});
     }
   }
 
@@ -156,7 +164,7 @@ class HeadWork {
 }  // namespace
 
 // A task is one sequence and key/value head: its queries come in order, as policies with a memory
-// need, and what it adds up belongs to it alone.
+// need, and what it adds up and sees belongs to it alone.
 void cached_attention(const Tensor& qkv, const AttentionShape& shape,
                       std::span<CachedTokens> sequences, const Tensor& out) {
   on_float(qkv.dtype(), [&](auto tag) {
@@ -174,16 +182,23 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
       }
     });
     observe_prompts(qkv, shape, sequences);
-    const bool observed = std::any_of(sequences.begin(), sequences.end(),
-                                      [](const auto& one) { return one.observer != nullptr; });
     std::vector<ReadCount> reads(static_cast<std::size_t>(tasks));
-    core::parallel_for(tasks, observed ? tasks : 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::vector<SeenQuery>> seen(static_cast<std::size_t>(tasks));
+    core::parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
       HeadWork<T> work(qkv, shape, out);
       for (std::int64_t task = begin; task < end; ++task) {
+        const auto at = static_cast<std::size_t>(task);
         work.run(sequences[static_cast<std::size_t>(task / shape.kv_heads)], task % shape.kv_heads,
-                 reads[static_cast<std::size_t>(task)]);
+                 reads[at], seen[at]);
       }
     });
+    // Observers are told by the calling thread, in order.
+    for (std::int64_t task = 0; task < tasks; ++task) {
+      const CachedTokens& sequence = sequences[static_cast<std::size_t>(task / shape.kv_heads)];
+      for (const SeenQuery& query : seen[static_cast<std::size_t>(task)]) {
+        (*sequence.observer)(task % shape.kv_heads, query.position, query.trace, query.spans);
+      }
+    }
     for (std::int64_t task = 0; task < tasks; ++task) {
       sequences[static_cast<std::size_t>(task / shape.kv_heads)].count +=
           reads[static_cast<std::size_t>(task)];
