@@ -1,8 +1,6 @@
 #include "train/optimizer.h"
 
 #include <algorithm>
-
-#include <cmath>
 #include <numeric>
 
 #include "core/kernels/elementwise.h"

@@ -194,14 +194,11 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
     });
     // Observers are told by the calling thread, in order.
     for (std::int64_t task = 0; task < tasks; ++task) {
-      const CachedTokens& sequence = sequences[static_cast<std::size_t>(task / shape.kv_heads)];
+      CachedTokens& sequence = sequences[static_cast<std::size_t>(task / shape.kv_heads)];
+      sequence.count += reads[static_cast<std::size_t>(task)];
       for (const SeenQuery& query : seen[static_cast<std::size_t>(task)]) {
         (*sequence.observer)(task % shape.kv_heads, query.position, query.trace, query.spans);
       }
-    }
-    for (std::int64_t task = 0; task < tasks; ++task) {
-      sequences[static_cast<std::size_t>(task / shape.kv_heads)].count +=
-          reads[static_cast<std::size_t>(task)];
     }
   });
 }

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "core/kernels/float_types.h"
@@ -37,9 +36,8 @@ class SpanAttention {
   // query (group, width). Spans are normalised, lie within the store, and hold a key at least.
   // Writes out (group, width).
   void run(const T* query, const KeyStore& store, std::int64_t kv_head,
-           std::span<const CacheSpan> spans, T* out) {
-    count_ = 0;
-    for (const CacheSpan& span : spans) count_ += span.end - span.begin;
+           const std::vector<CacheSpan>& spans, T* out) {
+    count_ = count_keys(spans);
     for (std::int64_t h = 0; h < group_; ++h) {
       for (std::int64_t d = 0; d < width_; ++d) {
         query_[static_cast<std::size_t>(d * stride_ + h)] =
@@ -81,7 +79,7 @@ class SpanAttention {
 
   // Fills rows_ with keys, or values, of the spans, again and again: use(first, count) of them.
   template <typename Use>
-  void for_blocks(const KeyStore& store, std::int64_t kv_head, std::span<const CacheSpan> spans,
+  void for_blocks(const KeyStore& store, std::int64_t kv_head, const std::vector<CacheSpan>& spans,
                   bool values, Use&& use) {
     std::int64_t first = 0, held = 0;
     for (std::size_t i = 0; i < spans.size(); ++i) {
