@@ -88,12 +88,12 @@ UnfoldTrace trace_unfolding(LoadedRun& run, const Method& method, std::string_vi
   trace.question = question;
 
   // Every query from the last of the question on gives one step.
-  const auto from = static_cast<std::int64_t>(prompt.tokens.size()) - 1;
   models::EngineOptions engine_options;
+  engine_options.observe_from = static_cast<std::int64_t>(prompt.tokens.size()) - 1;
   engine_options.observer = [&](const models::SelectedQuery& query,
                                 const gsa::SelectionTrace& selection,
                                 const std::vector<gsa::CacheSpan>& spans) {
-    if (query.layer != layer || query.kv_head != options.kv_head || query.position < from) return;
+    if (query.layer != layer || query.kv_head != options.kv_head) return;
     core::check(!selection.picks.empty(), kTag, "method {} does not select", method.name);
     UnfoldStep step;
     step.chunks = selection.picks[0];

@@ -8,6 +8,22 @@
 #include "models/engine.h"
 
 namespace unfold::eval {
+namespace {
+
+// Cuts the last token off and puts it into `last`, so that on a GPU the rest is not asked for query
+// by query. Leaves a prompt whole whose last part would be empty then.
+models::Prompt without_last(const models::Prompt& prompt, std::vector<data::TokenId>& last) {
+  models::Prompt result = prompt;
+  const auto rest = static_cast<std::int64_t>(prompt.tokens.size()) - 1;
+  if (!prompt.part.empty() || models::suffix_begin(prompt) >= rest) return result;
+  result.suffix = models::suffix_begin(prompt);
+  result.tokens.pop_back();
+  result.level.pop_back();
+  last = {prompt.tokens.back()};
+  return result;
+}
+
+}  // namespace
 
 std::vector<UnfoldedChunk> most_unfolded(LoadedRun& run, const Method& method,
                                          const gsa::GistConfig& gist, const models::Prompt& prompt,
@@ -15,20 +31,23 @@ std::vector<UnfoldedChunk> most_unfolded(LoadedRun& run, const Method& method,
   if (!method.gists || method.visibility) return {};
   std::map<std::int32_t, std::int64_t> picked;
   std::int64_t queries = 0;
-  const auto from = static_cast<std::int64_t>(prompt.tokens.size()) - 1;
   models::EngineOptions options;
-  options.observer = [&](const models::SelectedQuery& query, const gsa::SelectionTrace& selection,
+  options.observe_from = static_cast<std::int64_t>(prompt.tokens.size()) - 1;
+  options.observer = [&](const models::SelectedQuery&, const gsa::SelectionTrace& selection,
                          const std::vector<gsa::CacheSpan>&) {
-    if (query.position < from || selection.picks.empty()) return;
+    if (selection.picks.empty()) return;
     ++queries;
     for (const std::int32_t chunk : selection.picks[0]) ++picked[chunk];
   };
   models::Engine engine(run.decoder, gist, method.policy, options);
-  const std::int64_t sequence = engine.prefill(std::span(&prompt, 1)).first;
-  // The last token of an answer chose no other.
+  // What chose the answer's tokens: the last of the prompt, and each of its own but the last.
+  std::vector<data::TokenId> choosing;
+  const models::Prompt before = without_last(prompt, choosing);
   answer = answer.first(std::min(answer.size(), kTracedTokens));
-  if (answer.size() > 1) {
-    const models::Engine::Continuation rest{sequence, {answer.begin(), answer.end() - 1}};
+  if (!answer.empty()) choosing.insert(choosing.end(), answer.begin(), answer.end() - 1);
+  const std::int64_t sequence = engine.prefill(std::span(&before, 1)).first;
+  if (!choosing.empty()) {
+    const models::Engine::Continuation rest{sequence, std::move(choosing)};
     engine.extend(std::span(&rest, 1));
   }
   const std::vector<std::string> chunks = chunk_texts(prompt, *run.tokenizer);

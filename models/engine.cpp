@@ -17,12 +17,12 @@ using core::Tensor;
 class Engine::Attention : public AttentionContext {
  public:
   Attention(const gsa::AttentionPolicy& policy, std::span<const Feed> feeds,
-            const gsa::BlockMap* map, const EngineObserver& observer, const gsa::StepPlan* plan)
+            const gsa::BlockMap* map, const EngineOptions& options, const gsa::StepPlan* plan)
       : reads(feeds.size()),
         policy_(policy),
         feeds_(feeds),
         map_(map),
-        observer_(observer),
+        options_(options),
         plan_(plan) {}
 
   autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
@@ -46,11 +46,12 @@ class Engine::Attention : public AttentionContext {
       tokens.first = feed.first;
       tokens.prefix = policy_.prefix(sequence.facts);
       tokens.observe_from = policy_.observe_from(sequence.facts);
-      if (observer_) {
+      if (options_.observer) {
         observers[i] = [this, &sequence, layer](std::int64_t kv_head, std::int64_t position,
                                                 const gsa::SelectionTrace& trace,
                                                 const std::vector<gsa::CacheSpan>& spans) {
-          observer_({sequence.number, layer, kv_head, position}, trace, spans);
+          if (position < options_.observe_from) return;
+          options_.observer({sequence.number, layer, kv_head, position}, trace, spans);
         };
         tokens.observer = &observers[i];
       }
@@ -68,14 +69,13 @@ class Engine::Attention : public AttentionContext {
   const gsa::AttentionPolicy& policy_;
   std::span<const Feed> feeds_;
   const gsa::BlockMap* map_;
-  const EngineObserver& observer_;
+  const EngineOptions& options_;
   const gsa::StepPlan* plan_;  // nullptr: policies are asked
 };
 
 namespace {
 
 EnginePath path_for(const Decoder& decoder, const EngineOptions& options) {
-  if (options.observer) return EnginePath::host;
   if (options.path != EnginePath::automatic) return options.path;
   const char* const setting = std::getenv("UNFOLD_DECODE");
   const std::string_view wanted = setting == nullptr ? "" : setting;
@@ -259,13 +259,13 @@ Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32
   const bool decoding = &reads == &decode_reads_;
   std::unique_ptr<gsa::StepPlan> own;
   gsa::StepPlan* plan = nullptr;
-  if (options_.path != EnginePath::host) {
+  if (options_.path != EnginePath::host && !observed(feeds)) {
     std::unique_ptr<gsa::StepPlan>& kept = decoding ? plan_ : own;
     if (kept == nullptr) kept = new_plan();
     if (decoding) keep_slots(feeds);
     if (make_plan(*kept, feeds)) plan = kept.get();
   }
-  Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_.observer, plan);
+  Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_, plan);
   const Tensor hidden = decoder_
                             .hidden(Tensor::from(tokens, {count}, decoder_.device()),
                                     Tensor::from(positions, {count}, decoder_.device()), attention,

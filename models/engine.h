@@ -26,7 +26,7 @@
 
 namespace unfold::models {
 
-// Told of every query that was selected for, layer by layer. Setting one makes attention serial.
+// Told of every query that was selected for: layer by layer, in order.
 struct SelectedQuery {
   std::int64_t sequence = 0;
   std::int64_t layer = 0;
@@ -58,7 +58,9 @@ struct EngineOptions {
   std::vector<std::uint8_t> starts_word = {};
   // Longest sequence, prompt and what is fed behind it (streamed gists aside): a bound on memory.
   std::int64_t max_tokens = std::int64_t{1} << 24;
-  EngineObserver observer = {};  // takes EnginePath::host
+  // Passes with a query that it is told of take EnginePath::host.
+  EngineObserver observer = {};
+  std::int64_t observe_from = 0;  // it is told of queries from this position of a sequence on
   EnginePath path = EnginePath::automatic;
 };
 
@@ -137,6 +139,8 @@ class Engine {
   core::Tensor forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
                        gsa::ReadCount& reads);
 
+  // Whether the observer is to be told of a query of the feeds.
+  bool observed(std::span<const Feed> feeds) const;
   // Plans a pass over feeds; false when the method has to be asked on the host.
   bool make_plan(gsa::StepPlan& plan, std::span<const Feed> feeds) const;
   // Logits of few rows by the short way; undefined where it is not to be taken.

@@ -16,6 +16,14 @@ std::unique_ptr<gsa::StepPlan> Engine::new_plan() const {
                                          decoder_.device());
 }
 
+bool Engine::observed(std::span<const Feed> feeds) const {
+  if (!options_.observer) return false;
+  return std::any_of(feeds.begin(), feeds.end(), [this](const Feed& feed) {
+    const auto count = static_cast<std::int64_t>(feed.tokens.size());
+    return feed.first + count > options_.observe_from;
+  });
+}
+
 bool Engine::make_plan(gsa::StepPlan& plan, std::span<const Feed> feeds) const {
   std::vector<gsa::StepSequence> sequences;
   std::vector<std::int32_t> tokens;
@@ -95,7 +103,10 @@ Tensor Engine::few_logits(std::span<const Feed> feeds,
     rows += static_cast<std::int64_t>(feed.tokens.size());
     prefix = prefix || feed.first < policy_->prefix(feed.sequence->facts);
   }
-  if (options_.path != EnginePath::graph || prefix || rows > core::kernels::kFewRows) return {};
+  if (options_.path != EnginePath::graph || prefix || rows > core::kernels::kFewRows ||
+      observed(feeds)) {
+    return {};
+  }
   if (plan_ == nullptr) plan_ = new_plan();
   keep_slots(feeds);
   if (!make_plan(*plan_, feeds)) return {};

@@ -139,6 +139,65 @@ TEST_P(EnginePaths, GiveTheSameBitsTwiceOnAGpu) {
   EXPECT_EQ(run(GetParam(), config, DType::bfloat16, kGpu, EnginePath::graph).logits, eager.logits);
 }
 
+// Queries that an observer is told of, behind a prompt and some tokens that it is not told of.
+struct Observed {
+  std::vector<double> logits;
+  std::vector<std::array<std::int64_t, 5>> queries;  // layer, head, position, keys, scored
+  std::vector<std::vector<std::int32_t>> picks;
+};
+
+Observed observe(const Setting& setting, core::Device device, EnginePath path) {
+  const gsa::GistConfig gist = {.chunks = setting.chunks,
+                                .sinks = 2,
+                                .previous_chunks = 1,
+                                .rule = gsa::InsertionRule::count};
+  Decoder decoder(decoder_config(6, 2, 8), gist.levels(), DType::float64, device, 11);
+  Observed result;
+  EngineOptions options;
+  options.streaming = setting.streaming;
+  options.path = path;
+  const Prompt prompt = prompt_for(setting.kind, gist, 90, 5, 2);
+  options.observe_from = static_cast<std::int64_t>(prompt.tokens.size()) + 3;
+  options.observer = [&](const SelectedQuery& query, const gsa::SelectionTrace& trace,
+                         const std::vector<gsa::CacheSpan>& spans) {
+    EXPECT_GE(query.position, options.observe_from);
+    result.queries.push_back(
+        {query.layer, query.kv_head, query.position, gsa::count_keys(spans), trace.scored});
+    result.picks.insert(result.picks.end(), trace.picks.begin(), trace.picks.end());
+  };
+  Engine engine(decoder, gist, {.kind = setting.kind}, options);
+  const std::int64_t sequence = engine.prefill(std::span(&prompt, 1)).first;
+  const std::vector<std::int32_t> later = tiny_prompt(0, 9, {.chunks = {}}, 5).tokens;
+  // The first two are not told of; the third pass is told of all but its first.
+  for (const auto& [begin, end] : {std::pair(0, 1), {1, 2}, {2, 5}, {5, 9}}) {
+    const Engine::Continuation next{sequence, {later.begin() + begin, later.begin() + end}};
+    const std::vector<double> logits = engine.extend(std::span(&next, 1)).to_vector<double>();
+    result.logits.insert(result.logits.end(), logits.begin(), logits.end());
+  }
+  return result;
+}
+
+void expect_observed_as_on_the_host(const Setting& setting, core::Device device) {
+  const Observed expected = observe(setting, {}, EnginePath::host);
+  EXPECT_FALSE(expected.queries.empty());
+  for (const EnginePath path : {EnginePath::host, EnginePath::device, EnginePath::graph}) {
+    SCOPED_TRACE(static_cast<int>(path));
+    const Observed got = observe(setting, device, path);
+    EXPECT_LT(largest_difference(got.logits, expected.logits), 1e-9);
+    EXPECT_EQ(got.queries, expected.queries);
+    EXPECT_EQ(got.picks, expected.picks);
+  }
+}
+
+TEST_P(EnginePaths, ShowObserversTheSameOnTheCpu) {
+  expect_observed_as_on_the_host(GetParam(), {});
+}
+
+TEST_P(EnginePaths, ShowObserversTheSameOnAGpu) {
+  UNFOLD_NEEDS_GPU();
+  expect_observed_as_on_the_host(GetParam(), kGpu);
+}
+
 INSTANTIATE_TEST_SUITE_P(Methods, EnginePaths,
                          testing::ValuesIn(settings_over({{3}, {2, 2}, {2, 3, 2}})),
                          [](const auto& setting) { return name_of(setting.param); });
