@@ -21,10 +21,10 @@ bool LookupRows::worth_it(const Tensor& table, core::DType gradient, std::int64_
 
 void LookupRows::start() {
   const auto self = static_cast<std::size_t>(world_.rank());
-  counts_.assign(static_cast<std::size_t>(world_.world_size()), 0);
-  for (const auto& [ids, dy] : taken_) counts_[self] += ids.size();
-  world_.all_reduce_sum(std::span(counts_));
-  const std::int64_t most = *std::max_element(counts_.begin(), counts_.end());
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(world_.world_size()), 0);
+  for (const auto& [ids, dy] : taken_) counts[self] += ids.size();
+  world_.all_reduce_sum(std::span(counts));
+  const std::int64_t most = *std::max_element(counts.begin(), counts.end());
   if (most > 0) {
     // Whole units: a place is its rank's share of the tensor.
     const std::int64_t place = (most + core::kShareUnit - 1) / core::kShareUnit * core::kShareUnit;
@@ -38,6 +38,12 @@ void LookupRows::start() {
       core::kernels::copy(dy, rows_.slice(0, at, end));
       at = end;
     }
+    // What is left of the place is of no row.
+    const std::int64_t end = place * (world_.rank() + 1);
+    if (at < end) {
+      const std::vector<std::int32_t> none(static_cast<std::size_t>(end - at), -1);
+      core::kernels::copy(Tensor::from(none, {end - at}, table_.device()), ids_.slice(0, at, end));
+    }
     ticket_ = world_.start_all_gather({ids_, rows_});
   }
   taken_.clear();
@@ -46,13 +52,7 @@ void LookupRows::start() {
 void LookupRows::add_to(const Tensor& dtable, std::int64_t first) {
   if (!rows_.defined()) return;
   world_.wait(ticket_);
-  const std::int64_t place = ids_.size() / world_.world_size();
-  for (std::size_t rank = 0; rank < counts_.size(); ++rank) {
-    const std::int64_t begin = place * static_cast<std::int64_t>(rank);
-    const std::int64_t end = begin + counts_[rank];
-    core::kernels::embedding_backward(rows_.slice(0, begin, end), ids_.slice(0, begin, end), first,
-                                      dtable);
-  }
+  core::kernels::embedding_backward(rows_, ids_, first, dtable);
   ids_ = rows_ = Tensor();
 }
 

@@ -37,9 +37,8 @@ class LookupRows {
   core::Communicator& world_;
   core::Tensor table_;
   std::vector<std::pair<core::Tensor, core::Tensor>> taken_;
-  // On their way: every rank has a place of as many rows, of which counts_ are filled.
+  // On their way: every rank has a place of as many rows; those it does not fill have the id -1.
   core::Tensor ids_, rows_;
-  std::vector<std::int64_t> counts_;
   core::Communicator::Ticket ticket_ = 0;
 };
 

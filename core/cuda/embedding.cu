@@ -101,9 +101,29 @@ __device__ inline std::int64_t run_end(const std::int32_t* keys, std::int64_t fi
   return low;
 }
 
+// The beginning of the run of equal keys that `at` is in.
+__device__ inline std::int64_t run_begin(const std::int32_t* keys, std::int64_t at) {
+  const std::int32_t key = keys[at];
+  std::int64_t low = 0;
+  std::int64_t high = at;  // of the run
+  while (low < high) {
+    const std::int64_t middle = (low + high) / 2;
+    if (keys[middle] == key) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+// A run that is as long, such as that of a gist token, has blocks of its own: add_long_runs_kernel.
+constexpr std::int64_t kLongRun = 64;
+constexpr int kLongColumns = 64;  // of a block
+
 // y[key] += x[order[i]] for every i, in order of i; y has `rows` rows, other keys are passed over.
 // The threads of a row of y are those that see its first i; all others of that key do nothing. So
-// the order of additions is that of a plain loop.
+// the order of additions is that of a plain loop. Long runs are left out.
 template <typename T, int V, bool kAligned>
 __global__ void __launch_bounds__(kThreads)
     scatter_kernel(const T* x, const std::int32_t* keys, const std::int32_t* order,
@@ -113,6 +133,7 @@ __global__ void __launch_bounds__(kThreads)
     const std::int32_t key = keys[first];
     if (key >= rows || (first > 0 && keys[first - 1] == key)) continue;
     const std::int64_t last = run_end(keys, first, count);
+    if (last - first >= kLongRun) continue;
     for (std::int64_t i = first_column() * V; i < width; i += column_step() * V) {
       A* const target = y + key * width + i;
       auto sum = load<V, kAligned>(target, width - i);
@@ -125,6 +146,54 @@ __global__ void __launch_bounds__(kThreads)
       store<V, kAligned>(target, sum, width - i);
     }
   }
+}
+
+// The same for long runs. A block looks at one place in kLongRun of the sorted keys and takes the
+// run there, if it is the first such place of a long one: every long run has one. All threads load
+// rows of x, kLongRun at a time; then a thread a column adds them up in their order.
+template <typename T, int V, bool kAligned>
+__global__ void __launch_bounds__(kThreads)
+    add_long_runs_kernel(const T* x, const std::int32_t* keys, const std::int32_t* order,
+                         Accumulator<T>* y, std::int64_t count, std::int64_t rows,
+                         std::int64_t width) {
+  using A = Accumulator<T>;
+  constexpr int kPacks = kLongColumns / V;
+  __shared__ A tile[kLongRun][kLongColumns];
+  const std::int64_t place = static_cast<std::int64_t>(blockIdx.x) * kLongRun;
+  const std::int32_t key = keys[place];
+  if (key >= rows) return;
+  // A long run reaches half of its least length to one side.
+  constexpr std::int64_t kHalf = kLongRun / 2;
+  const bool reaches = (place >= kHalf && keys[place - kHalf] == key) ||
+                       (place + kHalf < count && keys[place + kHalf] == key);
+  if (!reaches) return;
+  const std::int64_t begin = run_begin(keys, place);
+  const std::int64_t end = run_end(keys, begin, count);
+  if (begin <= place - kLongRun || end - begin < kLongRun) return;
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.y) * kLongColumns;
+  const int own = static_cast<int>(threadIdx.x);
+  const bool adds = own < kLongColumns && column + own < width;
+  A* const target = y + key * width + column + own;
+  A sum = adds ? *target : A(0);
+  const int pack = own % kPacks * V;
+  for (std::int64_t first = begin; first < end; first += kLongRun) {
+    const int loaded = static_cast<int>(end - first < kLongRun ? end - first : kLongRun);
+#pragma unroll 4
+    for (int row = own / kPacks; row < loaded; row += kThreads / kPacks) {
+      const std::int64_t i = column + pack;
+      if (i >= width) continue;
+      const auto values = load<V, kAligned>(x + order[first + row] * width + i, width - i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) tile[row][pack + j] = widen(values[j]);
+    }
+    __syncthreads();
+    if (adds) {
+#pragma unroll 16
+      for (int row = 0; row < loaded; ++row) sum += tile[row][own];
+    }
+    __syncthreads();
+  }
+  if (adds) *target = sum;
 }
 
 // Rows of the target are those from first_row on; what belongs to others is passed over.
@@ -148,6 +217,12 @@ void scatter_rows(const Tensor& x, const Tensor& index, std::int64_t first_row,
       launch(context, "scatter_add_rows", scatter_kernel<T, V, aligned()>, threads.grid,
              threads.block, in, sorted.keys.data<std::int32_t>(), sorted.order.data<std::int32_t>(),
              out, count, rows, width);
+      if (count < kLongRun) return;
+      const dim3 places(static_cast<unsigned>(divide_up(count, kLongRun)),
+                        static_cast<unsigned>(divide_up(width, kLongColumns)));
+      launch(context, "scatter_add_rows", add_long_runs_kernel<T, V, aligned()>, places, kThreads,
+             in, sorted.keys.data<std::int32_t>(), sorted.order.data<std::int32_t>(), out, count,
+             rows, width);
     });
   });
 }

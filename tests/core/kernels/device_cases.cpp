@@ -12,6 +12,7 @@
 #include "core/kernels/optimizer.h"
 #include "core/kernels/reduce.h"
 #include "core/kernels/row_linear.h"
+#include "core/random.h"
 
 namespace unfold::testing {
 namespace {
@@ -249,6 +250,31 @@ void add_rows(std::vector<DeviceCase>& cases) {
                      return y;
                    },
                    true});
+  // Runs of every length around those that are taken apart, and a long one, between random ones.
+  for (const std::int64_t width : {200, 33}) {
+    cases.push_back(
+        {fmt::format("scatter_add_rows in runs of {} columns", width),
+         [width](DType t, const Place& place) {
+           std::vector<std::int32_t> index = random_indices(300, 64, 6).to_vector<std::int32_t>();
+           std::int32_t row = 64;
+           for (const std::size_t run : {31, 32, 33, 62, 63, 64, 65, 127, 128, 129, 1500}) {
+             index.insert(index.end(), run, row++);
+           }
+           core::Random random(3);
+           for (std::size_t i = index.size() - 1; i > 0; --i) {
+             std::swap(index[i], index[random.below(static_cast<std::uint32_t>(i + 1))]);
+           }
+           const auto count = static_cast<std::int64_t>(index.size());
+           const Tensor rows = Tensor::from(index, {count}).to(place.device);
+           const Tensor dy = place.put(numbers({count, width}, t, 2, 100.0));
+           const DType wide = core::accumulator_of(t);
+           const Tensors y = {place.full({row, width}, 0.5, wide), place.full({9, width}, 0, wide)};
+           kernels::scatter_add_rows(dy, rows, y[0]);
+           kernels::embedding_backward(dy, rows, 66, y[1]);
+           return y;
+         },
+         true});
+  }
   for (const auto& [rows, heads, rotated, head] : {std::array<std::int64_t, 4>{1, 3, 2, 6},
                                                    {257, 3, 3, 64},
                                                    {17, 5, 4, 16},
