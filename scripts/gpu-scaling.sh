@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Several GPUs of this machine: builds for their architecture, runs the tests of ranks on them, then
 # measures weak scaling: positions/s a GPU as GPUs are added, with and without ZeRO-1, how much of the
-# communication is hidden, and memory against the plan. At most nine minutes.
+# communication is hidden, and memory against the plan. With one pass a step, after which everything
+# is summed, and with the sixteen rows a GPU that a step of 128 rows leaves each of eight. At most
+# nine minutes.
 #
 # usage: scripts/gpu-scaling.sh [FOLDER]     logs and the table go there (default: build/gpu-scaling)
 # GPU_SCALING_SECONDS=N    time for all of it (default 530); what does not fit is stopped, and said
@@ -100,26 +102,28 @@ else
   note FAIL "doctor: exit code $status: see $folder/doctor.log"
 fi
 
-# measure SHAPE ROWS RANKS ZERO1: one row of the table; sets positions.
+# measure SHAPE ROWS PASS RANKS ZERO1: one row of the table, of ROWS a GPU in passes of PASS.
 table=$folder/scaling.md
 {
-  printf '| shape | GPUs | ZeRO-1 | ms/step | positions/s a GPU | of one GPU | of the slowest | comm. ms '
-  printf '| hidden | peak GiB | planned | off |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n'
+  printf '| shape | rows a GPU | GPUs | ZeRO-1 | ms/step | positions/s a GPU | of one GPU '
+  printf '| of the slowest | comm. ms | hidden | peak GiB | planned | off |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n'
 } > "$table"
 value() { # NAME FILE
   sed -n "s/.*\"$1\": *\"\{0,1\}\([-0-9.e+a-z]*\).*/\1/p" "$2" | head -n 1
+}
+# batch ROWS PASS: how a step of one GPU is taken, for the table.
+batch() {
+  if (($1 == $2)); then echo "$1"; else echo "$1 in $(($1 / $2))"; fi
 }
 # share A B: A in percent of B.
 share() {
   awk -v a="${1:-0}" -v b="${2:-0}" 'BEGIN {printf("%.1f", b > 0 ? 100 * a / b : 0)}'
 }
-positions=
 measure() {
-  local shape=$1 rows=$2 ranks=$3 zero1=$4 name status=0 run=() launch
-  name=$shape-$ranks-$zero1
-  positions=
+  local shape=$1 rows=$2 pass=$3 ranks=$4 zero1=$5 name status=0 run=() launch positions
+  name=$shape-$rows-$ranks-$zero1
   run=("$unfold" bench train "configs/bench-$shape.yaml" --format json --steps 12
-    --set "train.rows=$((rows * ranks))" --set "train.zero1=$zero1")
+    --set "train.rows=$((rows * ranks))" --set "train.micro_rows=$pass" --set "train.zero1=$zero1")
   launch=(env) # one GPU: the program by itself
   if ((ranks > 1)); then launch=(mpirun -n "$ranks"); fi
   OMP_NUM_THREADS=$((cores / ranks > 0 ? cores / ranks : 1)) timeout -k 10 "$(allowed 100)" \
@@ -136,12 +140,13 @@ measure() {
   of_slowest=
   if [[ -n $slowest ]]; then of_slowest="$(share "$positions" "$slowest") %"; fi
   off=$(value planned_off_percent "$file")
-  awk -v shape="$shape" -v ranks="$ranks" -v zero1="$zero1" -v ms="$(value ms "$file")" \
+  awk -v shape="$shape" -v batch="$(batch "$rows" "$pass")" -v ranks="$ranks" -v zero1="$zero1" \
+    -v ms="$(value ms "$file")" \
     -v positions="$positions" -v efficiency="$efficiency" -v of_slowest="$of_slowest" \
     -v comm="$(value communication_ms "$file")" -v hidden="$(value hidden_percent "$file")" \
     -v peak="$(value peak_gib "$file")" -v planned="$(value planned_gib "$file")" -v off="$off" \
-    'BEGIN {printf "| %s | %d | %s | %.1f | %.0f | %s %% | %s | %.2f | %s | %.3f | %.3f | %.1f %% |\n",
-      shape, ranks, zero1 == "true" ? "yes" : "no", ms, positions, efficiency, of_slowest, comm,
+    'BEGIN {printf "| %s | %s | %d | %s | %.1f | %.0f | %s %% | %s | %.2f | %s | %.3f | %.3f | %.1f %% |\n",
+      shape, batch, ranks, zero1 == "true" ? "yes" : "no", ms, positions, efficiency, of_slowest, comm,
       hidden == "null" || hidden == "" ? "-" : sprintf("%.0f %%", hidden), peak, planned, off}' \
     >> "$table"
   # 97 % at 2, 95 % at 8.
@@ -156,32 +161,35 @@ measure() {
     note FAIL "$name: memory is $off % off the plan, the mark is 5 %"
   fi
 }
-# apart SHAPE ROWS: one run a GPU, all at once, that know nothing of each other: what heat, power and
-# the slowest GPU leave, without any communication.
+# apart SHAPE ROWS PASS: one run a GPU, all at once, that know nothing of each other: what heat, power
+# and the slowest GPU leave, without any communication.
 apart() {
-  local shape=$1 rows=$2 index pids=()
+  local shape=$1 rows=$2 pass=$3 index pids=()
   for ((index = 0; index < most; ++index)); do
     CUDA_VISIBLE_DEVICES=$index OMP_NUM_THREADS=$((cores / most > 0 ? cores / most : 1)) \
       timeout -k 10 "$(allowed 60)" "$unfold" bench train "configs/bench-$shape.yaml" --format json \
-      --steps 12 --set "train.rows=$rows" > "$folder/$shape-apart-$index.json" 2> /dev/null &
+      --steps 12 --set "train.rows=$rows" --set "train.micro_rows=$pass" \
+      > "$folder/$shape-$rows-apart-$index.json" 2> /dev/null &
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || true; done
   slowest=$(for ((index = 0; index < most; ++index)); do
-    value positions_per_second "$folder/$shape-apart-$index.json"
+    value positions_per_second "$folder/$shape-$rows-apart-$index.json"
   done | sort -g | head -n 1)
-  printf '| %s | %s apart, the slowest | - | - | %.0f | %s %% | 100 %% | - | - | - | - | - |\n' \
-    "$shape" "$most" "${slowest:-0}" "$(share "${slowest:-0}" "$alone")" >> "$table"
+  printf '| %s | %s | %s apart, the slowest | - | - | %.0f | %s %% | 100 %% | - | - | - | - | - |\n' \
+    "$shape" "$(batch "$rows" "$pass")" "$most" "${slowest:-0}" "$(share "${slowest:-0}" "$alone")" >> "$table"
 }
 for shape in 135m 1b; do
-  rows=$(sed -n 's/^  rows: *\([0-9]*\).*/\1/p' "configs/bench-$shape.yaml")
-  alone=
-  slowest=
-  measure "$shape" "$rows" 1 false
-  if ((most > 1)); then apart "$shape" "$rows"; fi
-  for ((ranks = 2; ranks <= most; ranks *= 2)); do
-    measure "$shape" "$rows" "$ranks" false
-    measure "$shape" "$rows" "$ranks" true
+  pass=$(sed -n 's/^  rows: *\([0-9]*\).*/\1/p' "configs/bench-$shape.yaml")
+  for rows in "$pass" 16; do
+    alone=
+    slowest=
+    measure "$shape" "$rows" "$pass" 1 false
+    if ((most > 1)); then apart "$shape" "$rows" "$pass"; fi
+    for ((ranks = 2; ranks <= most; ranks *= 2)); do
+      measure "$shape" "$rows" "$pass" "$ranks" false
+      measure "$shape" "$rows" "$pass" "$ranks" true
+    done
   done
 done
 

@@ -171,20 +171,23 @@ void DataParallel::finish() {
   active_ = false;
 }
 
-void DataParallel::step(double lr, double gradient_scale) {
-  if (!optimizer_.sharding().on) return optimizer_.step(lr, gradient_scale);
+void DataParallel::prepare(double lr) {
+  optimizer_.sharding().on ? optimizer_.prepare(lr, buckets_) : optimizer_.prepare(lr);
+}
+
+void DataParallel::step(double gradient_scale) {
+  if (!optimizer_.sharding().on) return optimizer_.step(gradient_scale);
   core::Communicator::Ticket last = 0;
-  optimizer_.begin_step();
-  for (const std::vector<std::size_t>& bucket : buckets_) {
-    optimizer_.update(bucket, lr, gradient_scale);
+  for (std::size_t part = 0; part < buckets_.size(); ++part) {
+    optimizer_.update(part, gradient_scale);
     std::vector<Tensor> parameters;
-    for (const std::size_t i : bucket) {
+    for (const std::size_t i : buckets_[part]) {
       parameters.push_back(optimizer_.states()[i].parameter.value());
     }
-    world_.expect_work_beside(&bucket != &buckets_.back());
+    world_.expect_work_beside(part + 1 < buckets_.size());
     last = world_.start_all_gather(parameters);
   }
-  optimizer_.clear_gradients();
+  optimizer_.end_step();
   world_.wait(last);
 }
 

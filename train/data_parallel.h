@@ -33,9 +33,11 @@ class DataParallel {
   // Starts what is left. From now on the device sees the sums over all ranks as gradients of the
   // optimizer. A parameter without a gradient counts as 0.
   void finish();
-  // The optimizer's step. Sharded: bucket by bucket, each of which is spread to all ranks while the
-  // next is updated; afterwards the device sees whole parameters again.
-  void step(double lr, double gradient_scale);
+  // AdamW::prepare, in the parts that step() takes.
+  void prepare(double lr);
+  // The optimizer's step, of what is prepared. Sharded: bucket by bucket, each of which is spread
+  // to all ranks while the next is updated; afterwards the device sees whole parameters again.
+  void step(double gradient_scale);
 
  private:
   struct Flight {

@@ -77,36 +77,57 @@ Tensor AdamW::squared_gradient_norm() const {
   return total;
 }
 
-void AdamW::step(double lr, double gradient_scale) {
+void AdamW::prepare(double lr) {
   std::vector<std::size_t> all(states_.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  begin_step();
-  update(all, lr, gradient_scale);
+  prepare(lr, {all});
+}
+
+void AdamW::prepare(double lr, const std::vector<std::vector<std::size_t>>& parts) {
+  prepared_.clear();
+  const std::int64_t step = steps_done_ + 1;
+  for (const std::vector<std::size_t>& part : parts) {
+    core::kernels::AdamWLaunch& launch = prepared_.emplace_back();
+    for (const std::size_t i : part) {
+      const State& state = states_[i];
+      if (state.share.size() == 0) continue;
+      const core::kernels::AdamWStep settings = {
+          .lr = lr * state.lr_multiple,
+          .beta1 = config_.beta1,
+          .beta2 = config_.beta2,
+          .eps = config_.eps,
+          .weight_decay = state.decay ? config_.weight_decay : 0,
+          .step = step,
+          .seed = seed_,
+          .stream = static_cast<std::uint64_t>(step) << kParameterBits | i,
+          .first = static_cast<std::uint64_t>(state.share.begin)};
+      launch.updates.push_back(
+          {state.master, gradient_of(state), state.m, state.v, state.part(), settings});
+    }
+    if (!launch.updates.empty()) core::kernels::adamw_lay_out(launch);
+  }
+}
+
+void AdamW::step(double gradient_scale) {
+  for (std::size_t part = 0; part < prepared_.size(); ++part) update(part, gradient_scale);
+  end_step();
+}
+
+void AdamW::update(std::size_t part, double gradient_scale) {
+  core::check(part < prepared_.size(), "optimizer", "part {} of {}: an update has to be prepared",
+              part, prepared_.size());
+  const core::kernels::AdamWLaunch& launch = prepared_[part];
+  if (!launch.updates.empty()) core::kernels::adamw_all(launch, gradient_scale);
+}
+
+void AdamW::end_step() {
+  core::check(!prepared_.empty(), "optimizer", "an update has to be prepared");
+  ++steps_done_;
   clear_gradients();
 }
 
-void AdamW::update(const std::vector<std::size_t>& states, double lr, double gradient_scale) {
-  std::vector<core::kernels::AdamWUpdate> updates;
-  for (const std::size_t i : states) {
-    const State& state = states_[i];
-    if (state.share.size() == 0) continue;
-    const core::kernels::AdamWStep step = {
-        .lr = lr * state.lr_multiple,
-        .beta1 = config_.beta1,
-        .beta2 = config_.beta2,
-        .eps = config_.eps,
-        .weight_decay = state.decay ? config_.weight_decay : 0,
-        .step = steps_done_,
-        .gradient_scale = gradient_scale,
-        .seed = seed_,
-        .stream = static_cast<std::uint64_t>(steps_done_) << kParameterBits | i,
-        .first = static_cast<std::uint64_t>(state.share.begin)};
-    updates.push_back({state.master, gradient_of(state), state.m, state.v, state.part(), step});
-  }
-  if (!updates.empty()) core::kernels::adamw_all(updates);
-}
-
 void AdamW::clear_gradients() {
+  prepared_.clear();
   for (State& state : states_) {
     state.parameter.clear_gradient();
     state.gradient = Tensor();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/comm/share.h"
+#include "core/kernels/optimizer.h"
 #include "models/decoder.h"
 #include "train/train_config.h"
 
@@ -52,12 +53,17 @@ class AdamW {
   // parameter without a gradient counts as 0. A float64 scalar on the parameters' device: reading
   // it is left to the caller.
   core::Tensor squared_gradient_norm() const;
-  // One update with gradients multiplied by gradient_scale; gradients are cleared.
-  void step(double lr, double gradient_scale);
-  // The same in parts, each of some states: begin_step(), then update() until all have had theirs,
-  // then clear_gradients().
-  void begin_step() { ++steps_done_; }
-  void update(const std::vector<std::size_t>& states, double lr, double gradient_scale);
+  // The next update, in parts: each is an index list of states, and all parts together are all
+  // states. What of it does not depend on gradient_scale is prepared at once, so that a device has
+  // it before the norm of its gradients can be read. The gradients must be those of the update:
+  // their tensors, if not yet their values.
+  void prepare(double lr, const std::vector<std::vector<std::size_t>>& parts);
+  void prepare(double lr);  // in one part
+  // One update of what is prepared, with gradients multiplied by gradient_scale, which are cleared.
+  void step(double gradient_scale);
+  // The same part by part: update() of each, then end_step().
+  void update(std::size_t part, double gradient_scale);
+  void end_step();
   // Throws the gradients away.
   void clear_gradients();
 
@@ -82,6 +88,7 @@ class AdamW {
   Sharding sharding_;
   std::vector<State> states_;
   std::int64_t steps_done_ = 0;
+  std::vector<core::kernels::AdamWLaunch> prepared_;
 };
 
 }  // namespace unfold::train

@@ -99,8 +99,9 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   }
   if (parallel) parallel->finish();
   optimizer.squared_gradient_norm();
-  parallel ? parallel->step(config.train.optimizer.lr, 1.0)
-           : optimizer.step(config.train.optimizer.lr, 1.0);
+  const double lr = config.train.optimizer.lr;
+  parallel ? parallel->prepare(lr) : optimizer.prepare(lr);
+  parallel ? parallel->step(1.0) : optimizer.step(1.0);
   const core::MemoryStats stats = core::memory_stats(meta);
   return {stats.use_peak, stats.at_peak, stats.peak};
 }

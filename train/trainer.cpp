@@ -262,6 +262,9 @@ StepRecord Trainer::take_step() {
   }
   if (parallel_) parallel_->finish();
   const core::Tensor squared_norm = optimizer_.squared_gradient_norm();
+  const double lr = config_.train.optimizer.lr *
+                    schedule_factor(config_.train.schedule, state_.step, config_.train.steps);
+  parallel_ ? parallel_->prepare(lr) : optimizer_.prepare(lr);
   reader_->look_ahead(state_.step + 1);
   const auto [part, norm_here] = read_step(pending, squared_norm, world_);
   const auto [terms, norm] = sum_over_ranks(part, norm_here);
@@ -271,10 +274,8 @@ StepRecord Trainer::take_step() {
   if (!std::isfinite(norm)) stop_unfinite("the gradient norm", norm, false);
   const double clip = config_.train.optimizer.clip;
   const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
-  const double lr = config_.train.optimizer.lr *
-                    schedule_factor(config_.train.schedule, state_.step, config_.train.steps);
   saver_->before_update();
-  parallel_ ? parallel_->step(lr, scale) : optimizer_.step(lr, scale);
+  parallel_ ? parallel_->step(scale) : optimizer_.step(scale);
   ++state_.step;
   state_.tokens += static_cast<std::int64_t>(step.totals.targets);
   state_.loader = step.after;

@@ -235,7 +235,7 @@ void add_tables(OpTable& table, const DeviceOpsOptions& options, std::int64_t n)
             gradient = table.values({v, w}, DType::float32),
             m = Tensor::zeros({v, w}, DType::float32, device),
             v2 = Tensor::zeros({v, w}, DType::float32, device), weight = table.values({v, w})] {
-      kernels::adamw(master, gradient, m, v2, weight, kernels::AdamWStep{.lr = 1e-6});
+      kernels::adamw(master, gradient, m, v2, weight, kernels::AdamWStep{.lr = 1e-6}, 1.0);
     };
   });
 }

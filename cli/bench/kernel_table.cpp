@@ -15,6 +15,7 @@ std::string purpose_of(const std::string& kernel) {
       {"accumulate", "adds up gradients"},
       {"accumulate_by", "adds up gradients of losses"},
       {"adamw", "optimizer update of one parameter"},
+      {"adamw_lay_out", "optimizer update"},
       {"adamw_all", "optimizer update"},
       {"add", "residual stream, sums of losses"},
       {"add_column_sums", "gradient of biases"},

@@ -74,11 +74,13 @@ void TrainingStep::take() {
                      last ? [this] { parallel_->begin(); } : std::function<void()>());
   }
   if (parallel_) parallel_->finish();
-  double squared = optimizer_.squared_gradient_norm().item();
+  const core::Tensor squared_norm = optimizer_.squared_gradient_norm();
+  const double lr = config_.train.optimizer.lr;
+  parallel_ ? parallel_->prepare(lr) : optimizer_.prepare(lr);
+  double squared = squared_norm.item();
   world_.all_reduce_sum(std::span<double>(&squared, 1));
   const double scale = 1.0 / std::max(1.0, std::sqrt(squared));
-  const double lr = config_.train.optimizer.lr;
-  parallel_ ? parallel_->step(lr, scale) : optimizer_.step(lr, scale);
+  parallel_ ? parallel_->step(scale) : optimizer_.step(scale);
 }
 
 std::int64_t TrainingStep::peak_bytes() const {

@@ -22,8 +22,9 @@ constexpr std::int64_t kPhiloxWords = 4;
 // G: the type of the gradient, T: of the parameter, A: of the master and the moments.
 template <typename G, typename T, typename A>
 void adamw_update(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-                  const Tensor& parameter, const AdamWStep& step) {
+                  const Tensor& parameter, const AdamWStep& step, double gradient_scale) {
   const AdamWFactors<A> factors(step);
+  const A scale(gradient_scale);
   A* const masters = master.data<A>();
   A* const firsts = m.data<A>();
   A* const seconds = v.data<A>();
@@ -40,8 +41,8 @@ void adamw_update(const Tensor& master, const Tensor& gradient, const Tensor& m,
       ArrayMap<A> weight(masters + at, count);
       ArrayMap<A> first(firsts + at, count);
       ArrayMap<A> second(seconds + at, count);
-      first = factors.beta1 * first + factors.rest1 * (factors.scale * g);
-      second = factors.beta2 * second + factors.rest2 * (factors.scale * g).square();
+      first = factors.beta1 * first + factors.rest1 * (scale * g);
+      second = factors.beta2 * second + factors.rest2 * (scale * g).square();
       weight = weight * factors.decay -
                factors.rate * first / (second.sqrt() * factors.inverse_root + factors.eps);
       for (std::int64_t i = 0; i < count; ++i) parameters[at + i] = T(masters[at + i]);
@@ -53,8 +54,10 @@ void adamw_update(const Tensor& master, const Tensor& gradient, const Tensor& m,
 // all devices agree in every bit.
 template <typename G, typename T>
 void adamw_narrow_update(const Tensor& master, const Tensor& gradient, const Tensor& m,
-                         const Tensor& v, const Tensor& parameter, const AdamWStep& step) {
+                         const Tensor& v, const Tensor& parameter, const AdamWStep& step,
+                         double gradient_scale) {
   const AdamWFactors<float> factors(step);
+  const auto scale = static_cast<float>(gradient_scale);
   float* const masters = master.data<float>();
   bfloat16* const firsts = m.data<bfloat16>();
   bfloat16* const seconds = v.data<bfloat16>();
@@ -71,7 +74,7 @@ void adamw_narrow_update(const Tensor& master, const Tensor& gradient, const Ten
               philox(step.seed, step.stream, first_block + static_cast<std::uint64_t>(block));
           for (std::int64_t i = at; i < std::min(at + kPhiloxWords, size); ++i) {
             const std::uint32_t word = random[static_cast<std::size_t>(i - at)];
-            const float g = factors.scale * static_cast<float>(gradients[i]);
+            const float g = scale * static_cast<float>(gradients[i]);
             const float first =
                 std::fma(factors.beta1, static_cast<float>(firsts[i]), factors.rest1 * g);
             const float second =
@@ -88,37 +91,39 @@ void adamw_narrow_update(const Tensor& master, const Tensor& gradient, const Ten
 
 template <typename G, typename T, typename A>
 void update(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-            const Tensor& parameter, const AdamWStep& step) {
+            const Tensor& parameter, const AdamWStep& step, double gradient_scale) {
   if constexpr (std::is_same_v<A, float>) {
     if (m.dtype() == DType::bfloat16) {
-      adamw_narrow_update<G, T>(master, gradient, m, v, parameter, step);
+      adamw_narrow_update<G, T>(master, gradient, m, v, parameter, step, gradient_scale);
       return;
     }
   }
-  adamw_update<G, T, A>(master, gradient, m, v, parameter, step);
+  adamw_update<G, T, A>(master, gradient, m, v, parameter, step, gradient_scale);
 }
 
 }  // namespace
 
 void adamw(const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-           const Tensor& parameter, const AdamWStep& step) {
+           const Tensor& parameter, const AdamWStep& step, double gradient_scale) {
   on_float(parameter.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = Accumulator<T>;
     if (gradient.dtype() == parameter.dtype()) {
-      update<T, T, A>(master, gradient, m, v, parameter, step);
+      update<T, T, A>(master, gradient, m, v, parameter, step, gradient_scale);
     } else {
-      update<A, T, A>(master, gradient, m, v, parameter, step);
+      update<A, T, A>(master, gradient, m, v, parameter, step, gradient_scale);
     }
   });
 }
 
-void adamw_all(const std::vector<AdamWUpdate>& updates) {
-  for (const AdamWUpdate& each : updates) {
+void adamw_lay_out(AdamWLaunch& /*launch*/) {}
+
+void adamw_all(const AdamWLaunch& launch, double gradient_scale) {
+  for (const AdamWUpdate& each : launch.updates) {
     const Tensor gradient = each.gradient.defined()
                                 ? each.gradient
                                 : Tensor::zeros(each.master.shape(), each.master.dtype());
-    adamw(each.master, gradient, each.m, each.v, each.parameter, each.step);
+    adamw(each.master, gradient, each.m, each.v, each.parameter, each.step, gradient_scale);
   }
 }
 

@@ -18,14 +18,12 @@ struct AdamWFactors {
         rate(A(step.lr) / A(1 - std::pow(step.beta1, static_cast<double>(step.step)))),
         inverse_root(A(1) / std::sqrt(A(1 - std::pow(step.beta2, static_cast<double>(step.step))))),
         decay(A(1 - step.lr * step.weight_decay)),
-        scale(A(step.gradient_scale)),
         eps(A(step.eps)) {}
 
   A beta1, beta2, rest1, rest2;  // rest = 1 - beta
   A rate;                        // lr over the bias correction of m
   A inverse_root;                // 1 over the root of the bias correction of v
   A decay;                       // of the master
-  A scale;                       // of the gradient
   A eps;
 };
 

@@ -98,10 +98,13 @@ void smooth_l1(T, T, T) {
 void smooth_l1_backward(T, T, T, T) {
   without_cuda("smooth_l1_backward");
 }
-void adamw(T, T, T, T, T, const AdamWStep&) {
+void adamw(T, T, T, T, T, const AdamWStep&, double) {
   without_cuda("adamw");
 }
-void adamw_all(const std::vector<AdamWUpdate>&) {
+void adamw_lay_out(AdamWLaunch&) {
+  without_cuda("adamw_lay_out");
+}
+void adamw_all(const AdamWLaunch&, double) {
   without_cuda("adamw_all");
 }
 

@@ -13,9 +13,8 @@ struct AdamWStep {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0;    // decoupled: master -= lr * weight_decay * master
-  std::int64_t step = 1;      // 1 for the first update (bias correction)
-  double gradient_scale = 1;  // gradients are multiplied by this first (clipping, averaging)
+  double weight_decay = 0;  // decoupled: master -= lr * weight_decay * master
+  std::int64_t step = 1;    // 1 for the first update (bias correction)
   // Of the stochastic rounding of bfloat16 moments: element i of m and v takes the low and the high
   // half of word i % 4 of philox(seed, stream, i / 4) (core/random.h).
   std::uint64_t seed = 0;
@@ -27,13 +26,14 @@ struct AdamWStep {
 
 // AdamW (Loshchilov & Hutter 2019). master, m, v: float32 (float64 for a float64 parameter);
 // gradient: the dtype of the parameter or of the master (autograd collects the gradients of
-// bfloat16 leaves in float32). parameter = rounded master; may be the same tensor as master.
+// bfloat16 leaves in float32), multiplied by gradient_scale first (clipping, averaging).
+// parameter = rounded master; may be the same tensor as master.
 //
 // The moments of a float32 or bfloat16 parameter may both be bfloat16: they are computed in float32
 // as always, used, and stored with stochastic rounding (core/stochastic_rounding.h). Every device
 // gives the same bits then.
 UNFOLD_KERNEL(adamw, const Tensor& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-              const Tensor& parameter, const AdamWStep& step);
+              const Tensor& parameter, const AdamWStep& step, double gradient_scale);
 
 // The arguments of adamw for one parameter of many. The gradient may be undefined: zeros.
 struct AdamWUpdate {
@@ -41,8 +41,17 @@ struct AdamWUpdate {
   AdamWStep step;
   Device device() const { return parameter.device(); }
 };
-// The update of many parameters, at least one, of one dtype, whose moments have one dtype and whose
-// gradients have one. On a GPU one launch does it all.
-UNFOLD_KERNEL(adamw_all, const std::vector<AdamWUpdate>& updates);
+// The updates of many parameters, at least one, of one dtype, whose moments have one dtype and
+// whose gradients have one. On a GPU one launch does it all, from tables that can be there before
+// the gradients' norm is known: nothing then stands between reading that and the launch.
+struct AdamWLaunch {
+  std::vector<AdamWUpdate> updates;
+  Tensor table, first;      // on a GPU, of adamw_lay_out
+  std::int64_t chunks = 0;  // of the launch
+  Device device() const { return updates.front().device(); }
+};
+UNFOLD_KERNEL(adamw_lay_out, AdamWLaunch& launch);
+// Of a launch that is laid out.
+UNFOLD_KERNEL(adamw_all, const AdamWLaunch& launch, double gradient_scale);
 
 }  // namespace unfold::core::kernels

@@ -16,6 +16,7 @@
 # RAG=FOLDER           files of questions that `evaluate` asks as well (eval.rag.records)
 # LONGBENCH=FOLDER     LongBench's records that it asks as well, with LONGBENCH_CONFIG=FOLDER
 # METHODS, RATIOS      of the models with gists (default: "full, gist_only, gsa, random, streaming, quest"; 8)
+# EVAL_SET="KEY=VALUE..."  more settings of the evaluation
 # LIMIT=N              samples a task of RAG and LongBench (default: all)
 # RANKS=N              evaluate on N GPUs, under mpirun (default: 1)
 # UNFOLD=PROGRAM       default: build/release/unfold
@@ -76,6 +77,9 @@ evaluate() { # NAME METHODS
     set+=(--set "eval.longbench.records=$LONGBENCH" --set "eval.longbench.config=$LONGBENCH_CONFIG")
   fi
   if [[ -n ${LIMIT:-} ]]; then set+=(--set "eval.limit=$LIMIT"); fi
+  local more
+  read -ra more <<< "${EVAL_SET:-}"
+  for key in "${more[@]}"; do set+=(--set "$key"); done
   "${launch[@]}" "$unfold" eval "$out/$1" --set "eval.tasks=[$tasks]" --set "eval.methods=[$2]" \
     --set "eval.ratios=[${RATIOS:-8}]" --set eval.samples=501 --set eval.on_bad_record=skip \
     --set eval.rag.max_new_tokens=32 \

@@ -43,7 +43,8 @@ TEST(AdamW, MatricesDecayNormsAndBiasesDoNot) {
     if (state.name.ends_with("bias")) core::kernels::fill(state.parameter.value(), 0.25);
     before.push_back(values(state.parameter.value()));
   }
-  optimizer.step(0.1, 1.0);  // no gradients: only the decay is left
+  optimizer.prepare(0.1);
+  optimizer.step(1.0);  // no gradients: only the decay is left
   for (std::size_t i = 0; i < before.size(); ++i) {
     const AdamW::State& state = optimizer.states()[i];
     const bool is_matrix = state.parameter.shape().size() == 2;
@@ -71,7 +72,8 @@ TEST(AdamW, TheEmbeddingMayLearnFaster) {
     before.push_back(values(state.parameter.value()).front());
   }
   set_gradients(optimizer, 0.7);
-  optimizer.step(1e-3, 1.0);  // the first step of Adam moves every element by its learning rate
+  optimizer.prepare(1e-3);
+  optimizer.step(1.0);  // the first step of Adam moves every element by its learning rate
   for (std::size_t i = 0; i < before.size(); ++i) {
     const AdamW::State& state = optimizer.states()[i];
     const double moved = before[i] - values(state.parameter.value()).front();
@@ -104,7 +106,8 @@ TEST(AdamW, TwoStepsFollowTheFormula) {
   for (int step = 1; step <= 2; ++step) {
     const double lr = 0.01 * step, scale = 0.5, gradient = 0.3 * step;
     set_gradients(optimizer, gradient);
-    optimizer.step(lr, scale);
+    optimizer.prepare(lr);
+    optimizer.step(scale);
     const double g = gradient * scale;
     m = 0.8 * m + 0.2 * g;
     v = 0.9 * v + 0.1 * g * g;
@@ -113,6 +116,37 @@ TEST(AdamW, TwoStepsFollowTheFormula) {
     EXPECT_NEAR(values(state.parameter.value())[5], w, 1e-14) << step;
     EXPECT_EQ(optimizer.steps_done(), step);
     EXPECT_FALSE(state.parameter.gradient().defined()) << "gradients are used up";
+  }
+}
+
+TEST(AdamW, AnUpdateHasToBePrepared) {
+  models::Decoder decoder = make_decoder(DType::float32);
+  AdamW optimizer(decoder, {});
+  EXPECT_THROW(optimizer.step(1.0), core::Error);
+  optimizer.prepare(0.1);
+  EXPECT_THROW(optimizer.update(1, 1.0), core::Error);
+  optimizer.step(1.0);
+  EXPECT_THROW(optimizer.step(1.0), core::Error) << "one update for one prepare()";
+  EXPECT_EQ(optimizer.steps_done(), 1);
+}
+
+// What is prepared reads the gradients when the update runs.
+TEST(AdamW, PreparedBeforeTheGradientsAreThere) {
+  models::Decoder decoder = make_decoder(DType::float32), other = make_decoder(DType::float32);
+  AdamW early(decoder, {}), late(other, {});
+  set_gradients(early, 0.0);
+  early.prepare(0.1);
+  for (AdamW::State& state : early.states()) {
+    const core::Tensor gradient = state.parameter.gradient();
+    core::kernels::copy(core::Tensor::full(gradient.shape(), 0.3, gradient.dtype()), gradient);
+  }
+  early.step(0.5);
+  set_gradients(late, 0.3);
+  late.prepare(0.1);
+  late.step(0.5);
+  for (std::size_t i = 0; i < early.states().size(); ++i) {
+    EXPECT_EQ(values(early.states()[i].parameter.value()),
+              values(late.states()[i].parameter.value()));
   }
 }
 
@@ -154,7 +188,8 @@ TEST(AdamW, Bfloat16HasFloat32MastersThatKeepSmallUpdates) {
   // One step of 1e-4 is below half a bfloat16 step at 1 (2^-9): only the master moves at first.
   for (int step = 1; step <= 30; ++step) {
     set_gradients(optimizer, 1.0);
-    optimizer.step(1e-4, 1.0);
+    optimizer.prepare(1e-4);
+    optimizer.step(1.0);
     if (step == 1) {
       EXPECT_EQ(values(state.parameter.value())[0], 1.0);
     }
@@ -180,7 +215,8 @@ TEST(AdamW, Bfloat16MomentsFollowFloat32Ones) {
     for (int step = 1; step <= 200; ++step) {
       for (AdamW* optimizer : {&wide, &narrow}) {
         set_gradients(*optimizer, 1.0 + 0.5 * std::sin(step));
-        optimizer->step(1e-3, 1.0);
+        optimizer->prepare(1e-3);
+        optimizer->step(1.0);
       }
     }
     const std::vector<double> expected = values(wide.states().front().v);
@@ -204,7 +240,8 @@ TEST(AdamW, TheSeedDecidesTheRounding) {
     AdamW optimizer(decoder, {.state_dtype = DType::bfloat16}, seed);
     for (int step = 0; step < 3; ++step) {
       set_gradients(optimizer, 0.3);
-      optimizer.step(1e-3, 1.0);
+      optimizer.prepare(1e-3);
+      optimizer.step(1.0);
     }
     return values(optimizer.states().front().v);
   };

@@ -47,7 +47,8 @@ struct Trained {
         for (float& value : gradient) value = static_cast<float>(random.normal());
         state.parameter.slot()->add(core::Tensor::from(gradient, state.parameter.shape()));
       }
-      optimizer.step(1e-2, 1.0);
+      optimizer.prepare(1e-2);
+      optimizer.step(1.0);
     }
   }
   // All numbers, as float64: equal bits give equal values.

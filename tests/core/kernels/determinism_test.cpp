@@ -115,7 +115,7 @@ Outputs adamw(DType t) {
   step.lr = 0.01;
   for (step.step = 1; step.step <= 3; ++step.step) {
     kernels::adamw(y[0], input(t, 1 + static_cast<std::uint64_t>(step.step)), y[1], y[2], y[3],
-                   step);
+                   step, 1.0);
   }
   return y;
 }

@@ -307,12 +307,11 @@ void add_optimizer(std::vector<DeviceCase>& cases) {
              kernels::AdamWStep step;
              step.lr = 0.01;
              step.weight_decay = 0.1;
-             step.gradient_scale = 0.5;
              for (step.step = 1; step.step <= 3; ++step.step) {
                const Tensor gradient = place.put(numbers(
                    {size}, wide_gradient ? wide : t, 10 + static_cast<std::uint64_t>(step.step)));
                // In place where the parameter is its own master.
-               kernels::adamw(y[0], gradient, y[1], y[2], t == wide ? y[0] : y[3], step);
+               kernels::adamw(y[0], gradient, y[1], y[2], t == wide ? y[0] : y[3], step, 0.5);
              }
              if (t == wide) kernels::copy(y[0], y[3]);
              return y;
@@ -347,7 +346,8 @@ void add_lists(std::vector<DeviceCase>& cases) {
                        const DType wide = core::accumulator_of(t);
                        const DType moment =
                            narrow_moments && t != DType::float64 ? DType::bfloat16 : wide;
-                       std::vector<kernels::AdamWUpdate> updates;
+                       kernels::AdamWLaunch launch;
+                       std::vector<kernels::AdamWUpdate>& updates = launch.updates;
                        Tensors y;
                        for (const std::int64_t size : list_sizes()) {
                          const std::uint64_t seed = 10 * updates.size();
@@ -365,11 +365,11 @@ void add_lists(std::vector<DeviceCase>& cases) {
                            updates[i].step = {.lr = 0.01 * static_cast<double>(1 + i % 3),
                                               .weight_decay = i % 2 == 0 ? 0.1 : 0.0,
                                               .step = step,
-                                              .gradient_scale = 0.5,
                                               .seed = 77,
                                               .stream = static_cast<std::uint64_t>(step) << 32 | i};
                          }
-                         kernels::adamw_all(updates);
+                         kernels::adamw_lay_out(launch);
+                         kernels::adamw_all(launch, 0.5);
                        }
                        for (const std::size_t i : {0u, 2u, 3u, 7u, 12u, 608u}) {
                          const kernels::AdamWUpdate& each = updates[i];

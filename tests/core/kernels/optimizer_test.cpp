@@ -15,9 +15,9 @@ using testing::values_of;
 struct Reference {
   std::vector<double> weight, m, v;
 
-  void update(const std::vector<double>& gradient, const AdamWStep& s) {
+  void update(const std::vector<double>& gradient, const AdamWStep& s, double scale) {
     for (std::size_t i = 0; i < weight.size(); ++i) {
-      const double g = gradient[i] * s.gradient_scale;
+      const double g = gradient[i] * scale;
       m[i] = s.beta1 * m[i] + (1 - s.beta1) * g;
       v[i] = s.beta2 * v[i] + (1 - s.beta2) * g * g;
       const double m_hat = m[i] / (1 - std::pow(s.beta1, s.step));
@@ -28,12 +28,13 @@ struct Reference {
   }
 };
 
+constexpr double kScale = 0.5;  // of the gradients
+
 AdamWStep settings(std::int64_t step) {
   AdamWStep s;
   s.lr = 1e-2 * static_cast<double>(1 + step % 3);
   s.weight_decay = 0.1;
   s.step = step;
-  s.gradient_scale = 0.5;
   return s;
 }
 
@@ -49,8 +50,8 @@ double worst_error(DType parameter_type, DType gradient_type, std::int64_t size)
   for (std::int64_t step = 1; step <= 20; ++step) {
     const Tensor gradient =
         random_tensor({size}, gradient_type, 100 + static_cast<std::uint64_t>(step), 3.0);
-    kernels::adamw(master, gradient, m, v, parameter, settings(step));
-    reference.update(values_of(gradient), settings(step));
+    kernels::adamw(master, gradient, m, v, parameter, settings(step), kScale);
+    reference.update(values_of(gradient), settings(step), kScale);
     // What the model sees is the master, rounded once.
     EXPECT_TRUE(testing::same_bits(parameter, master.to(parameter_type)));
   }
@@ -80,7 +81,7 @@ TEST(AdamW, SmallStepsAddUpInTheMaster) {
   AdamWStep s;
   s.lr = 1e-4;
   for (s.step = 1; s.step <= 100; ++s.step) {
-    kernels::adamw(master, gradient, m, v, parameter, s);
+    kernels::adamw(master, gradient, m, v, parameter, s, 1.0);
   }
   EXPECT_NEAR(values_of(master)[0], 0.99, 1e-5);  // a constant gradient moves lr a step
   EXPECT_EQ(values_of(parameter)[0], values_of(master.to(DType::bfloat16))[0]);
@@ -93,7 +94,7 @@ TEST(AdamW, ZeroGradientOnlyDecays) {
   AdamWStep s;
   s.lr = 0.1;
   s.weight_decay = 0.5;
-  kernels::adamw(weight, zeros, zeros.clone(), zeros.clone(), weight, s);
+  kernels::adamw(weight, zeros, zeros.clone(), zeros.clone(), weight, s, 1.0);
   EXPECT_NEAR(values_of(weight)[0], 1.9, 1e-15);
 }
 
@@ -101,7 +102,9 @@ TEST(AdamW, ZeroGradientOnlyDecays) {
 TEST(AdamW, ManyParametersAtOnce) {
   for (const DType dtype : testing::kFloatTypes) {
     const DType wide = accumulator_of(dtype);
-    std::vector<kernels::AdamWUpdate> updates, alone;
+    kernels::AdamWLaunch launch;
+    std::vector<kernels::AdamWUpdate>& updates = launch.updates;
+    std::vector<kernels::AdamWUpdate> alone;
     for (const std::int64_t size : {5, 0, 1, 20000, 300}) {
       const auto seed = static_cast<std::uint64_t>(size);
       for (std::vector<kernels::AdamWUpdate>* list : {&updates, &alone}) {
@@ -115,10 +118,11 @@ TEST(AdamW, ManyParametersAtOnce) {
                          master.to(dtype), settings(size + 1)});
       }
     }
-    kernels::adamw_all(updates);
+    kernels::adamw_lay_out(launch);
+    kernels::adamw_all(launch, kScale);
     for (std::size_t i = 0; i < alone.size(); ++i) {
       const kernels::AdamWUpdate& one = alone[i];
-      kernels::adamw(one.master, one.gradient, one.m, one.v, one.parameter, one.step);
+      kernels::adamw(one.master, one.gradient, one.m, one.v, one.parameter, one.step, kScale);
       EXPECT_TRUE(testing::same_bits(updates[i].master, one.master)) << i;
       EXPECT_TRUE(testing::same_bits(updates[i].m, one.m)) << i;
       EXPECT_TRUE(testing::same_bits(updates[i].v, one.v)) << i;
