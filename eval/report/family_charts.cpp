@@ -15,8 +15,14 @@ namespace {
 std::string unit_note(const FamilyCurves& family) {
   const std::string what = family.metric.empty() ? "score" : metric_label(family.metric);
   const std::string unit = family.fractions ? what + ", %" : what;
-  if (family.tasks > 1) return fmt::format("{}, mean of {} tasks", unit, family.tasks);
-  return family.only_task == family.metric ? unit : family.only_task + ", " + unit;
+  if (family.tasks == 1) {
+    return family.only_task == family.metric ? unit : family.only_task + ", " + unit;
+  }
+  if (family.tasks == family.of_tasks) {
+    return fmt::format("{}, mean of {} tasks", unit, family.tasks);
+  }
+  return fmt::format("{}, mean of the {} of {} tasks that all have", unit, family.tasks,
+                     family.of_tasks);
 }
 
 Chart empty_chart(const FamilyCurves& family, const std::string& against) {

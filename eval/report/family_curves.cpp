@@ -46,11 +46,7 @@ std::vector<TaskRows> main_rows(const RunComparison& comparison, Family family,
 
 // Leaves the tasks that the mean is over.
 void keep_comparable(Family family, std::size_t keys, std::vector<TaskRows>& tasks) {
-  std::set<std::string> groups;
-  for (const TaskRows& task : tasks) groups.insert(std::string(group_of(task.task)));
-  std::erase_if(tasks, [&](const TaskRows& task) {
-    return task.measured.size() < keys || groups.contains(task.task);
-  });
+  std::erase_if(tasks, [&](const TaskRows& task) { return task.measured.size() < keys; });
   if (family != Family::language || tasks.empty()) return;
   // A mean of bits and perplexities says nothing; bits compare best.
   const auto bits = std::find_if(tasks.begin(), tasks.end(), [](const TaskRows& task) {
@@ -79,11 +75,15 @@ RatioPoint mean_point(const std::vector<TaskRows>& tasks, const Key& key) {
 std::optional<FamilyCurves> curves_of(const RunComparison& comparison, Family family) {
   std::set<Key> keys;
   std::vector<TaskRows> tasks = main_rows(comparison, family, keys);
-  keep_comparable(family, keys.size(), tasks);
-  if (tasks.empty()) return std::nullopt;
-
+  std::set<std::string> groups;
+  for (const TaskRows& task : tasks) groups.insert(std::string(group_of(task.task)));
+  std::erase_if(tasks, [&](const TaskRows& task) { return groups.contains(task.task); });
   FamilyCurves result;
   result.family = family;
+  result.of_tasks = tasks.size();
+  keep_comparable(family, keys.size(), tasks);
+  if (tasks.empty()) return std::nullopt;
+  if (family == Family::language) result.of_tasks = tasks.size();  // others have other metrics
   result.tasks = tasks.size();
   if (tasks.size() == 1) result.only_task = tasks.front().task;
   result.metric = tasks.front().metric;

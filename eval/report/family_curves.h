@@ -24,10 +24,11 @@ struct MethodCurve {
 
 struct FamilyCurves {
   Family family = Family::other;
-  std::string metric;  // of all its tasks; empty: they differ
-  std::size_t tasks = 0;
-  std::string only_task;   // where it is one; else empty
-  bool fractions = false;  // all values are between 0 and 1, greater is better
+  std::string metric;        // of all its tasks; empty: they differ
+  std::size_t tasks = 0;     // that the mean is over
+  std::size_t of_tasks = 0;  // that some method or run has measured
+  std::string only_task;     // where it is one; else empty
+  bool fractions = false;    // all values are between 0 and 1, greater is better
   std::vector<MethodCurve> curves;
 };
 

@@ -289,12 +289,16 @@ std::vector<KeyFigure> score_figures(const RunComparison& comparison, std::size_
       }
     }
     if (!full || !cheap) continue;
-    figures.push_back({fmt::format("{}, {} {}",
-                                   family.tasks == 1 ? std::string_view(family.only_task)
-                                                     : short_title(family.family),
-                                   method, format_ratio(cheap->ratio)),
-                       fmt::format("{:.1f}%", cheap->value * 100),
-                       fmt::format("full attention {:.1f}%", full->value * 100)});
+    figures.push_back(
+        {fmt::format(
+             "{}, {} {}",
+             family.tasks == 1 ? std::string_view(family.only_task) : short_title(family.family),
+             method, format_ratio(cheap->ratio)),
+         fmt::format("{:.1f}%", cheap->value * 100),
+         fmt::format("full attention {:.1f}%{}", full->value * 100,
+                     family.tasks > 1 && family.tasks < family.of_tasks
+                         ? fmt::format("; {} of {} tasks", family.tasks, family.of_tasks)
+                         : "")});
   }
   return figures;
 }

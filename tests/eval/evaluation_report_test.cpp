@@ -185,6 +185,7 @@ TEST(FamilyCurves, MeansOverTheTasksThatAllHave) {
   EXPECT_EQ(families[1].tasks, 1u);
   EXPECT_FALSE(families[1].fractions);
   EXPECT_EQ(families[0].tasks, 2u);
+  EXPECT_EQ(families[0].of_tasks, 3u) << "z is of full alone";
   EXPECT_TRUE(families[0].fractions);
   ASSERT_EQ(families[0].curves.size(), 2u);
   EXPECT_EQ(families[0].curves[0].method, "full");

@@ -92,6 +92,27 @@ TEST(Summary, ScoresOfFamiliesAtTheLowestRatio) {
   EXPECT_EQ(figures[0].detail, "full attention 50.0%");
 }
 
+TEST(Summary, ScoresOfAPartOfTheTasksSaySo) {
+  RunRecord run;
+  run.results.emplace();
+  for (const auto& [task, method, ratio] : {std::tuple{"rag.x", "full", 1.0},
+                                            {"rag.y", "full", 1.0},
+                                            {"rag.z", "full", 1.0},
+                                            {"rag.x", "gsa", 8.0},
+                                            {"rag.y", "gsa", 8.0}}) {
+    ResultRow row;
+    row.task = task;
+    row.method = method;
+    row.ratio = ratio;
+    row.metric = "subspan_em";
+    row.value = 0.5;
+    run.results->rows.push_back(row);
+  }
+  const auto figures = score_figures(compare_runs({run}), 0);
+  ASSERT_EQ(figures.size(), 1u);
+  EXPECT_EQ(figures[0].detail, "full attention 50.0%; 2 of 3 tasks");
+}
+
 TEST(Summary, KeysAreThoseOfTheLowestRatio) {
   RunRecord run = record_of({}, {{"full", 400.0}, {"gsa", 50.0}, {"gsa", 25.0}});
   run.results->rows[1].ratio = 8;
