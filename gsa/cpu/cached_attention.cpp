@@ -90,7 +90,48 @@ struct SeenQuery {
   std::vector<CacheSpan> spans;
 };
 
-// The queries of one sequence and key/value head, in order.
+// Queries [first, last) of one sequence and key/value head, in order: work for one thread.
+struct Piece {
+  CachedTokens* sequence = nullptr;
+  std::int64_t kv_head = 0, first = 0, last = 0;
+  bool leads = false;  // the first of its head: asks the policy itself, others a twin
+  ReadCount count = {};
+  std::vector<SeenQuery> seen = {};  // what the observer, if there is one, has to be told
+};
+
+HeadPolicy& policy_of(const Piece& piece) {
+  return *piece.sequence->heads[static_cast<std::size_t>(piece.kv_head)];
+}
+
+// All queries that are asked for, by sequence and head, in order. Heads of which a twin is to be
+// had are cut, so that a long question has work for every thread.
+std::vector<Piece> pieces_of(std::span<CachedTokens> sequences, std::int64_t kv_heads) {
+  const auto begin = [](const CachedTokens& one) { return std::max(one.first, one.prefix); };
+  std::int64_t queries = 0;
+  for (const CachedTokens& sequence : sequences) {
+    queries += std::max<std::int64_t>(0, sequence.tokens->size() - begin(sequence)) * kv_heads;
+  }
+  // A twin may have to make what its head has made already: not for a few queries. Four pieces a
+  // thread, because some take longer than others.
+  constexpr std::int64_t kLeast = 64;
+  const int threads = core::thread_count();
+  const std::int64_t share = threads > 1 ? std::max(kLeast, queries / (4 * threads) + 1) : queries;
+  std::vector<Piece> pieces;
+  for (CachedTokens& sequence : sequences) {
+    const std::int64_t end = sequence.tokens->size();
+    for (std::int64_t head = 0; head < kv_heads; ++head) {
+      const bool whole = end - begin(sequence) <= share ||
+                         sequence.heads[static_cast<std::size_t>(head)]->twin() == nullptr;
+      for (std::int64_t at = begin(sequence); at < end;) {
+        const std::int64_t last = whole ? end : std::min(end, at + share);
+        pieces.push_back({&sequence, head, at, last, at == begin(sequence)});
+        at = last;
+      }
+    }
+  }
+  return pieces;
+}
+
 template <typename T>
 class HeadWork {
   using A = Accumulator<T>;
@@ -99,28 +140,25 @@ class HeadWork {
   HeadWork(const Tensor& qkv, const AttentionShape& shape, const Tensor& out)
       : qkv_(qkv), shape_(shape), out_(out), attention_(shape) {}
 
-  // seen: what the observer, if there is one, has to be told.
-  void run(const CachedTokens& sequence, std::int64_t kv_head, ReadCount& count,
-           std::vector<SeenQuery>& seen) {
-    HeadPolicy& policy = *sequence.heads[static_cast<std::size_t>(kv_head)];
-    const CpuKeys<T> keys(*sequence.store, kv_head);
-    for (std::int64_t t = std::max(sequence.first, sequence.prefix); t < sequence.tokens->size();
-         ++t) {
+  void run(Piece& piece, HeadPolicy& policy) {
+    const CachedTokens& sequence = *piece.sequence;
+    const CpuKeys<T> keys(*sequence.store, piece.kv_head);
+    for (std::int64_t t = piece.first; t < piece.last; ++t) {
       const std::int64_t row = sequence.row + t - sequence.first;
-      load_query(row, kv_head);
+      load_query(row, piece.kv_head);
       const PolicyQuery query = {t, heads_, keys, *sequence.tokens};
       spans_.clear();
       SelectionTrace trace;
       policy.select(query, spans_, trace);
       normalise(spans_);
-      count.keys += attend(*sequence.store, row, kv_head);
-      count.scored += trace.scored;
-      ++count.units;
+      piece.count.keys += attend(*sequence.store, row, piece.kv_head);
+      piece.count.scored += trace.scored;
+      ++piece.count.units;
       if (policy.wants_weights()) {
         attention_.weights(weights_);
         policy.attended(query, spans_, weights_);
       }
-      if (sequence.observer != nullptr) seen.push_back({t, std::move(trace), spans_});
+      if (sequence.observer != nullptr) piece.seen.push_back({t, std::move(trace), spans_});
     }
   }
 
@@ -163,8 +201,8 @@ class HeadWork {
 
 }  // namespace
 
-// A task is one sequence and key/value head: its queries come in order, as policies with a memory
-// need, and what it adds up and sees belongs to it alone.
+// Keys are stored by sequence and head; then queries are asked in pieces, each of which adds up and
+// sees what belongs to it alone.
 void cached_attention(const Tensor& qkv, const AttentionShape& shape,
                       std::span<CachedTokens> sequences, const Tensor& out) {
   on_float(qkv.dtype(), [&](auto tag) {
@@ -182,22 +220,25 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
       }
     });
     observe_prompts(qkv, shape, sequences);
-    std::vector<ReadCount> reads(static_cast<std::size_t>(tasks));
-    std::vector<std::vector<SeenQuery>> seen(static_cast<std::size_t>(tasks));
-    core::parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
-      HeadWork<T> work(qkv, shape, out);
-      for (std::int64_t task = begin; task < end; ++task) {
-        const auto at = static_cast<std::size_t>(task);
-        work.run(sequences[static_cast<std::size_t>(task / shape.kv_heads)], task % shape.kv_heads,
-                 reads[at], seen[at]);
-      }
-    });
+    std::vector<Piece> pieces = pieces_of(sequences, shape.kv_heads);
+    // Twins are made before anybody asks.
+    std::vector<std::unique_ptr<HeadPolicy>> twins(pieces.size());
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      if (!pieces[i].leads) twins[i] = policy_of(pieces[i]).twin();
+    }
+    core::parallel_for(static_cast<std::int64_t>(pieces.size()), 1,
+                       [&](std::int64_t begin, std::int64_t end) {
+                         HeadWork<T> work(qkv, shape, out);
+                         for (std::int64_t i = begin; i < end; ++i) {
+                           const auto at = static_cast<std::size_t>(i);
+                           work.run(pieces[at], twins[at] ? *twins[at] : policy_of(pieces[at]));
+                         }
+                       });
     // Observers are told by the calling thread, in order.
-    for (std::int64_t task = 0; task < tasks; ++task) {
-      CachedTokens& sequence = sequences[static_cast<std::size_t>(task / shape.kv_heads)];
-      sequence.count += reads[static_cast<std::size_t>(task)];
-      for (const SeenQuery& query : seen[static_cast<std::size_t>(task)]) {
-        (*sequence.observer)(task % shape.kv_heads, query.position, query.trace, query.spans);
+    for (const Piece& piece : pieces) {
+      piece.sequence->count += piece.count;
+      for (const SeenQuery& query : piece.seen) {
+        (*piece.sequence->observer)(piece.kv_head, query.position, query.trace, query.spans);
       }
     }
   });

@@ -101,10 +101,14 @@ struct SelectionTrace {
   std::vector<std::vector<std::int32_t>> picks;
 };
 
-// The policy's side of one sequence, layer and key/value head. Queries come in order of position.
+// The policy's side of one sequence, layer and key/value head. Queries come in order of position,
+// to it or to its twins.
 class HeadPolicy {
  public:
   virtual ~HeadPolicy() = default;
+  // One that gives the same answers, for another thread to ask; null where an answer depends on
+  // the queries before.
+  virtual std::unique_ptr<HeadPolicy> twin() const { return nullptr; }
   // Wants to know what the prompt's queries looked at, those from AttentionPolicy::observe_from on
   // that attended over the block map.
   virtual bool observes() const { return false; }

@@ -16,6 +16,7 @@ class QuestHead : public HeadPolicy {
         pages_(pages),
         dense_(dense),
         shape_(shape) {}
+  std::unique_ptr<HeadPolicy> twin() const override { return std::make_unique<QuestHead>(*this); }
 
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& trace) override {
@@ -24,20 +25,8 @@ class QuestHead : public HeadPolicy {
       return;
     }
     if (low_.empty()) find_bounds(query.keys);
-    const std::int32_t count = page_count();
-    scores_.assign(static_cast<std::size_t>(count), 0.0);
-    for (std::int64_t h = 0; h < shape_.group(); ++h) {
-      const std::span<const double> head = query.head(h, shape_.width);
-      for (std::int32_t j = 0; j < count; ++j) {
-        double bound = 0;
-        for (std::size_t d = 0; d < head.size(); ++d) {
-          const std::size_t at = static_cast<std::size_t>(j) * head.size() + d;
-          bound += std::max(head[d] * low_[at], head[d] * high_[at]);
-        }
-        scores_[static_cast<std::size_t>(j)] += bound;
-      }
-    }
-    trace.scored += count * shape_.group();
+    score(query);
+    trace.scored += page_count() * shape_.group();
     trace.picks = {top_indices(scores_, pages_)};
     for (const std::int32_t j : trace.picks[0]) {
       spans.push_back({0, j * page_, std::min((j + 1) * page_, context_)});
@@ -48,10 +37,33 @@ class QuestHead : public HeadPolicy {
  private:
   std::int32_t page_count() const { return (context_ + page_ - 1) / page_; }
 
+  // The upper bound of the score of any key of a page, summed over the heads. All pages together,
+  // dimension by dimension: each adds up in the order of dimensions.
+  void score(const PolicyQuery& query) {
+    const auto count = static_cast<std::size_t>(page_count());
+    scores_.assign(count, 0.0);
+    bounds_.resize(count);
+    for (std::int64_t h = 0; h < shape_.group(); ++h) {
+      const std::span<const double> head = query.head(h, shape_.width);
+      std::fill(bounds_.begin(), bounds_.end(), 0.0);
+      for (std::size_t d = 0; d < head.size(); ++d) {
+        const double* const low = low_.data() + d * count;
+        const double* const high = high_.data() + d * count;
+        for (std::size_t j = 0; j < count; ++j) {
+          bounds_[j] += std::max(head[d] * low[j], head[d] * high[j]);
+        }
+      }
+      for (std::size_t j = 0; j < count; ++j) scores_[j] += bounds_[j];
+    }
+  }
+
   void find_bounds(const KeyReader& keys) {
     const auto width = static_cast<std::size_t>(shape_.width);
     std::vector<double> rows(static_cast<std::size_t>(context_) * width);
     keys.read({0, 0, context_}, rows.data());
+    const auto count = static_cast<std::size_t>(page_count());
+    low_.resize(width * count);
+    high_.resize(width * count);
     for (std::int32_t j = 0; j < page_count(); ++j) {
       const auto first = static_cast<std::size_t>(j * page_);
       const auto last = static_cast<std::size_t>(std::min((j + 1) * page_, context_));
@@ -62,8 +74,8 @@ class QuestHead : public HeadPolicy {
           low = std::min(low, rows[i * width + d]);
           high = std::max(high, rows[i * width + d]);
         }
-        low_.push_back(low);
-        high_.push_back(high);
+        low_[d * count + static_cast<std::size_t>(j)] = low;
+        high_[d * count + static_cast<std::size_t>(j)] = high;
       }
     }
   }
@@ -72,8 +84,8 @@ class QuestHead : public HeadPolicy {
   std::int64_t pages_;
   bool dense_;
   const AttentionShape& shape_;
-  std::vector<double> low_, high_;  // (pages, width)
-  std::vector<double> scores_;
+  std::vector<double> low_, high_;  // (width, pages)
+  std::vector<double> scores_, bounds_;
 };
 
 class QuestPolicy : public AttentionPolicy {

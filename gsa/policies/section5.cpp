@@ -7,6 +7,7 @@ namespace {
 
 class FullHead : public HeadPolicy {
  public:
+  std::unique_ptr<HeadPolicy> twin() const override { return std::make_unique<FullHead>(); }
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     append_causal(query.tokens, query.position, spans);
@@ -30,6 +31,9 @@ class FullPolicy : public AttentionPolicy {
 class GistOnlyHead : public HeadPolicy {
  public:
   explicit GistOnlyHead(const GistConfig& gist) : gist_(gist) {}
+  std::unique_ptr<HeadPolicy> twin() const override {
+    return std::make_unique<GistOnlyHead>(gist_);
+  }
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     append_section5(query.tokens, gist_, query.position, spans);

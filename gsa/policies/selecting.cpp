@@ -123,6 +123,10 @@ class SelectingHead : public HeadPolicy {
         selects_(layer >= settings.first_layer),
         pivots_(settings, static_cast<std::uint64_t>(layer * settings.shape.kv_heads + kv_head)) {}
 
+  std::unique_ptr<HeadPolicy> twin() const override {
+    return std::make_unique<SelectingHead>(*this);
+  }
+
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& trace) override {
     const SequenceTokens& tokens = query.tokens;

@@ -18,6 +18,9 @@ void append_window(std::int64_t sinks, std::int64_t window, std::int64_t positio
 class StreamingHead : public HeadPolicy {
  public:
   StreamingHead(std::int64_t sinks, std::int64_t window) : sinks_(sinks), window_(window) {}
+  std::unique_ptr<HeadPolicy> twin() const override {
+    return std::make_unique<StreamingHead>(*this);
+  }
 
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
@@ -30,6 +33,7 @@ class StreamingHead : public HeadPolicy {
 
 class CausalHead : public HeadPolicy {
  public:
+  std::unique_ptr<HeadPolicy> twin() const override { return std::make_unique<CausalHead>(); }
   void select(const PolicyQuery& query, std::vector<CacheSpan>& spans,
               SelectionTrace& /*trace*/) override {
     append_causal(query.tokens, query.position, spans);
