@@ -132,6 +132,7 @@ std::vector<Piece> pieces_of(std::span<CachedTokens> sequences, std::int64_t kv_
   return pieces;
 }
 
+// Answers the queries of pieces; has the buffers of one thread.
 template <typename T>
 class HeadWork {
   using A = Accumulator<T>;
