@@ -5,6 +5,7 @@
 
 #include "core/cpu/scalar.h"
 #include "core/parallel.h"
+#include "core/parallel_deal.h"
 #include "gsa/cpu/observation.h"
 #include "gsa/cpu/span_attention.h"
 
@@ -208,12 +209,12 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
                       std::span<CachedTokens> sequences, const Tensor& out) {
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const auto count = static_cast<std::int64_t>(sequences.size());
-    const std::int64_t tasks = count * shape.kv_heads;
+    const auto batch = static_cast<std::int64_t>(sequences.size());
+    const std::int64_t tasks = batch * shape.kv_heads;
     for (const CachedTokens& sequence : sequences) make_room(sequence);
     // A thread is worth it from some hundred tokens on: prompts, not decoding.
     const std::int64_t grain =
-        std::max<std::int64_t>(1, 512 * count / std::max<std::int64_t>(1, qkv.dim(0)));
+        std::max<std::int64_t>(1, 512 * batch / std::max<std::int64_t>(1, qkv.dim(0)));
     core::parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t task = begin; task < end; ++task) {
         store_head<T>(qkv, shape, sequences[static_cast<std::size_t>(task / shape.kv_heads)],
@@ -227,14 +228,14 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       if (!pieces[i].leads) twins[i] = policy_of(pieces[i]).twin();
     }
-    core::parallel_for(static_cast<std::int64_t>(pieces.size()), 1,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         HeadWork<T> work(qkv, shape, out);
-                         for (std::int64_t i = begin; i < end; ++i) {
-                           const auto at = static_cast<std::size_t>(i);
-                           work.run(pieces[at], twins[at] ? *twins[at] : policy_of(pieces[at]));
-                         }
-                       });
+    const auto count = static_cast<std::int64_t>(pieces.size());
+    core::parallel_deal(count, [&](std::int64_t first, std::int64_t step) {
+      HeadWork<T> work(qkv, shape, out);
+      for (std::int64_t i = first; i < count; i += step) {
+        const auto at = static_cast<std::size_t>(i);
+        work.run(pieces[at], twins[at] ? *twins[at] : policy_of(pieces[at]));
+      }
+    });
     // Observers are told by the calling thread, in order.
     for (const Piece& piece : pieces) {
       piece.sequence->count += piece.count;

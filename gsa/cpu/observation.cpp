@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/cpu/scalar.h"
-#include "core/parallel.h"
+#include "core/parallel_deal.h"
 
 namespace unfold::gsa::kernels::cpu {
 namespace {
@@ -85,8 +85,8 @@ void observe_prompts(const Tensor& qkv, const AttentionShape& shape,
   on_float(qkv.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto count = static_cast<std::int64_t>(tasks.size());
-    core::parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
+    core::parallel_deal(count, [&](std::int64_t first, std::int64_t step) {
+      for (std::int64_t i = first; i < count; i += step) {
         Task& task = tasks[static_cast<std::size_t>(i)];
         run<T>(qkv, shape, sequences[task.sequence], task);
       }

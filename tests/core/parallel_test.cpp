@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/parallel_deal.h"
 #include "tests/core/tensor_helpers.h"
 
 namespace unfold::core {
@@ -22,6 +23,20 @@ TEST(ParallelFor, CoversEveryIndexOnce) {
         });
         for (const auto& times : seen) ASSERT_EQ(times.load(), 1) << size << " by " << grain;
       }
+    }
+  }
+}
+
+TEST(ParallelDeal, CoversEveryIndexOnceInTurn) {
+  for (const int count : {1, 2, 5}) {
+    const testing::Threads threads(count);
+    for (const std::int64_t size : {0, 1, 4, 7, 64}) {
+      std::vector<std::atomic<int>> dealt(static_cast<std::size_t>(size));
+      parallel_deal(size, [&](std::int64_t first, std::int64_t step) {
+        EXPECT_EQ(step, std::min<std::int64_t>(count, size));
+        for (std::int64_t i = first; i < size; i += step) ++dealt[static_cast<std::size_t>(i)];
+      });
+      for (const auto& times : dealt) ASSERT_EQ(times.load(), 1) << size;
     }
   }
 }
