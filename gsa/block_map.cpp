@@ -48,6 +48,21 @@ Groups group_row(const Layout& layout, std::int64_t row, const GistConfig& confi
   return groups;
 }
 
+// next: of the first document of the row; is moved behind the last.
+Groups group_windows(const Layout& layout, std::int64_t row, std::span<const KeyWindow> windows,
+                     std::size_t& next) {
+  Groups groups;
+  groups.count = 2;
+  groups.of.assign(static_cast<std::size_t>(layout.length), 1);
+  for (const DocumentSpan& document : document_spans(layout, row)) {
+    const std::int64_t end =
+        std::min<std::int64_t>(document.end, document.begin + windows[next++].sinks);
+    std::fill(groups.of.begin() + document.begin,
+              groups.of.begin() + std::max<std::int64_t>(document.begin, end), 0);
+  }
+  return groups;
+}
+
 // Finds the ranges of one row, tile by tile.
 class RowRanges {
  public:
@@ -209,6 +224,45 @@ std::vector<TokenSpan> find_causal_documents(const Layout& layout, Visibility vi
   return documents;
 }
 
+// Fills in everything of a map that has its reach and its tile size. groups_of(row) is called row
+// by row, in order.
+template <typename GroupsOf>
+void find_ranges(const Layout& layout, std::span<const std::uint8_t> attends, GroupsOf&& groups_of,
+                 BlockMap& map) {
+  core::check(map.query_tile > 0, "block_map", "{} queries a tile", map.query_tile);
+  core::check(static_cast<std::int64_t>(attends.size()) == layout.size(), "block_map",
+              "{} flags for {} rows of {}", attends.size(), layout.rows, layout.length);
+  map.query_offsets.push_back(0);
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    for (std::int64_t t = 0; t < layout.length; ++t) {
+      if (attends[static_cast<std::size_t>(row * layout.length + t)] != 0) {
+        map.queries.push_back(static_cast<std::int32_t>(t));
+      }
+    }
+    map.query_offsets.push_back(static_cast<std::int64_t>(map.queries.size()));
+    const std::int64_t count = map.query_offsets.back() - map.query_offsets.end()[-2];
+    map.tiles_per_row =
+        std::max(map.tiles_per_row, count == 0 ? 0 : (count - 1) / map.query_tile + 1);
+  }
+  map.order.resize(static_cast<std::size_t>(layout.size()));
+  map.range_offsets.push_back(0);
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    const auto length = static_cast<std::size_t>(layout.length);
+    const auto order = std::span(map.order).subspan(static_cast<std::size_t>(row) * length, length);
+    const auto begin = static_cast<std::size_t>(map.query_offsets[static_cast<std::size_t>(row)]);
+    const auto end = static_cast<std::size_t>(map.query_offsets[static_cast<std::size_t>(row) + 1]);
+    RowRanges row_ranges(map.reach, row, groups_of(row),
+                         std::span(map.queries).subspan(begin, end - begin), order);
+    for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
+      const auto queries = map.tile_queries(row, tile);
+      if (!queries.empty()) row_ranges.append(queries.front(), queries.back() + 1, map.ranges);
+      core::check(map.ranges.size() <= std::numeric_limits<std::int32_t>::max(), "block_map",
+                  "{} key ranges: too many for one batch", map.ranges.size());
+      map.range_offsets.push_back(static_cast<std::int32_t>(map.ranges.size()));
+    }
+  }
+}
+
 }  // namespace
 
 std::span<const KeyRange> BlockMap::tile_ranges(std::int64_t row, std::int64_t tile) const {
@@ -249,44 +303,28 @@ BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibili
 
 BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
                         std::span<const std::uint8_t> attends, std::int64_t query_tile) {
-  core::check(query_tile > 0, "block_map", "{} queries a tile", query_tile);
-  core::check(static_cast<std::int64_t>(attends.size()) == layout.size(), "block_map",
-              "{} flags for {} rows of {}", attends.size(), layout.rows, layout.length);
   BlockMap map;
   map.reach = compute_reach(layout, config, visibility);
   map.causal_documents = find_causal_documents(layout, visibility, attends);
   map.query_tile = query_tile;
-  map.query_offsets.push_back(0);
-  for (std::int64_t row = 0; row < layout.rows; ++row) {
-    for (std::int64_t t = 0; t < layout.length; ++t) {
-      if (attends[static_cast<std::size_t>(row * layout.length + t)] != 0) {
-        map.queries.push_back(static_cast<std::int32_t>(t));
-      }
-    }
-    map.query_offsets.push_back(static_cast<std::int64_t>(map.queries.size()));
-    const std::int64_t count = map.query_offsets.back() - map.query_offsets.end()[-2];
-    map.tiles_per_row = std::max(map.tiles_per_row, count == 0 ? 0 : (count - 1) / query_tile + 1);
-  }
-  map.order.resize(static_cast<std::size_t>(layout.size()));
-  map.range_offsets.push_back(0);
-  for (std::int64_t row = 0; row < layout.rows; ++row) {
-    const auto length = static_cast<std::size_t>(layout.length);
-    const auto order = std::span(map.order).subspan(static_cast<std::size_t>(row) * length, length);
-    const auto begin = static_cast<std::size_t>(map.query_offsets[static_cast<std::size_t>(row)]);
-    const auto end = static_cast<std::size_t>(map.query_offsets[static_cast<std::size_t>(row) + 1]);
-    RowRanges row_ranges(map.reach, row, group_row(layout, row, config, visibility),
-                         std::span(map.queries).subspan(begin, end - begin), order);
-    for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
-      const auto queries = map.tile_queries(row, tile);
-      if (!queries.empty()) row_ranges.append(queries.front(), queries.back() + 1, map.ranges);
-      core::check(map.ranges.size() <= std::numeric_limits<std::int32_t>::max(), "block_map",
-                  "{} key ranges: too many for one batch", map.ranges.size());
-      map.range_offsets.push_back(static_cast<std::int32_t>(map.ranges.size()));
-    }
-  }
+  find_ranges(
+      layout, attends, [&](std::int64_t row) { return group_row(layout, row, config, visibility); },
+      map);
   return map;
 }
 
+BlockMap make_window_map(const Layout& layout, std::span<const KeyWindow> windows,
+                         std::int64_t query_tile) {
+  BlockMap map;
+  map.reach = window_reach(layout, windows);
+  map.query_tile = query_tile;
+  std::size_t next = 0;
+  const std::vector<std::uint8_t> all(static_cast<std::size_t>(layout.size()), 1);
+  find_ranges(
+      layout, all, [&](std::int64_t row) { return group_windows(layout, row, windows, next); },
+      map);
+  return map;
+}
 std::int64_t count_visible_pairs(const Reach& reach, std::int64_t row, std::int64_t begin,
                                  std::int64_t end) {
   core::check(row >= 0 && row < reach.rows && begin >= 0 && begin <= end && end <= reach.length,

@@ -6,6 +6,7 @@
 //                  links (gsa/links.h) their anchors as well
 //   groups 1..L-1  gists of level L-2 .. 0 (seen until a higher gist closes over them)
 //   last group     the remaining raw tokens (the narrow diagonal)
+// Under windows (KeyWindow) there are two groups: sinks, and all other tokens.
 // A kernel walks the ranges; inside a range it tests single pairs with the reach (gsa/reach.h).
 // Causal attention is the case with one group (the order is the identity), full attention has two:
 // gists (each sees itself alone) and raw tokens. Packed documents need nothing special; documents
@@ -74,6 +75,10 @@ BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibili
 // The map of the queries for which attends (rows, length) is not 0.
 BlockMap make_block_map(const Layout& layout, const GistConfig& config, Visibility visibility,
                         std::span<const std::uint8_t> attends, std::int64_t query_tile = 64);
+
+// The map of all queries under a window a document (window_reach).
+BlockMap make_window_map(const Layout& layout, std::span<const KeyWindow> windows,
+                         std::int64_t query_tile = 64);
 
 // Exact number of visible (query, key) pairs of the layout, O(rows * length * classes) time.
 std::int64_t count_visible_pairs(const Reach& reach);

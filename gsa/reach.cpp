@@ -121,6 +121,26 @@ void reach_linked(std::span<const std::int8_t> level, const DocumentSpan& docume
   }
 }
 
+// From a position to the end of the row.
+void reach_padding(std::int32_t begin, const RowReach& reach) {
+  for (std::int32_t t = begin; t < reach.length; ++t) {
+    reach.set(0, t, t + 1);
+    reach.set(1, reach.classes - 1, t, t);
+  }
+}
+
+// All queries are of class 0.
+Reach empty_reach(const Layout& layout, int classes) {
+  Reach reach{.rows = layout.rows,
+              .length = layout.length,
+              .classes = classes,
+              .end = {},
+              .query_class = {}};
+  reach.end.resize(static_cast<std::size_t>(layout.size() * classes));
+  reach.query_class.resize(static_cast<std::size_t>(layout.size()));
+  return reach;
+}
+
 // Links and what stands behind them, where they are classes of their own.
 void classify_links(const Layout& layout, Reach& reach) {
   const int link_class = std::max(1, layout.levels);
@@ -135,13 +155,7 @@ void classify_links(const Layout& layout, Reach& reach) {
 }  // namespace
 
 Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility visibility) {
-  Reach reach{.rows = layout.rows,
-              .length = layout.length,
-              .classes = std::max(1, layout.levels),
-              .end = {},
-              .query_class = {}};
-  reach.end.resize(static_cast<std::size_t>(layout.size() * reach.classes));
-  reach.query_class.resize(static_cast<std::size_t>(layout.size()));
+  Reach reach = empty_reach(layout, std::max(1, layout.levels));
   std::transform(layout.level.begin(), layout.level.end(), reach.query_class.begin(),
                  [](std::int8_t level) { return std::max<std::int8_t>(level, 0); });
   const bool links = visibility == Visibility::gist && !layout.part.empty();
@@ -180,11 +194,34 @@ Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility v
         reach_gist(level, document, layout.levels, config, row_reach);
       }
     }
-    for (; padding < layout.length; ++padding) {
-      row_reach.set(0, padding, padding + 1);
-      row_reach.set(1, reach.classes - 1, padding, padding);
-    }
+    reach_padding(padding, row_reach);
   }
+  return reach;
+}
+
+Reach window_reach(const Layout& layout, std::span<const KeyWindow> windows) {
+  Reach reach = empty_reach(layout, 1);
+  std::size_t next = 0;
+  for (std::int64_t row = 0; row < layout.rows; ++row) {
+    const auto length = static_cast<std::size_t>(layout.length);
+    const RowReach row_reach{
+        std::span(reach.end).subspan(static_cast<std::size_t>(row) * length, length), 1,
+        layout.length};
+    std::int32_t padding = 0;
+    for (const DocumentSpan& document : document_spans(layout, row)) {
+      padding = document.end;
+      core::check(next < windows.size() && windows[next].size >= 1, "reach",
+                  "no window for document {}", next);
+      const KeyWindow& window = windows[next++];
+      for (std::int32_t key = document.begin; key < document.end; ++key) {
+        const bool sink = key - document.begin < window.sinks;
+        const std::int64_t end = sink ? document.end : key + window.size;
+        row_reach.set(0, key, static_cast<std::int32_t>(std::min<std::int64_t>(end, document.end)));
+      }
+    }
+    reach_padding(padding, row_reach);
+  }
+  core::check(next == windows.size(), "reach", "{} windows for {} documents", windows.size(), next);
   return reach;
 }
 

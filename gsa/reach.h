@@ -24,6 +24,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "gsa/gist_config.h"
@@ -50,5 +51,16 @@ struct Reach {
 // behind a gist of level l - 1 of its document (insertion always puts it there), and for links
 // with more than kMaxLinkedLevels levels.
 Reach compute_reach(const Layout& layout, const GistConfig& config, Visibility visibility);
+
+// What is left of causal attention where queries read the first tokens of their document and the
+// last ones, their own among them.
+struct KeyWindow {
+  std::int64_t sinks = 0;
+  std::int64_t size = 1;  // at least 1
+};
+// The reach of every key under a window a document, in order over all rows. Gists are tokens like
+// any; padding sees itself and nothing else.
+// Throws core::InternalError unless there are as many windows as documents.
+Reach window_reach(const Layout& layout, std::span<const KeyWindow> windows);
 
 }  // namespace unfold::gsa

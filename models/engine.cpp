@@ -16,20 +16,21 @@ using core::Tensor;
 // One forward pass: hands every layer the caches of the sequences that take part.
 class Engine::Attention : public AttentionContext {
  public:
-  Attention(const gsa::AttentionPolicy& policy, std::span<const Feed> feeds,
-            const gsa::BlockMap* map, const EngineOptions& options, const gsa::StepPlan* plan)
+  Attention(const gsa::AttentionPolicy& policy, std::span<const Feed> feeds, const PrefixMaps& maps,
+            const EngineOptions& options, const gsa::StepPlan* plan)
       : reads(feeds.size()),
         policy_(policy),
         feeds_(feeds),
-        map_(map),
+        maps_(maps),
         options_(options),
         plan_(plan) {}
 
   autograd::Variable attend(std::int64_t layer, const autograd::Variable& qkv,
                             const gsa::AttentionShape& shape) override {
+    const gsa::BlockMap* const map = maps_.at(layer, policy_.sparse_from());
     if (plan_ != nullptr) {
       return autograd::Variable(
-          gsa::planned_attention(qkv.value().contiguous(), map_, *plan_, layer));
+          gsa::planned_attention(qkv.value().contiguous(), map, *plan_, layer));
     }
     const auto at = static_cast<std::size_t>(layer);
     std::vector<gsa::CachedTokens> sequences;
@@ -58,7 +59,7 @@ class Engine::Attention : public AttentionContext {
       sequences.push_back(tokens);
       row += static_cast<std::int64_t>(feed.tokens.size());
     }
-    const Tensor out = gsa::cached_attention(qkv.value().contiguous(), shape, map_, sequences);
+    const Tensor out = gsa::cached_attention(qkv.value().contiguous(), shape, map, sequences);
     for (std::size_t i = 0; i < feeds_.size(); ++i) reads[i] += sequences[i].count;
     return autograd::Variable(out);
   }
@@ -68,7 +69,7 @@ class Engine::Attention : public AttentionContext {
  private:
   const gsa::AttentionPolicy& policy_;
   std::span<const Feed> feeds_;
-  const gsa::BlockMap* map_;
+  const PrefixMaps& maps_;
   const EngineOptions& options_;
   const gsa::StepPlan* plan_;  // nullptr: policies are asked
 };
@@ -232,29 +233,46 @@ std::vector<std::int8_t> Engine::gists_before(Sequence& own, std::int32_t token)
   return own.insertion.before_token(starts);
 }
 
-Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
-                       gsa::ReadCount& reads) {
-  const autograd::NoGrad no_grad;
-  std::vector<std::int32_t> tokens, positions, document;
+Engine::PrefixMaps Engine::prefix_maps(std::span<const Feed> feeds) const {
+  std::vector<std::int32_t> document;
   std::vector<std::int8_t> level;
+  std::vector<gsa::KeyWindow> windows;
   bool prefix = false;
   for (std::size_t i = 0; i < feeds.size(); ++i) {
     const Feed& feed = feeds[i];
     prefix = prefix || feed.first < policy_->prefix(feed.sequence->facts);
     for (std::size_t t = 0; t < feed.tokens.size(); ++t) {
       const std::int64_t position = feed.first + static_cast<std::int64_t>(t);
-      tokens.push_back(feed.tokens[t]);
-      positions.push_back(feed.sequence->tokens.rope(position));
       level.push_back(static_cast<std::int8_t>(feed.sequence->tokens.level(position)));
       document.push_back(static_cast<std::int32_t>(i));
     }
+    if (const auto window = policy_->prefix_window(feed.sequence->facts))
+      windows.push_back(*window);
+  }
+  PrefixMaps maps;
+  if (!prefix) return maps;
+  const auto count = static_cast<std::int64_t>(level.size());
+  const gsa::Layout layout = gsa::make_layout(1, count, decoder_.gist_levels(), level, document);
+  if (windows.empty() || policy_->sparse_from() > 0) {
+    maps.dense = gsa::make_block_map(layout, gist_, policy_->prefix_visibility());
+  }
+  if (!windows.empty()) maps.sparse = gsa::make_window_map(layout, windows);
+  return maps;
+}
+
+Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
+                       gsa::ReadCount& reads) {
+  const autograd::NoGrad no_grad;
+  std::vector<std::int32_t> tokens, positions;
+  for (const Feed& feed : feeds) {
+    for (std::size_t t = 0; t < feed.tokens.size(); ++t) {
+      const std::int64_t position = feed.first + static_cast<std::int64_t>(t);
+      tokens.push_back(feed.tokens[t]);
+      positions.push_back(feed.sequence->tokens.rope(position));
+    }
   }
   const auto count = static_cast<std::int64_t>(tokens.size());
-  gsa::BlockMap map;
-  if (prefix) {
-    map = gsa::make_block_map(gsa::make_layout(1, count, decoder_.gist_levels(), level, document),
-                              gist_, policy_->prefix_visibility());
-  }
+  const PrefixMaps maps = prefix_maps(feeds);
   // Only the plan of decoding is kept: its counts are read when they are asked for.
   const bool decoding = &reads == &decode_reads_;
   std::unique_ptr<gsa::StepPlan> own;
@@ -265,7 +283,7 @@ Tensor Engine::forward(std::span<const Feed> feeds, const std::vector<std::int32
     if (decoding) keep_slots(feeds);
     if (make_plan(*kept, feeds)) plan = kept.get();
   }
-  Attention attention(*policy_, feeds, prefix ? &map : nullptr, options_, plan);
+  Attention attention(*policy_, feeds, maps, options_, plan);
   const Tensor hidden = decoder_
                             .hidden(Tensor::from(tokens, {count}, decoder_.device()),
                                     Tensor::from(positions, {count}, decoder_.device()), attention,

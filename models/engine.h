@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -139,6 +140,16 @@ class Engine {
   core::Tensor forward(std::span<const Feed> feeds, const std::vector<std::int32_t>& wanted_rows,
                        gsa::ReadCount& reads);
 
+  // Over which queries below AttentionPolicy::prefix() attend: in layers from sparse_from() on, and
+  // in those before. Neither without such a query; one for all layers where that is right.
+  struct PrefixMaps {
+    std::optional<gsa::BlockMap> dense, sparse;
+    const gsa::BlockMap* at(std::int64_t layer, std::int64_t sparse_from) const {
+      if (sparse && layer >= sparse_from) return &*sparse;
+      return dense ? &*dense : nullptr;
+    }
+  };
+  PrefixMaps prefix_maps(std::span<const Feed> feeds) const;
   // Whether the observer is to be told of a query of the feeds.
   bool observed(std::span<const Feed> feeds) const;
   // Plans a pass over feeds; false when the method has to be asked on the host.

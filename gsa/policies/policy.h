@@ -32,6 +32,7 @@
 #include "gsa/attention_shape.h"
 #include "gsa/gist_config.h"
 #include "gsa/key_store.h"
+#include "gsa/reach.h"
 #include "gsa/selection.h"
 #include "gsa/sequence_tokens.h"
 #include "gsa/step_view.h"
@@ -133,6 +134,10 @@ class AttentionPolicy {
   // Queries at positions below this attend over the block map of prefix_visibility(); the rest is
   // selected for. At most facts.prompt.
   virtual std::int64_t prefix(const SequenceFacts& facts) const { return facts.context; }
+  // In layers from sparse_from() on they may read less than that.
+  virtual std::optional<KeyWindow> prefix_window(const SequenceFacts& /*facts*/) const {
+    return std::nullopt;
+  }
   Visibility prefix_visibility() const { return gists() ? Visibility::gist : Visibility::causal; }
   // What prefix queries from here on look at is shown to observe().
   virtual std::int64_t observe_from(const SequenceFacts& facts) const { return facts.prompt; }

@@ -45,7 +45,9 @@ class StreamingPolicy : public AttentionPolicy {
   StreamingPolicy(const ContextBudget& budget, std::int64_t first_layer)
       : budget_(budget), first_layer_(first_layer) {}
 
-  std::int64_t prefix(const SequenceFacts& /*facts*/) const override { return 0; }
+  std::optional<KeyWindow> prefix_window(const SequenceFacts& facts) const override {
+    return KeyWindow{budget_.sinks(), window(facts)};
+  }
   std::unique_ptr<HeadPolicy> head(const SequenceFacts& facts, std::int64_t layer,
                                    std::int64_t /*kv_head*/) const override {
     if (layer < first_layer_) return std::make_unique<CausalHead>();

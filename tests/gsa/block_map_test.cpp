@@ -171,6 +171,70 @@ TEST_P(BlockMapOfLevels, CountsPairsLikeBruteForce) {
   }
 }
 
+TEST_P(BlockMapOfLevels, OfWindowsCoversTheirKeysOnce) {
+  const RandomLayoutOptions options{.rows = 3, .length = 70, .levels = GetParam()};
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Layout layout = random_layout(seed, options);
+    std::mt19937 random(static_cast<unsigned>(seed));
+    std::vector<KeyWindow> windows;
+    for (std::int64_t row = 0; row < layout.rows; ++row) {
+      for (std::size_t i = 0; i < document_spans(layout, row).size(); ++i) {
+        windows.push_back({static_cast<std::int64_t>(random() % 5),
+                           1 + static_cast<std::int64_t>(random() % 20)});
+      }
+    }
+    const BlockMap map = make_window_map(layout, windows, 8);
+    EXPECT_TRUE(map.causal_documents.empty());
+    std::int64_t pairs = 0;
+    std::size_t next = 0;
+    for (std::int64_t row = 0; row < layout.rows; ++row) {
+      // By query: the keys it reads by the rule, once each.
+      std::vector<std::vector<int>> wanted(static_cast<std::size_t>(layout.length),
+                                           std::vector<int>(70, 0));
+      std::vector<std::vector<int>> found = wanted;
+      std::int32_t padding = 0;
+      for (const DocumentSpan& document : document_spans(layout, row)) {
+        const KeyWindow& window = windows[next++];
+        padding = document.end;
+        for (std::int32_t q = document.begin; q < document.end; ++q) {
+          for (std::int32_t k = document.begin; k <= q; ++k) {
+            const bool reads = k - document.begin < window.sinks || q - k < window.size;
+            wanted[static_cast<std::size_t>(q)][static_cast<std::size_t>(k)] = reads ? 1 : 0;
+            pairs += reads ? 1 : 0;
+          }
+        }
+      }
+      for (; padding < layout.length; ++padding) {
+        wanted[static_cast<std::size_t>(padding)][static_cast<std::size_t>(padding)] = 1;
+        ++pairs;
+      }
+      for (std::int64_t tile = 0; tile < map.tiles_per_row; ++tile) {
+        for (const KeyRange& range : map.tile_ranges(row, tile)) {
+          for (std::int32_t i = range.begin; i < range.end; ++i) {
+            const auto k = map.order[static_cast<std::size_t>(row * layout.length + i)];
+            for (const std::int32_t q : map.tile_queries(row, tile)) {
+              if (k > q || q >= map.reach.at(row, 0, k)) continue;
+              ++found[static_cast<std::size_t>(q)][static_cast<std::size_t>(k)];
+            }
+          }
+        }
+      }
+      ASSERT_EQ(found, wanted) << "seed " << seed << " row " << row;
+    }
+    EXPECT_EQ(count_visible_pairs(map), pairs) << "seed " << seed;
+  }
+}
+
+TEST(BlockMap, WantsAWindowForEveryDocument) {
+  const std::vector<std::int32_t> document = {0, 0, 0, 1, 1, 1};
+  const Layout layout = make_layout(1, 6, 0, std::vector<std::int8_t>(6, -1), document);
+  EXPECT_NO_THROW(make_window_map(layout, std::vector<KeyWindow>(2)));
+  for (const std::size_t count : {0u, 1u, 3u}) {
+    EXPECT_THROW(make_window_map(layout, std::vector<KeyWindow>(count)), core::InternalError);
+  }
+  EXPECT_THROW(make_window_map(layout, std::vector<KeyWindow>(2, {1, 0})), core::InternalError);
+}
+
 TEST_P(BlockMapOfLevels, WithLinks) {
   if (GetParam() == 0) GTEST_SKIP() << "links stand behind gists";
   constexpr std::int64_t kTiles[] = {1, 3, 16, 64, 100};

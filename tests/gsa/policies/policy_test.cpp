@@ -185,15 +185,26 @@ TEST(ContextBudget, IsThatOfSelection) {
 
 TEST(Streaming, ReadsSinksAndARecentWindow) {
   Stage stage({.kind = PolicyKind::streaming, .ratio = 8}, kGist, 60, 64);
-  EXPECT_EQ(stage.policy().prefix(stage.facts()), 0) << "the prompt, too";
   // 79 entries: k = 79 / 8 / 4 + 1 = 3; 2 + 4 + 3 * 5 and the 4 of the suffix, sinks included.
   const std::int64_t cache = 2 + 4 + 3 * 5 + 4;
+  // Queries within the context read the same, over a map.
+  EXPECT_EQ(stage.policy().prefix(stage.facts()), 60);
+  const std::optional<KeyWindow> window = stage.policy().prefix_window(stage.facts());
+  ASSERT_TRUE(window.has_value());
+  const Reach reach = window_reach(
+      make_layout(1, 90, 0, std::vector<std::int8_t>(90, -1), std::vector<std::int32_t>(90, 0)),
+      {&*window, 1});
   for (std::int64_t t = 0; t < 90; ++t) {
     stage.add();
+    std::set<std::int64_t> mapped;
+    for (std::int64_t k = 0; k <= t; ++k) {
+      if (t < reach.at(0, 0, k)) mapped.insert(k);
+    }
     const std::set<std::int64_t> expected =
         unite(range(0, std::min<std::int64_t>(2, t + 1)),
               range(std::max<std::int64_t>(0, t + 1 - (cache - 2)), t + 1));
     ASSERT_EQ(stage.ask(), expected) << t;
+    ASSERT_EQ(mapped, expected) << t;
   }
 }
 
