@@ -325,6 +325,7 @@ BlockMap make_window_map(const Layout& layout, std::span<const KeyWindow> window
       map);
   return map;
 }
+
 std::int64_t count_visible_pairs(const Reach& reach, std::int64_t row, std::int64_t begin,
                                  std::int64_t end) {
   core::check(row >= 0 && row < reach.rows && begin >= 0 && begin <= end && end <= reach.length,

@@ -237,20 +237,18 @@ Engine::PrefixMaps Engine::prefix_maps(std::span<const Feed> feeds) const {
   std::vector<std::int32_t> document;
   std::vector<std::int8_t> level;
   std::vector<gsa::KeyWindow> windows;
-  bool prefix = false;
+  PrefixMaps maps;
+  if (!below_prefix(feeds)) return maps;
   for (std::size_t i = 0; i < feeds.size(); ++i) {
     const Feed& feed = feeds[i];
-    prefix = prefix || feed.first < policy_->prefix(feed.sequence->facts);
     for (std::size_t t = 0; t < feed.tokens.size(); ++t) {
       const std::int64_t position = feed.first + static_cast<std::int64_t>(t);
       level.push_back(static_cast<std::int8_t>(feed.sequence->tokens.level(position)));
       document.push_back(static_cast<std::int32_t>(i));
     }
-    if (const auto window = policy_->prefix_window(feed.sequence->facts))
-      windows.push_back(*window);
+    const std::optional<gsa::KeyWindow> window = policy_->prefix_window(feed.sequence->facts);
+    if (window) windows.push_back(*window);
   }
-  PrefixMaps maps;
-  if (!prefix) return maps;
   const auto count = static_cast<std::int64_t>(level.size());
   const gsa::Layout layout = gsa::make_layout(1, count, decoder_.gist_levels(), level, document);
   if (windows.empty() || policy_->sparse_from() > 0) {

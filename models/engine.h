@@ -150,6 +150,8 @@ class Engine {
     }
   };
   PrefixMaps prefix_maps(std::span<const Feed> feeds) const;
+  // Whether a query of the feeds stands below its sequence's prefix.
+  bool below_prefix(std::span<const Feed> feeds) const;
   // Whether the observer is to be told of a query of the feeds.
   bool observed(std::span<const Feed> feeds) const;
   // Plans a pass over feeds; false when the method has to be asked on the host.

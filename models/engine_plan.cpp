@@ -16,6 +16,12 @@ std::unique_ptr<gsa::StepPlan> Engine::new_plan() const {
                                          decoder_.device());
 }
 
+bool Engine::below_prefix(std::span<const Feed> feeds) const {
+  return std::any_of(feeds.begin(), feeds.end(), [this](const Feed& feed) {
+    return feed.first < policy_->prefix(feed.sequence->facts);
+  });
+}
+
 bool Engine::observed(std::span<const Feed> feeds) const {
   if (!options_.observer) return false;
   return std::any_of(feeds.begin(), feeds.end(), [this](const Feed& feed) {
@@ -98,12 +104,8 @@ const gsa::ReadCount& Engine::decode_reads(std::int64_t number) const {
 Tensor Engine::few_logits(std::span<const Feed> feeds,
                           const std::vector<std::int32_t>& wanted_rows) {
   std::int64_t rows = 0;
-  bool prefix = false;
-  for (const Feed& feed : feeds) {
-    rows += static_cast<std::int64_t>(feed.tokens.size());
-    prefix = prefix || feed.first < policy_->prefix(feed.sequence->facts);
-  }
-  if (options_.path != EnginePath::graph || prefix || rows > core::kernels::kFewRows ||
+  for (const Feed& feed : feeds) rows += static_cast<std::int64_t>(feed.tokens.size());
+  if (options_.path != EnginePath::graph || rows > core::kernels::kFewRows || below_prefix(feeds) ||
       observed(feeds)) {
     return {};
   }

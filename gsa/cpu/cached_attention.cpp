@@ -1,6 +1,8 @@
 #include "gsa/kernels/decode.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/cpu/scalar.h"
@@ -95,14 +97,10 @@ struct SeenQuery {
 struct Piece {
   CachedTokens* sequence = nullptr;
   std::int64_t kv_head = 0, first = 0, last = 0;
-  bool leads = false;  // the first of its head: asks the policy itself, others a twin
+  std::unique_ptr<HeadPolicy> twin = nullptr;  // is asked; null for the first of its head: itself
   ReadCount count = {};
   std::vector<SeenQuery> seen = {};  // what the observer, if there is one, has to be told
 };
-
-HeadPolicy& policy_of(const Piece& piece) {
-  return *piece.sequence->heads[static_cast<std::size_t>(piece.kv_head)];
-}
 
 // All queries that are asked for, by sequence and head, in order. Heads of which a twin is to be
 // had are cut, so that a long question has work for every thread.
@@ -121,11 +119,13 @@ std::vector<Piece> pieces_of(std::span<CachedTokens> sequences, std::int64_t kv_
   for (CachedTokens& sequence : sequences) {
     const std::int64_t end = sequence.tokens->size();
     for (std::int64_t head = 0; head < kv_heads; ++head) {
-      const bool whole = end - begin(sequence) <= share ||
-                         sequence.heads[static_cast<std::size_t>(head)]->twin() == nullptr;
+      std::unique_ptr<HeadPolicy> twin;
       for (std::int64_t at = begin(sequence); at < end;) {
-        const std::int64_t last = whole ? end : std::min(end, at + share);
-        pieces.push_back({&sequence, head, at, last, at == begin(sequence)});
+        std::unique_ptr<HeadPolicy> next;  // of the piece behind this one, if it can be cut off
+        if (end - at > share) next = sequence.heads[static_cast<std::size_t>(head)]->twin();
+        const std::int64_t last = next ? at + share : end;
+        pieces.push_back({&sequence, head, at, last, std::move(twin)});
+        twin = std::move(next);
         at = last;
       }
     }
@@ -142,8 +142,10 @@ class HeadWork {
   HeadWork(const Tensor& qkv, const AttentionShape& shape, const Tensor& out)
       : qkv_(qkv), shape_(shape), out_(out), attention_(shape) {}
 
-  void run(Piece& piece, HeadPolicy& policy) {
+  void run(Piece& piece) {
     const CachedTokens& sequence = *piece.sequence;
+    HeadPolicy& policy =
+        piece.twin ? *piece.twin : *sequence.heads[static_cast<std::size_t>(piece.kv_head)];
     const CpuKeys<T> keys(*sequence.store, piece.kv_head);
     for (std::int64_t t = piece.first; t < piece.last; ++t) {
       const std::int64_t row = sequence.row + t - sequence.first;
@@ -223,17 +225,11 @@ void cached_attention(const Tensor& qkv, const AttentionShape& shape,
     });
     observe_prompts(qkv, shape, sequences);
     std::vector<Piece> pieces = pieces_of(sequences, shape.kv_heads);
-    // Twins are made before anybody asks.
-    std::vector<std::unique_ptr<HeadPolicy>> twins(pieces.size());
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-      if (!pieces[i].leads) twins[i] = policy_of(pieces[i]).twin();
-    }
     const auto count = static_cast<std::int64_t>(pieces.size());
     core::parallel_deal(count, [&](std::int64_t first, std::int64_t step) {
       HeadWork<T> work(qkv, shape, out);
       for (std::int64_t i = first; i < count; i += step) {
-        const auto at = static_cast<std::size_t>(i);
-        work.run(pieces[at], twins[at] ? *twins[at] : policy_of(pieces[at]));
+        work.run(pieces[static_cast<std::size_t>(i)]);
       }
     });
     // Observers are told by the calling thread, in order.

@@ -27,7 +27,8 @@ class Views {
       case PolicyKind::mean_pool:
         return selecting(query);
       case PolicyKind::streaming:
-        return window(query.position);
+        return query.layer < view_.config.first_layer ? causal(query.position)
+                                                      : window(query.position);
       case PolicyKind::snapkv:
         return snapkv(query);
       case PolicyKind::h2o:
