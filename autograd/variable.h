@@ -48,7 +48,8 @@ class Variable {
  public:
   Variable() = default;
   // A constant (requires_grad false) or a leaf whose gradient is wanted. Gradients of bfloat16
-  // leaves (parameters) collect in float32. The value is contiguous.
+  // leaves (parameters) collect in float32, unless the slot is given another dtype before they are
+  // there. The value is contiguous.
   explicit Variable(Tensor value, bool requires_grad = false);
 
   bool defined() const { return value_.defined(); }

@@ -37,6 +37,11 @@ struct ParameterSpec {
 // head.weight. gist_rows: gsa::GistConfig::rows().
 std::vector<ParameterSpec> parameter_table(const DecoderConfig& config, int gist_rows);
 
+// Whether it is a matrix of a block: of attention or MLP, not embedding or head.
+inline bool is_block_matrix(const ParameterSpec& spec) {
+  return spec.name.starts_with("layers.") && spec.shape.size() == 2;
+}
+
 // Elements over all parameters, tied ones counted once.
 std::int64_t count_parameters(const DecoderConfig& config, int gist_rows);
 

@@ -18,7 +18,7 @@ constexpr std::size_t kBuckets = 16;  // of a model that is smaller than so many
 constexpr std::size_t kMostCopied = 4;
 
 core::DType sent_dtype(core::DType gradient, core::DType wish) {
-  return gradient == core::DType::float64 ? gradient : wish;
+  return gradient == core::DType::float32 ? wish : gradient;
 }
 
 }  // namespace
@@ -28,13 +28,15 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
   std::vector<AdamW::State>& states = optimizer_.states();
   complete_.resize(states.size());
   find_table(config);
-  const auto bytes_of = [&](const AdamW::State& state) {
-    const auto& slot = state.parameter.slot();
-    return static_cast<std::size_t>(core::element_count(slot->shape)) *
-           core::size_of(sent_dtype(slot->dtype, reduce_dtype_));
+  const auto dtype_of = [&](std::size_t i) {
+    return sent_dtype(states[i].parameter.slot()->dtype, reduce_dtype_);
+  };
+  const auto bytes_of = [&](std::size_t i) {
+    return static_cast<std::size_t>(states[i].parameter.value().size()) *
+           core::size_of(dtype_of(i));
   };
   std::size_t total = 0;
-  for (const AdamW::State& state : states) total += bytes_of(state);
+  for (std::size_t i = 0; i < states.size(); ++i) total += bytes_of(i);
   const std::size_t limit = config.bucket_mib > 0
                                 ? static_cast<std::size_t>(config.bucket_mib) << 20
                                 : std::clamp<std::size_t>(total / kBuckets, 1, kMostBucketBytes);
@@ -43,16 +45,22 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
   for (std::size_t i = states.size(); i-- > 0;) {
     if (!table_ || i != table_->state) order.push_back(i);
   }
-  std::size_t bytes = limit;  // a new bucket at once
+  // A bucket is of one dtype: where matrices have another than the norms and biases between them,
+  // these come last, all together.
+  const auto is_alike = [&](std::size_t i) { return dtype_of(i) == dtype_of(order.front()); };
+  if (!std::all_of(order.begin(), order.end(), is_alike)) {
+    std::stable_partition(order.begin(), order.end(),
+                          [&](std::size_t i) { return states[i].parameter.value().rank() > 1; });
+  }
+  std::size_t bytes = 0;
   for (const std::size_t i : order) {
-    const auto& slot = states[i].parameter.slot();
-    if (bytes >= limit) {
+    if (buckets_.empty() || bytes >= limit || dtype_of(i) != dtype_of(buckets_.back().front())) {
       buckets_.emplace_back();
       bytes = 0;
     }
     buckets_.back().push_back(i);
-    bytes += bytes_of(states[i]);
-    slot->on_ready = [this, i](const Tensor&) { complete(i); };
+    bytes += bytes_of(i);
+    states[i].parameter.slot()->on_ready = [this, i](const Tensor&) { complete(i); };
   }
 }
 

@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "core/kernels/elementwise.h"
@@ -62,7 +63,7 @@ Tensor AdamW::squared_gradient_norm() const {
   if (states_.empty()) return Tensor::zeros({}, core::DType::float64);
   const Tensor total =
       Tensor::zeros({}, core::DType::float64, states_[0].parameter.value().device());
-  std::vector<Tensor> gradients;
+  std::map<core::DType, std::vector<Tensor>> gradients;
   for (const State& state : states_) {
     Tensor gradient = gradient_of(state);
     if (!gradient.defined()) continue;
@@ -71,9 +72,9 @@ Tensor AdamW::squared_gradient_norm() const {
           core::share_of(gradient.size(), sharding_.rank, sharding_.world_size);
       gradient = gradient.reshape({-1}).slice(0, share.begin, share.end);
     }
-    if (gradient.size() > 0) gradients.push_back(gradient);
+    if (gradient.size() > 0) gradients[gradient.dtype()].push_back(gradient);
   }
-  if (!gradients.empty()) core::kernels::add_squared_norms(gradients, total);
+  for (const auto& [dtype, alike] : gradients) core::kernels::add_squared_norms(alike, total);
   return total;
 }
 
@@ -87,7 +88,7 @@ void AdamW::prepare(double lr, const std::vector<std::vector<std::size_t>>& part
   prepared_.clear();
   const std::int64_t step = steps_done_ + 1;
   for (const std::vector<std::size_t>& part : parts) {
-    core::kernels::AdamWLaunch& launch = prepared_.emplace_back();
+    std::map<core::DType, core::kernels::AdamWLaunch> launches;
     for (const std::size_t i : part) {
       const State& state = states_[i];
       if (state.share.size() == 0) continue;
@@ -101,10 +102,16 @@ void AdamW::prepare(double lr, const std::vector<std::vector<std::size_t>>& part
           .seed = seed_,
           .stream = static_cast<std::uint64_t>(step) << kParameterBits | i,
           .first = static_cast<std::uint64_t>(state.share.begin)};
-      launch.updates.push_back(
-          {state.master, gradient_of(state), state.m, state.v, state.part(), settings});
+      const Tensor gradient = gradient_of(state);
+      const core::DType dtype = gradient.defined() ? gradient.dtype() : state.master.dtype();
+      launches[dtype].updates.push_back(
+          {state.master, gradient, state.m, state.v, state.part(), settings});
     }
-    if (!launch.updates.empty()) core::kernels::adamw_lay_out(launch);
+    std::vector<core::kernels::AdamWLaunch>& laid_out = prepared_.emplace_back();
+    for (auto& [dtype, launch] : launches) {
+      core::kernels::adamw_lay_out(launch);
+      laid_out.push_back(std::move(launch));
+    }
   }
 }
 
@@ -116,8 +123,9 @@ void AdamW::step(double gradient_scale) {
 void AdamW::update(std::size_t part, double gradient_scale) {
   core::check(part < prepared_.size(), "optimizer", "part {} of {}: an update has to be prepared",
               part, prepared_.size());
-  const core::kernels::AdamWLaunch& launch = prepared_[part];
-  if (!launch.updates.empty()) core::kernels::adamw_all(launch, gradient_scale);
+  for (const core::kernels::AdamWLaunch& launch : prepared_[part]) {
+    core::kernels::adamw_all(launch, gradient_scale);
+  }
 }
 
 void AdamW::end_step() {

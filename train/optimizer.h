@@ -88,7 +88,7 @@ class AdamW {
   Sharding sharding_;
   std::vector<State> states_;
   std::int64_t steps_done_ = 0;
-  std::vector<core::kernels::AdamWLaunch> prepared_;
+  std::vector<std::vector<core::kernels::AdamWLaunch>> prepared_;  // a part: one a gradient dtype
 };
 
 }  // namespace unfold::train

@@ -10,6 +10,7 @@
 #include "gsa/block_map.h"
 #include "gsa/insertion.h"
 #include "train/data_parallel.h"
+#include "train/gradient_dtype.h"
 #include "train/optimizer.h"
 #include "train/step_windows.h"
 #include "train/training_loss.h"
@@ -36,7 +37,7 @@ ParameterPlan plan_parameters(const std::vector<models::ParameterSpec>& table) {
 double block_products(const std::vector<models::ParameterSpec>& table) {
   double products = 0;
   for (const models::ParameterSpec& spec : table) {
-    if (spec.name.starts_with("layers.") && spec.shape.size() == 2) {
+    if (models::is_block_matrix(spec)) {
       products += static_cast<double>(core::element_count(spec.shape));
     }
   }
@@ -78,6 +79,7 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
   core::check(before.current == 0, "plan", "{} bytes on meta before the plan", before.current);
   models::Decoder decoder(config.model, config.gist.levels(), config.train.dtype, meta, 0,
                           config.gist.links);
+  set_gradient_dtypes(decoder, config.train, ranks);
   // The last rank has what shares leave over.
   AdamW optimizer(decoder, config.train.optimizer, 0, {config.train.zero1, ranks - 1, ranks});
   const auto world = core::make_absent_world(ranks - 1, ranks);

@@ -58,9 +58,10 @@ struct TrainConfig {
   std::int64_t rows = 8;           // rows an optimizer step, over all ranks and micro-batches
   std::int64_t micro_rows = 0;     // rows a forward pass; 0: all of them
   std::int64_t row_length = 1024;  // positions a row, gists included
-  core::DType dtype = core::DType::float32;  // parameters and activations
-  std::int64_t val_every = 50;               // steps; 0: never
-  std::int64_t val_rows = 16;                // rows a validation
+  core::DType dtype = core::DType::float32;           // parameters and activations
+  core::DType gradient_dtype = core::DType::float32;  // train/gradient_dtype.h
+  std::int64_t val_every = 50;                        // steps; 0: never
+  std::int64_t val_rows = 16;                         // rows a validation
   bool activation_checkpointing = false;
   // Of several ranks. Gradients of float64 parameters are always summed as float64.
   core::DType reduce_dtype = core::DType::float32;  // gradients on their way between ranks

@@ -23,6 +23,7 @@
 #include "models/formats/checkpoint_folder.h"
 #include "train/checkpoint_saver.h"
 #include "train/data_parallel.h"
+#include "train/gradient_dtype.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/run_files.h"
@@ -168,6 +169,7 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
   reader_.emplace(config_.train, loss_, decoder_.device(), world_, std::move(windows),
                   open_training_rows(config, *tokenizer_, format, state_.loader, alike),
                   state_.loader);
+  set_gradient_dtypes(decoder_, config.train, world.world_size());
   if (world.distributed()) parallel_.emplace(optimizer_, world, config.train);
   reader_->read(state_.step);
   if (state_.step < config_.train.steps && world.is_root()) {

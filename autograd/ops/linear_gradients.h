@@ -12,9 +12,9 @@ namespace unfold::autograd {
 inline void add_linear_gradients(const Tensor& dy, const Tensor& x, GradientSlot* weight,
                                  GradientSlot* bias) {
   if (weight != nullptr) {
-    put_in_accumulator(*weight, [&](const Tensor& dweight, double beta) {
-      core::kernels::matmul(dy, true, x, false, 1.0, beta, dweight);
-    });
+    double beta = 0;
+    const Tensor& dweight = weight->accumulator(beta);  // a product may be rounded as it is written
+    core::kernels::matmul(dy, true, x, false, 1.0, beta, dweight);
   }
   if (bias != nullptr) {
     add_in_accumulator(*bias,

@@ -1,7 +1,6 @@
 // Shared by the ops: adding to the gradient of a parameter in the dtype sums are kept in.
 #pragma once
 
-#include <memory>
 #include <utility>
 
 #include "autograd/variable.h"
@@ -19,23 +18,6 @@ void add_in_accumulator(GradientSlot& slot, F&& add_to) {
   }
   const Tensor total = Tensor::zeros(slot.shape, wide, slot.device);
   std::forward<F>(add_to)(total);
-  slot.add(total);
-}
-
-// The same for gradients that can be written as well as added, such as products: put_in(target,
-// beta) makes target = beta * target + gradient. beta is 0 for the first of a step, whose target is
-// not initialised: parameters save a pass of zeros.
-template <typename F>
-void put_in_accumulator(GradientSlot& slot, F&& put_in) {
-  const core::DType wide = core::accumulator_of(slot.dtype);
-  if (wide == slot.dtype) {
-    double beta = 0;
-    const Tensor& target = slot.accumulator(beta);
-    std::forward<F>(put_in)(target, beta);
-    return;
-  }
-  const Tensor total = Tensor::empty(slot.shape, wide, slot.device);
-  std::forward<F>(put_in)(total, 0.0);
   slot.add(total);
 }
 

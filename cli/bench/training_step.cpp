@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 #include "core/random.h"
+#include "train/gradient_dtype.h"
 #include "train/step_windows.h"
 
 namespace unfold::cli::bench {
@@ -44,6 +45,7 @@ TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device devi
                config.gist.links),
       optimizer_(decoder_, config.train.optimizer, 0,
                  {config.train.zero1, world.rank(), world.world_size()}) {
+  train::set_gradient_dtypes(decoder_, config.train, world.world_size());
   if (world.distributed()) parallel_.emplace(optimizer_, world, config.train);
   const std::vector<train::StepWindow> windows = train::step_windows(
       config.train.rows, config.train.micro_rows, world.rank(), world.world_size());

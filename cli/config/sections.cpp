@@ -194,6 +194,11 @@ void add_train(Schema& schema) {
       "dtype", &TrainConfig::dtype,
       {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}, {"float64", DType::float64}},
       "parameters and activations");
+  train.add(
+      "gradient_dtype", &TrainConfig::gradient_dtype,
+      {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}},
+      "gradients of the blocks' matrices, of bfloat16 parameters; bfloat16: half their memory "
+      "and traffic, rounded once; steps of several passes add up in float32 all the same");
   train.add("val_every", &TrainConfig::val_every, between(0, kMostSteps),
             "steps between validations; 0: never");
   train.add("val_rows", &TrainConfig::val_rows, between(1, kMostRows), "rows a validation");

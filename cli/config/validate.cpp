@@ -162,6 +162,11 @@ class Rules {
          {"optimizer.state_dtype", "train.dtype"},
          "optimizer.state_dtype = bfloat16 is for parameters of float32 or bfloat16: set "
          "train.dtype to one of them, or optimizer.state_dtype: float32");
+    rule(
+        train.gradient_dtype == core::DType::float32 || train.dtype == core::DType::bfloat16,
+        {"train.gradient_dtype", "train.dtype"},
+        "train.gradient_dtype = bfloat16 is for parameters of bfloat16: set train.dtype: bfloat16, "
+        "or train.gradient_dtype: float32");
     rule(train.cpt.alignment == 0.0 || train.cpt.two_branch, {"cpt.alignment", "cpt.two_branch"},
          "cpt.alignment = {} compares the two branches: set cpt.two_branch: true, or "
          "cpt.alignment: 0",

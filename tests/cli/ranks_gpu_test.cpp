@@ -35,9 +35,7 @@ class RanksGpu : public ::testing::Test {
 
   // before: what stands in front of the program, e.g. mpirun.
   static void run_well(const std::string& before, const std::string& name, Sets sets = {}) {
-    for (const char* set : {"run.device=cuda", "train.dtype=float64", "train.steps=12"}) {
-      sets.emplace_back(set);
-    }
+    sets.insert(sets.begin(), {"run.device=cuda", "train.dtype=float64", "train.steps=12"});
     const ProgramResult result = files_->run_train(name, sets, before);
     EXPECT_EQ(result.code, 0) << name << "\n" << result.err;
     last_err_ = result.err;
@@ -49,8 +47,10 @@ class RanksGpu : public ::testing::Test {
     }();
     return name;
   }
-  static void expect_equal(const std::string& name) {
-    const std::vector<std::string> want = files_->metrics(alone());
+  static void expect_equal(const std::string& name) { expect_close(name, alone(), 1e-11); }
+  static void expect_close(const std::string& name, const std::string& reference,
+                           double tolerance) {
+    const std::vector<std::string> want = files_->metrics(reference);
     const std::vector<std::string> got = files_->metrics(name);
     ASSERT_EQ(got.size(), want.size()) << name;
     for (std::size_t i = 0; i < want.size(); ++i) {
@@ -59,7 +59,7 @@ class RanksGpu : public ::testing::Test {
       for (const auto& [key, value] : right.items()) {
         if (!value.is_number()) continue;
         EXPECT_NEAR(left.at(key).get<double>(), value.get<double>(),
-                    1e-11 * std::fabs(value.get<double>()))
+                    tolerance * std::fabs(value.get<double>()))
             << name << " line " << i << " " << key;
       }
     }
@@ -77,7 +77,14 @@ class RanksGpu : public ::testing::Test {
     run_well(two, prefix + "plain", {"--resume", "train.zero1=true"});
     expect_equal(prefix + "plain");
     // bfloat16 sums, and a model in bfloat16, as they are used.
-    run_well(two, prefix + "narrow", {"train.reduce_dtype=bfloat16", "train.zero1=true"});
+    run_well(two, prefix + "narrow",
+             {"train.dtype=float32", "train.reduce_dtype=bfloat16", "train.zero1=true"});
+    const Sets narrow = {"train.dtype=bfloat16", "train.gradient_dtype=bfloat16"};
+    run_well("", prefix + "bfloat16", narrow);
+    run_well(two, prefix + "bfloat16s", narrow);
+    expect_close(prefix + "bfloat16s", prefix + "bfloat16", 0.02);
+    run_well(two, prefix + "bfloat16z", {narrow[0], narrow[1], "train.zero1=true"});
+    expect_close(prefix + "bfloat16z", prefix + "bfloat16s", 0.02);
   }
   // Planned memory of one rank against what it took; and whether communication was hidden.
   static Json bench(const std::string& before, const std::string& sets) {

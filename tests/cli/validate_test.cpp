@@ -83,6 +83,9 @@ TEST(Validate, ObjectiveNeedsItsParts) {
   EXPECT_NE(error_of("eval: {rag: {gold_at: [3, 10]}}\n").find("eval.rag.gold_at has 10"),
             std::string::npos);
   EXPECT_EQ(error_of("eval: {ratio: 4, methods: [quest, h_gsa]}\n"), "no error");
+  EXPECT_EQ(error_of("train: {gradient_dtype: bfloat16, dtype: bfloat16}\n"), "no error");
+  EXPECT_NE(error_of("train: {gradient_dtype: bfloat16}\n").find("set train.dtype: bfloat16"),
+            std::string::npos);
   EXPECT_EQ(error_of("cpt: {alignment: 1e-4}\n"),
             "[config] demo.yaml:1: cpt.alignment = 0.0001 compares the two branches: set "
             "cpt.two_branch: true, or cpt.alignment: 0");

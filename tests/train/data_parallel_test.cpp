@@ -165,6 +165,30 @@ TEST_F(ManyRanks, Bfloat16SumsStayClose) {
   }
 }
 
+// Buckets of two dtypes, in every way that gradients are summed.
+TEST_F(ManyRanks, Bfloat16GradientsStayClose) {
+  config_.train.dtype = core::DType::bfloat16;
+  for (const bool tied : {false, true}) {
+    config_.model.tied_embeddings = tied;
+    config_.train.zero1 = false;
+    const std::string name = tied ? "tied" : "untied";
+    config_.train.gradient_dtype = core::DType::float32;
+    alone(name + " float32");
+    config_.train.gradient_dtype = core::DType::bfloat16;
+    alone(name);
+    expect_equal(name, name + " float32", 5e-3);
+    EXPECT_EQ(together(2, name + " two"), kWell2);
+    expect_equal(name + " two", name, 5e-3);
+    config_.train.overlap = false;
+    EXPECT_EQ(together(2, name + " behind"), kWell2);
+    expect_equal(name + " behind", name + " two", 5e-3);
+    config_.train.overlap = true;
+    config_.train.zero1 = true;
+    EXPECT_EQ(together(2, name + " shared"), kWell2);
+    expect_equal(name + " shared", name + " two", 1e-12);
+  }
+}
+
 TEST_F(ManyRanks, SavingInTheBackgroundChangesNothing) {
   config_.checkpoint.every = 1;
   for (const bool zero1 : {false, true}) {

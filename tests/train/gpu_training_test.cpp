@@ -55,6 +55,7 @@ class GpuTraining : public ::testing::TestWithParam<const char*> {
       config.train.cpt.two_branch = true;
       config.train.cpt.alignment = 1e-2;
     }
+    if (variant == "bfloat16_gradients") config.train.gradient_dtype = core::DType::bfloat16;
     if (variant == "dropout_and_checkpointing") {
       config.model.dropout = 0.1;
       config.train.micro_rows = 2;
@@ -130,7 +131,7 @@ TEST_P(GpuTraining, Bfloat16EndsNearFloat32) {
 
 INSTANTIATE_TEST_SUITE_P(Objectives, GpuTraining,
                          ::testing::Values("lm", "cpt", "sft", "links", "two_branches",
-                                           "dropout_and_checkpointing"),
+                                           "dropout_and_checkpointing", "bfloat16_gradients"),
                          [](const auto& variant) { return std::string(variant.param); });
 
 }  // namespace

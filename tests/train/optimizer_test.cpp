@@ -161,6 +161,30 @@ TEST(AdamW, GradientNormIsOverAllParameters) {
   EXPECT_EQ(optimizer.squared_gradient_norm().item(), 0.0);
 }
 
+// Some gradients bfloat16, others float32: the same values in float32 give the same bits.
+TEST(AdamW, GradientsOfTwoDtypes) {
+  models::Decoder mixed = make_decoder(DType::bfloat16), wide = make_decoder(DType::bfloat16);
+  AdamW narrow_some(mixed, {}), narrow_none(wide, {});
+  for (AdamW::State& state : narrow_some.states()) {
+    if (state.parameter.value().rank() == 2) state.parameter.slot()->dtype = DType::bfloat16;
+  }
+  for (int step = 1; step <= 3; ++step) {
+    set_gradients(narrow_some, 0.5 * step);  // a value that both hold
+    set_gradients(narrow_none, 0.5 * step);
+    EXPECT_NEAR(narrow_some.squared_gradient_norm().item(),
+                narrow_none.squared_gradient_norm().item(),
+                1e-12 * narrow_none.squared_gradient_norm().item());
+    for (AdamW* optimizer : {&narrow_some, &narrow_none}) {
+      optimizer->prepare(0.01);
+      optimizer->step(0.3);
+    }
+  }
+  for (std::size_t i = 0; i < narrow_some.states().size(); ++i) {
+    EXPECT_EQ(values(narrow_some.states()[i].master), values(narrow_none.states()[i].master))
+        << narrow_some.states()[i].name;
+  }
+}
+
 TEST(AdamW, RanksWithWholeGradientsCountAShareEach) {
   double sum = 0, whole = 0;
   for (const int rank : {0, 1, 2}) {

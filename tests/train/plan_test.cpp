@@ -84,6 +84,10 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{
             "bfloat16_states",
             [](TrainerConfig& config) { config.train.optimizer.state_dtype = DType::bfloat16; }},
+        Variant{"bfloat16_gradients",
+                [](TrainerConfig& config) {
+                  config.train.dtype = config.train.gradient_dtype = DType::bfloat16;
+                }},
         Variant{"micro_rows", [](TrainerConfig& config) { config.train.micro_rows = 1; }},
         Variant{"activation_checkpointing",
                 [](TrainerConfig& config) { config.train.activation_checkpointing = true; }},
