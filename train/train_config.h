@@ -63,8 +63,8 @@ struct TrainConfig {
   std::int64_t val_every = 50;                        // steps; 0: never
   std::int64_t val_rows = 16;                         // rows a validation
   bool activation_checkpointing = false;
-  // Of several ranks. Gradients of float64 parameters are always summed as float64.
-  core::DType reduce_dtype = core::DType::float32;  // gradients on their way between ranks
+  // Of several ranks. Gradients that are not float32 are summed in the dtype they have.
+  core::DType reduce_dtype = core::DType::float32;  // float32 gradients on their way between ranks
   std::int64_t bucket_mib = 0;  // gradients summed at a time; 0: by the size of the model
   bool overlap = true;          // gradients are summed beside the backward pass; false: behind it
   bool zero1 = false;  // masters and moments shared out among the ranks (Rajbhandari et al. 2020)
