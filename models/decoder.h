@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ struct ForwardOptions {
   std::vector<autograd::Variable>* block_outputs = nullptr;
   // When set, receives what AttentionContext::take_losses() gave, layer after layer.
   std::vector<autograd::Variable>* attention_losses = nullptr;
+  // When set, called with parameters that are about to be read for the first time in this pass: the
+  // embedding, block after block, then the final norm and the head. Not called again where a block
+  // is recomputed.
+  std::function<void(const std::vector<autograd::Variable>&)> before_use = {};
 };
 
 class Decoder {

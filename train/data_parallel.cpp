@@ -1,6 +1,7 @@
 #include "train/data_parallel.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/kernels/elementwise.h"
@@ -62,6 +63,7 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
     bytes += bytes_of(i);
     states[i].parameter.slot()->on_ready = [this, i](const Tensor&) { complete(i); };
   }
+  if (optimizer_.sharding().on) plan_gathers();
 }
 
 DataParallel::~DataParallel() {
@@ -87,7 +89,27 @@ void DataParallel::find_table(const TrainConfig& config) {
   }
 }
 
+// States are in the order in which a forward pass reads them.
+void DataParallel::plan_gathers() {
+  const auto first_of = [&](std::size_t bucket) {
+    return *std::min_element(buckets_[bucket].begin(), buckets_[bucket].end());
+  };
+  gather_order_.resize(buckets_.size());
+  std::iota(gather_order_.begin(), gather_order_.end(), std::size_t{0});
+  std::sort(gather_order_.begin(), gather_order_.end(),
+            [&](std::size_t a, std::size_t b) { return first_of(a) < first_of(b); });
+  for (std::size_t place = 0; place < gather_order_.size(); ++place) {
+    if (place < 2) parts_.emplace_back();
+    for (const std::size_t i : buckets_[gather_order_[place]]) {
+      gather_place_[optimizer_.states()[i].parameter.slot().get()] = place;
+      parts_.back().push_back(i);
+    }
+  }
+  gathered_ = gather_order_.size();  // parameters are whole before the first step
+}
+
 void DataParallel::begin() {
+  settle();  // on a rank without a forward pass, too: all ranks start collectives in one order
   std::fill(complete_.begin(), complete_.end(), false);
   next_ = 0;
   active_ = true;
@@ -180,23 +202,49 @@ void DataParallel::finish() {
 }
 
 void DataParallel::prepare(double lr) {
-  optimizer_.sharding().on ? optimizer_.prepare(lr, buckets_) : optimizer_.prepare(lr);
+  optimizer_.sharding().on ? optimizer_.prepare(lr, parts_) : optimizer_.prepare(lr);
 }
 
 void DataParallel::step(double gradient_scale) {
   if (!optimizer_.sharding().on) return optimizer_.step(gradient_scale);
-  core::Communicator::Ticket last = 0;
-  for (std::size_t part = 0; part < buckets_.size(); ++part) {
+  gathers_.clear();
+  gathered_ = 0;
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
     optimizer_.update(part, gradient_scale);
-    std::vector<Tensor> parameters;
-    for (const std::size_t i : buckets_[part]) {
-      parameters.push_back(optimizer_.states()[i].parameter.value());
-    }
-    world_.expect_work_beside(part + 1 < buckets_.size());
-    last = world_.start_all_gather(parameters);
+    start_gather();
   }
   optimizer_.end_step();
-  world_.wait(last);
+}
+
+void DataParallel::start_gather() {
+  std::vector<Tensor> parameters;
+  for (const std::size_t i : buckets_[gather_order_[gathers_.size()]]) {
+    parameters.push_back(optimizer_.states()[i].parameter.value());
+  }
+  world_.expect_work_beside(true);
+  gathers_.push_back(world_.start_all_gather(parameters));
+}
+
+// Starting one takes the host a while, and the device would wait for the host: so one bucket ahead
+// of the one that is needed is started, and no more.
+void DataParallel::await_gather(std::size_t place) {
+  if (place < gathered_) return;
+  while (gathers_.size() < std::min(place + 2, gather_order_.size())) start_gather();
+  world_.wait(gathers_[place]);
+  gathered_ = place + 1;
+}
+
+void DataParallel::await(const std::vector<autograd::Variable>& parameters) {
+  if (gathered_ == gather_order_.size()) return;
+  std::size_t last = 0;
+  for (const autograd::Variable& parameter : parameters) {
+    last = std::max(last, gather_place_.at(parameter.slot().get()));
+  }
+  await_gather(last);
+}
+
+void DataParallel::settle() {
+  if (!gather_order_.empty()) await_gather(gather_order_.size() - 1);
 }
 
 }  // namespace unfold::train

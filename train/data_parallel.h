@@ -4,16 +4,21 @@
 // sixteenth of all), or of train.bucket_mib. When the gradients of a bucket are complete (leaf
 // hooks of autograd), its sum is started, beside the rest of the backward pass. The embedding comes
 // first: what a tied head adds to it is complete at once, and what lookups add, at the end, follows
-// as rows where that is less (train/lookup_rows.h). With a sharded
-// optimizer (ZeRO-1) every rank gets the sum of its share alone, and gives the share of the
-// parameters it updated to all others.
+// as rows where that is less (train/lookup_rows.h).
+//
+// With a sharded optimizer (ZeRO-1) every rank gets the sum of its share alone, and gives the share
+// of the parameters it updated to all others: bucket by bucket in the order in which a forward pass
+// reads them, beside the next step's forward pass, which waits for each where it begins to read it
+// (await()). In between, parameters are not whole: settle() before anybody else reads them.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
+#include "autograd/variable.h"
 #include "core/comm/communicator.h"
 #include "train/lookup_rows.h"
 #include "train/optimizer.h"
@@ -35,9 +40,14 @@ class DataParallel {
   void finish();
   // AdamW::prepare, in the parts that step() takes.
   void prepare(double lr);
-  // The optimizer's step, of what is prepared. Sharded: bucket by bucket, each of which is spread
-  // to all ranks while the next is updated; afterwards the device sees whole parameters again.
+  // The optimizer's step, of what is prepared. Sharded: begins to spread the parameters. What the
+  // next forward pass reads first is updated first, and spread while the rest is updated.
   void step(double gradient_scale);
+  // What the device does from now on sees these parameters whole. For ForwardOptions::before_use of
+  // every forward pass of training.
+  void await(const std::vector<autograd::Variable>& parameters);
+  // The same of all parameters. All ranks call it between the same steps.
+  void settle();
 
  private:
   struct Flight {
@@ -56,11 +66,14 @@ class DataParallel {
   };
 
   void find_table(const TrainConfig& config);
+  void plan_gathers();
   void complete(std::size_t state);
   // Where the sum of a state's share goes: of the table, a part of whole rows.
   core::Tensor empty_share(std::size_t state, core::DType dtype);
   void start_bucket();
   void land();  // the oldest flight
+  void start_gather();
+  void await_gather(std::size_t place);
 
   AdamW& optimizer_;
   core::Communicator& world_;
@@ -71,6 +84,15 @@ class DataParallel {
   bool active_ = false;
   std::optional<Table> table_;
   std::deque<Flight> flights_;
+
+  // Sharded: buckets in the order in which a forward pass reads them first, where in it a parameter
+  // is, and the parts of the update.
+  std::vector<std::size_t> gather_order_;
+  std::unordered_map<const autograd::GradientSlot*, std::size_t> gather_place_;
+  std::vector<std::vector<std::size_t>> parts_;  // indices of states
+  // Of the last step, in that order: what was started, and how many were waited for.
+  std::vector<core::Communicator::Ticket> gathers_;
+  std::size_t gathered_ = 0;
 };
 
 }  // namespace unfold::train

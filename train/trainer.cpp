@@ -254,6 +254,7 @@ StepRecord Trainer::take_step() {
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
   options.stream = static_cast<std::uint64_t>(state_.step);
+  if (parallel_) options.before_use = [this](const auto& read) { parallel_->await(read); };
   for (const StepBatches::Micro& micro : step.micro) {
     options.first_position = micro.first_row * config_.train.row_length;
     const bool last = parallel_ && config_.train.overlap && &micro == &step.micro.back();
@@ -303,6 +304,7 @@ StepRecord Trainer::take_step() {
 
 void Trainer::validate_now() {
   if (files_) progress_->clear();
+  if (parallel_) parallel_->settle();
   const auto begin = std::chrono::steady_clock::now();
   ValidationRecord record;
   record.step = state_.step;
@@ -318,8 +320,10 @@ void Trainer::validate_now() {
   }
 }
 
-// Every line of the log is on the disk before the checkpoint that stands behind it.
+// Every line of the log is on the disk before the checkpoint that stands behind it. Training may end
+// behind it: then nothing of other ranks is on its way any more.
 void Trainer::save(bool is_best) {
+  if (parallel_) parallel_->settle();
   if (files_ && saver_->saved_step() != state_.step) {
     files_->sync();
     progress_->clear();

@@ -70,6 +70,7 @@ void TrainingStep::take() {
   options.training = true;
   options.checkpoint_activations = config_.train.activation_checkpointing;
   options.seed = config_.run.seed;
+  if (parallel_) options.before_use = [this](const auto& read) { parallel_->await(read); };
   for (const train::ReadyBatch& batch : micro_) {
     const bool last = parallel_ && config_.train.overlap && &batch == &micro_.back();
     loss_.accumulate(decoder_, batch, totals_, 0, options,

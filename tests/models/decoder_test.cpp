@@ -125,6 +125,47 @@ TEST(Decoder, GistRowsLearnAsInputsAndNotAsClasses) {
   EXPECT_EQ(gist_row("head.weight"), 0);
 }
 
+// Each is announced once, in front of what reads it, and not again where blocks are recomputed.
+TEST(Decoder, TellsWhatItIsAboutToRead) {
+  const gsa::GistConfig gist{.chunks = {3}};
+  const TinyBatch batch = tiny_batch(1, 30, gist, 2);
+  for (const bool tied : {false, true}) {
+    DecoderConfig config = tiny_config();
+    config.tied_embeddings = tied;
+    config.qkv_bias = true;
+    Decoder decoder(config, 1, DType::float64, {}, 3);
+    for (const bool recomputed : {false, true}) {
+      std::vector<std::string> announced;
+      std::vector<Variable> blocks;
+      std::vector<std::size_t> blocks_done;
+      ForwardOptions options;
+      options.checkpoint_activations = recomputed;
+      options.block_outputs = &blocks;
+      options.before_use = [&](const std::vector<Variable>& parameters) {
+        blocks_done.push_back(blocks.size());
+        for (const Variable& each : parameters) {
+          for (const Parameter& known : decoder.parameters()) {
+            if (known.spec.tied_to.empty() && known.variable.slot() == each.slot()) {
+              announced.push_back(known.spec.name);
+            }
+          }
+        }
+      };
+      autograd::backward(loss_of(decoder, batch, gist, options));
+      std::vector<std::string> all;
+      for (const Parameter& known : decoder.parameters()) {
+        if (known.spec.tied_to.empty()) all.push_back(known.spec.name);
+      }
+      if (tied) all.push_back("embedding.weight");  // as the head
+      EXPECT_EQ(blocks_done, (std::vector<std::size_t>{0, 0, 1, 2}));
+      EXPECT_EQ(announced.front(), "embedding.weight");
+      std::sort(all.begin(), all.end());
+      std::sort(announced.begin(), announced.end());
+      EXPECT_EQ(announced, all);
+    }
+  }
+}
+
 TEST(Decoder, CheckpointingChangesNoBit) {
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     const gsa::GistConfig gist{.chunks = {3}};

@@ -127,7 +127,7 @@ class ThreadRank : public core::Communicator {
   Ticket start_all_reduce_sum(const std::vector<core::Tensor>& tensors) override {
     spoil(tensors);
     for (const core::Tensor& tensor : tensors) reduce(tensor, {0, tensor.size()}, tensor);
-    return 0;
+    return ++last_ticket_;
   }
   Ticket start_reduce_scatter_sum(const std::vector<core::Tensor>& all,
                                   const std::vector<core::Tensor>& mine) override {
@@ -135,29 +135,40 @@ class ThreadRank : public core::Communicator {
     for (std::size_t i = 0; i < all.size(); ++i) {
       reduce(all[i], core::share_of(all[i].size(), rank_, board_.size), mine[i]);
     }
-    return 0;
+    return ++last_ticket_;
   }
+  // What comes from other ranks arrives when it is waited for, and is not a number until then.
   Ticket start_all_gather(const std::vector<core::Tensor>& tensors) override {
+    ++last_ticket_;
     for (const core::Tensor& tensor : tensors) {
       exchange(
           tensor.raw(),
           [&](const std::vector<void*>& all) {
             std::vector<std::byte> whole(tensor.bytes());
-            const std::size_t width = core::size_of(tensor.dtype());
             for (int r = 0; r < board_.size; ++r) {
-              const core::Share share = core::share_of(tensor.size(), r, board_.size);
-              const std::size_t at = static_cast<std::size_t>(share.begin) * width;
+              const auto [at, bytes] = place_of_share(tensor, r);
               std::memcpy(whole.data() + at,
-                          static_cast<std::byte*>(all[static_cast<std::size_t>(r)]) + at,
-                          static_cast<std::size_t>(share.size()) * width);
+                          static_cast<std::byte*>(all[static_cast<std::size_t>(r)]) + at, bytes);
             }
             return whole;
           },
-          [&](const auto& whole) { std::memcpy(tensor.raw(), whole.data(), whole.size()); });
+          [&](auto whole) {
+            for (int r = 0; r < board_.size; ++r) {
+              const auto [at, bytes] = place_of_share(tensor, r);
+              if (r != rank_) std::memset(static_cast<std::byte*>(tensor.raw()) + at, 0xff, bytes);
+            }
+            late_.push_back({last_ticket_, tensor, std::move(whole)});
+          });
     }
-    return 0;
+    return last_ticket_;
   }
-  void wait(Ticket) override {}
+  void wait(Ticket ticket) override {
+    while (!late_.empty() && late_.front().ticket <= ticket) {
+      const Late& late = late_.front();
+      std::memcpy(late.tensor.raw(), late.whole.data(), late.whole.size());
+      late_.pop_front();
+    }
+  }
   std::unique_ptr<core::Channel> open_channel() override;
 
  private:
@@ -195,9 +206,25 @@ class ThreadRank : public core::Communicator {
     tensors.front().data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   }
 
+  // First byte and bytes.
+  std::pair<std::size_t, std::size_t> place_of_share(const core::Tensor& tensor, int rank) const {
+    const core::Share share = core::share_of(tensor.size(), rank, board_.size);
+    const std::size_t width = core::size_of(tensor.dtype());
+    return {static_cast<std::size_t>(share.begin) * width,
+            static_cast<std::size_t>(share.size()) * width};
+  }
+
+  struct Late {
+    Ticket ticket = 0;
+    core::Tensor tensor;
+    std::vector<std::byte> whole;
+  };
+
   ThreadBoard& board_;
   int rank_;
   bool poisoned_ = false;
+  Ticket last_ticket_ = 0;
+  std::deque<Late> late_;
 };
 
 class ThreadChannel : public core::Channel {

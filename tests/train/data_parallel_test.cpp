@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/comm/agreement.h"
 #include "models/formats/checkpoint_folder.h"
@@ -134,6 +135,34 @@ TEST_F(ManyRanks, Zero1KeepsAPartAndTakesTheSameSteps) {
   expect_equal("parts", "whole", 1e-15);
   EXPECT_EQ(testing::read_tree(models::checkpoint_path(folder_.path() / "whole", 8)),
             testing::read_tree(models::checkpoint_path(folder_.path() / "parts", 8)));
+}
+
+// Parameters are on their way until the next step reads them; others wait for all of them.
+TEST_F(ManyRanks, Zero1ShowsValidationWholeParameters) {
+  config_.train.val_every = 1;
+  config_.checkpoint.every = 3;
+  const auto losses = [&](const std::string& name) {
+    std::vector<double> all;
+    for (const std::string& line : testing::timeless_metrics(folder_.path() / name)) {
+      const auto record = nlohmann::json::parse(line);
+      if (!record.contains("val")) continue;
+      for (const auto& each : record["val"]) all.push_back(each["loss"].get<double>());
+    }
+    return all;
+  };
+  alone("one");
+  config_.train.zero1 = true;
+  const std::vector<double> want = losses("one");
+  ASSERT_GE(want.size(), 8u);
+  for (const bool overlap : {true, false}) {
+    config_.train.overlap = overlap;
+    const std::string name = overlap ? "shared" : "behind";
+    EXPECT_EQ(together(3, name), (std::vector<std::string>{"", "", ""}));
+    expect_equal(name, "one", 1e-12);
+    const std::vector<double> got = losses(name);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-12 * want[i]);
+  }
 }
 
 TEST_F(ManyRanks, ResumeInAnyLayout) {
