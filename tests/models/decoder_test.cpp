@@ -151,7 +151,8 @@ TEST(Decoder, TellsWhatItIsAboutToRead) {
           }
         }
       };
-      autograd::backward(loss_of(decoder, batch, gist, options));
+      BlockAttention attention(block_map(batch.layout, gist, Visibility::gist));
+      autograd::backward(loss_of(decoder, batch, gist, options, &attention));
       std::vector<std::string> all;
       for (const Parameter& known : decoder.parameters()) {
         if (known.spec.tied_to.empty()) all.push_back(known.spec.name);
