@@ -17,6 +17,9 @@ constexpr std::size_t kMostBucketBytes = std::size_t{32} << 20;
 constexpr std::size_t kBuckets = 16;  // of a model that is smaller than so many of the largest
 // Buckets whose copies may be in memory at a time.
 constexpr std::size_t kMostCopied = 4;
+// Buckets that are spread before all parameters are updated: the embedding, and, where matrices and
+// norms are in buckets of their own, those of the first block.
+constexpr std::size_t kFirstSpread = 3;
 
 core::DType sent_dtype(core::DType gradient, core::DType wish) {
   return gradient == core::DType::float32 ? wish : gradient;
@@ -63,6 +66,7 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
     bytes += bytes_of(i);
     states[i].parameter.slot()->on_ready = [this, i](const Tensor&) { complete(i); };
   }
+  halve_last(bytes_of);
   if (optimizer_.sharding().on) plan_gathers();
 }
 
@@ -89,6 +93,29 @@ void DataParallel::find_table(const TrainConfig& config) {
   }
 }
 
+// Nothing is computed beside the sum of what is complete last: of matrices, which are large, half a
+// bucket is enough.
+void DataParallel::halve_last(const std::function<std::size_t(std::size_t)>& bytes_of) {
+  const auto has_matrix = [&](const std::vector<std::size_t>& bucket) {
+    return std::any_of(bucket.begin(), bucket.end(), [&](std::size_t i) {
+      return optimizer_.states()[i].parameter.value().rank() > 1;
+    });
+  };
+  const auto last = std::find_if(buckets_.rbegin(), buckets_.rend(), has_matrix);
+  if (last == buckets_.rend()) return;
+  std::size_t all = 0;
+  for (const std::size_t i : *last) all += bytes_of(i);
+  std::size_t bytes = 0;
+  auto begin = last->end();
+  while (begin != last->begin() && 2 * (bytes + bytes_of(*(begin - 1))) <= all) {
+    bytes += bytes_of(*--begin);
+  }
+  if (begin == last->end()) return;  // one that is larger than all others
+  const std::vector<std::size_t> half(begin, last->end());
+  last->erase(begin, last->end());
+  buckets_.insert(last.base(), half);
+}
+
 // States are in the order in which a forward pass reads them.
 void DataParallel::plan_gathers() {
   const auto first_of = [&](std::size_t bucket) {
@@ -99,7 +126,7 @@ void DataParallel::plan_gathers() {
   std::sort(gather_order_.begin(), gather_order_.end(),
             [&](std::size_t a, std::size_t b) { return first_of(a) < first_of(b); });
   for (std::size_t place = 0; place < gather_order_.size(); ++place) {
-    if (place < 2) parts_.emplace_back();
+    if (place == 0 || place == kFirstSpread) parts_.emplace_back();
     for (const std::size_t i : buckets_[gather_order_[place]]) {
       gather_place_[optimizer_.states()[i].parameter.slot().get()] = place;
       parts_.back().push_back(i);
@@ -209,10 +236,9 @@ void DataParallel::step(double gradient_scale) {
   if (!optimizer_.sharding().on) return optimizer_.step(gradient_scale);
   gathers_.clear();
   gathered_ = 0;
-  for (std::size_t part = 0; part < parts_.size(); ++part) {
-    optimizer_.update(part, gradient_scale);
-    start_gather();
-  }
+  optimizer_.update(0, gradient_scale);
+  while (gathers_.size() < std::min(kFirstSpread, gather_order_.size())) start_gather();
+  if (parts_.size() > 1) optimizer_.update(1, gradient_scale);
   optimizer_.end_step();
 }
 

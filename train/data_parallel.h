@@ -1,10 +1,11 @@
 // Data parallelism: gradients summed over ranks while the backward pass runs.
 //
 // Parameters are taken from the last to the first, in buckets of about 32 MiB (small models: a
-// sixteenth of all), or of train.bucket_mib. When the gradients of a bucket are complete (leaf
-// hooks of autograd), its sum is started, beside the rest of the backward pass. The embedding comes
-// first: what a tied head adds to it is complete at once, and what lookups add, at the end, follows
-// as rows where that is less (train/lookup_rows.h).
+// sixteenth of all), or of train.bucket_mib; the last one, which has to wait, is half as large.
+// When the gradients of a bucket are complete (leaf hooks of autograd), its sum is started, beside
+// the rest of the backward pass. The embedding comes first: what a tied head adds to it is complete
+// at once, and what lookups add, at the end, follows as rows where that is less
+// (train/lookup_rows.h).
 //
 // With a sharded optimizer (ZeRO-1) every rank gets the sum of its share alone, and gives the share
 // of the parameters it updated to all others: bucket by bucket in the order in which a forward pass
@@ -14,6 +15,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -66,6 +68,7 @@ class DataParallel {
   };
 
   void find_table(const TrainConfig& config);
+  void halve_last(const std::function<std::size_t(std::size_t)>& bytes_of);
   void plan_gathers();
   void complete(std::size_t state);
   // Where the sum of a state's share goes: of the table, a part of whole rows.

@@ -320,8 +320,8 @@ void Trainer::validate_now() {
   }
 }
 
-// Every line of the log is on the disk before the checkpoint that stands behind it. Training may end
-// behind it: then nothing of other ranks is on its way any more.
+// Every line of the log is on the disk before the checkpoint that stands behind it. Training may
+// end behind it: then nothing of other ranks is on its way any more.
 void Trainer::save(bool is_best) {
   if (parallel_) parallel_->settle();
   if (files_ && saver_->saved_step() != state_.step) {

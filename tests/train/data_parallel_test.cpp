@@ -94,7 +94,7 @@ TEST_F(ManyRanks, EveryObjective) {
          c.model.dropout = 0.2;
          c.train.micro_rows = 3;
        }},
-      {"one bucket", [](TrainerConfig& c) { c.train.bucket_mib = 1; }},
+      {"few buckets", [](TrainerConfig& c) { c.train.bucket_mib = 1; }},
       {"behind", [](TrainerConfig& c) { c.train.overlap = false; }},
       {"tied", [](TrainerConfig& c) { c.model.tied_embeddings = true; }},
       {"links", [&](TrainerConfig& c) {
