@@ -140,7 +140,7 @@ row() {
   local name=$1 shape=$2 rows=$3 pass=$4 ranks=$5 zero1=$6
   local file=$folder/$name.json
   if [[ ! -f $file ]]; then return; fi
-  local positions efficiency of_slowest= off
+  local positions efficiency off of_slowest=""
   positions=$(value positions_per_second "$file")
   efficiency=$(share "$positions" "$alone")
   if [[ -n $slowest && $ranks != 1 ]]; then of_slowest="$(share "$positions" "$slowest") %"; fi
