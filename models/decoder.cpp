@@ -101,22 +101,19 @@ Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, Attentio
   } else if (!device_.is_meta()) {  // there the caller reserves
     reserve_positions_of(positions);
   }
-  const auto about_to_use = [&](const std::vector<Variable>& parameters) {
-    if (options.before_use) options.before_use(parameters);
-  };
   const Variable& table = parameter("embedding.weight").variable;
-  about_to_use({table});
+  if (options.before_use) options.before_use({table});
   Variable x = autograd::embedding(table, tokens);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
-    const std::vector<Variable> of_block = blocks_[static_cast<std::size_t>(layer)].all();
-    about_to_use(of_block);
+    const Block& block = blocks_[static_cast<std::size_t>(layer)];
+    if (options.before_use) options.before_use(block.all());
     std::vector<Variable> outputs;
     if (options.checkpoint_activations && autograd::grad_enabled()) {
       outputs = autograd::checkpoint(
           [this, layer, positions, &attention, options](const std::vector<Variable>& inputs) {
             return run_block(layer, inputs[0], positions, attention, options);
           },
-          {x}, of_block);
+          {x}, block.all());
     } else {
       outputs = run_block(layer, x, positions, attention, options);
     }
@@ -128,7 +125,7 @@ Variable Decoder::hidden(const Tensor& tokens, const Tensor& positions, Attentio
     if (options.block_outputs != nullptr) options.block_outputs->push_back(x);
   }
   const Variable& norm = parameter("norm.weight").variable;
-  about_to_use({norm, head()});
+  if (options.before_use) options.before_use({norm, head()});
   return autograd::rms_norm(x, norm, config_.norm_eps);
 }
 
