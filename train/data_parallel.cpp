@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/kernels/elementwise.h"
+#include "train/burst.h"
 #include "train/step_windows.h"
 
 namespace unfold::train {
@@ -23,6 +24,11 @@ constexpr std::size_t kFirstSpread = 3;
 
 core::DType sent_dtype(core::DType gradient, core::DType wish) {
   return gradient == core::DType::float32 ? wish : gradient;
+}
+
+// Of a pass, on one rank.
+std::int64_t positions_of(const TrainConfig& config, const core::Communicator& world) {
+  return config.row_length * largest_pass(config.rows, config.micro_rows, world.world_size());
 }
 
 }  // namespace
@@ -67,6 +73,7 @@ DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const Tr
     states[i].parameter.slot()->on_ready = [this, i](const Tensor&) { complete(i); };
   }
   halve_last(bytes_of);
+  if (world_.likes_bursts()) hold_back(positions_of(config, world_), bytes_of);
   if (optimizer_.sharding().on) plan_gathers();
 }
 
@@ -80,8 +87,7 @@ DataParallel::~DataParallel() {
 void DataParallel::find_table(const TrainConfig& config) {
   if (!config.overlap) return;
   const std::vector<AdamW::State>& states = optimizer_.states();
-  const std::int64_t positions =
-      config.row_length * largest_pass(config.rows, config.micro_rows, world_.world_size());
+  const std::int64_t positions = positions_of(config, world_);
   for (std::size_t i = 0; i < states.size(); ++i) {
     const Tensor& value = states[i].parameter.value();
     const core::DType sent = sent_dtype(states[i].parameter.slot()->dtype, reduce_dtype_);
@@ -116,6 +122,28 @@ void DataParallel::halve_last(const std::function<std::size_t(std::size_t)>& byt
   buckets_.insert(last.base(), half);
 }
 
+// What is copied to be sent is sent at once: it would be in memory longer.
+void DataParallel::hold_back(std::int64_t positions,
+                             const std::function<std::size_t(std::size_t)>& bytes_of) {
+  if (sends_copies()) return;
+  std::vector<BucketWork> work;
+  for (const std::vector<std::size_t>& bucket : buckets_) {
+    BucketWork& all = work.emplace_back();
+    for (const std::size_t i : bucket) {
+      const AdamW::State& state = optimizer_.states()[i];
+      const Tensor& value = state.parameter.value();
+      all.bytes += bytes_of(i);
+      // An embedding is looked up; a tied head is complete before all others.
+      if (value.rank() > 1 && state.name != "embedding.weight") all.weights += value.size();
+    }
+  }
+  held_ = held_back(work, positions, world_.world_size());
+}
+
+bool DataParallel::sends_copies() const {
+  return optimizer_.sharding().on || reduce_dtype_ == core::DType::bfloat16;
+}
+
 // States are in the order in which a forward pass reads them.
 void DataParallel::plan_gathers() {
   const auto first_of = [&](std::size_t bucket) {
@@ -138,7 +166,7 @@ void DataParallel::plan_gathers() {
 void DataParallel::begin() {
   settle();  // on a rank without a forward pass, too: all ranks start collectives in one order
   std::fill(complete_.begin(), complete_.end(), false);
-  next_ = 0;
+  ready_ = next_ = 0;
   active_ = true;
   if (!table_) return;
   optimizer_.states()[table_->state].parameter.slot()->on_rows =
@@ -150,8 +178,11 @@ void DataParallel::complete(std::size_t state) {
   if (!active_) return;
   complete_[state] = true;
   const auto is_complete = [this](std::size_t i) { return complete_[i]; };
-  while (next_ < buckets_.size() &&
-         std::all_of(buckets_[next_].begin(), buckets_[next_].end(), is_complete)) {
+  while (ready_ < buckets_.size() &&
+         std::all_of(buckets_[ready_].begin(), buckets_[ready_].end(), is_complete)) {
+    ++ready_;
+  }
+  while (ready_ >= held_ && next_ < ready_) {
     world_.expect_work_beside(next_ + 1 < buckets_.size());
     start_bucket();
   }
@@ -172,8 +203,7 @@ void DataParallel::start_bucket() {
                       ? world_.start_reduce_scatter_sum(flight.sent, flight.mine)
                       : world_.start_all_reduce_sum(flight.sent);
   flights_.push_back(std::move(flight));
-  const bool copied = optimizer_.sharding().on || reduce_dtype_ == core::DType::bfloat16;
-  while (copied && flights_.size() > kMostCopied) land();
+  while (sends_copies() && flights_.size() > kMostCopied) land();
 }
 
 Tensor DataParallel::empty_share(std::size_t index, core::DType dtype) {

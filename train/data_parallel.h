@@ -3,7 +3,8 @@
 // Parameters are taken from the last to the first, in buckets of about 32 MiB (small models: a
 // sixteenth of all), or of train.bucket_mib; the last one, which has to wait, is half as large.
 // When the gradients of a bucket are complete (leaf hooks of autograd), its sum is started, beside
-// the rest of the backward pass. The embedding comes first: what a tied head adds to it is complete
+// the rest of the backward pass; where links are fast the first ones wait (train/burst.h). The
+// embedding comes first: what a tied head adds to it is complete
 // at once, and what lookups add, at the end, follows as rows where that is less
 // (train/lookup_rows.h).
 //
@@ -69,8 +70,10 @@ class DataParallel {
 
   void find_table(const TrainConfig& config);
   void halve_last(const std::function<std::size_t(std::size_t)>& bytes_of);
+  void hold_back(std::int64_t positions, const std::function<std::size_t(std::size_t)>& bytes_of);
   void plan_gathers();
   void complete(std::size_t state);
+  bool sends_copies() const;
   // Where the sum of a state's share goes: of the table, a part of whole rows.
   core::Tensor empty_share(std::size_t state, core::DType dtype);
   void start_bucket();
@@ -83,7 +86,9 @@ class DataParallel {
   core::DType reduce_dtype_;
   std::vector<std::vector<std::size_t>> buckets_;  // indices of states
   std::vector<bool> complete_;                     // by state
-  std::size_t next_ = 0;                           // bucket to be started
+  std::size_t held_ = 0;   // buckets that are complete before the first is started
+  std::size_t ready_ = 0;  // buckets that are complete
+  std::size_t next_ = 0;   // bucket to be started
   bool active_ = false;
   std::optional<Table> table_;
   std::deque<Flight> flights_;

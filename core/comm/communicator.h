@@ -92,6 +92,9 @@ class Communicator {
   // Whether the device has other work while what is started from now on runs: then collectives
   // leave it its multiprocessors, where they can, and take longer. All ranks say the same.
   virtual void expect_work_beside(bool /*work*/) {}
+  // Whether sums that run beside other work are better started all in one go than spread over it
+  // (train/burst.h). All ranks say the same.
+  virtual bool likes_bursts() const { return false; }
   // What the device does from now on sees the results of this ticket and of those before it. The
   // host need not wait for a GPU.
   virtual void wait(Ticket ticket) = 0;

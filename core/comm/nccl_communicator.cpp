@@ -109,6 +109,11 @@ bool NcclCommunicator::by_copies(const std::vector<Tensor>& tensors) const {
   return work_beside_ && nccl_->peers && nccl_->peers->worth_it(tensors);
 }
 
+// Links between GPUs of one host, which the copy engines fill.
+bool NcclCommunicator::likes_bursts() const {
+  return nccl_ && nccl_->peers;
+}
+
 // launch(ready) gives the stream its work, for tensors complete behind the mark `ready`, and
 // returns the mark behind which it is done.
 template <typename Launch>

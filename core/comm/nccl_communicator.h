@@ -29,6 +29,7 @@ class NcclCommunicator : public MpiCommunicator {
                                   const std::vector<Tensor>& mine) override;
   Ticket start_all_gather(const std::vector<Tensor>& tensors) override;
   void expect_work_beside(bool work) override { work_beside_ = work; }
+  bool likes_bursts() const override;
   void wait(Ticket ticket) override;
   OverlapTimes take_times() override;
   void finish() override;

@@ -41,6 +41,12 @@ class ThreadRank : public core::Communicator {
   // The next sum of gradients has a NaN from this rank.
   void poison() { poisoned_ = true; }
 
+  // As where GPUs have fast links.
+  void like_bursts() { bursts_ = true; }
+  // Sums of tensors that were started.
+  std::size_t sums() const { return sums_; }
+
+  bool likes_bursts() const override { return bursts_; }
   int rank() const override { return rank_; }
   int world_size() const override { return board_.size; }
   bool distributed() const override { return true; }
@@ -126,12 +132,14 @@ class ThreadRank : public core::Communicator {
 
   Ticket start_all_reduce_sum(const std::vector<core::Tensor>& tensors) override {
     spoil(tensors);
+    ++sums_;
     for (const core::Tensor& tensor : tensors) reduce(tensor, {0, tensor.size()}, tensor);
     return ++last_ticket_;
   }
   Ticket start_reduce_scatter_sum(const std::vector<core::Tensor>& all,
                                   const std::vector<core::Tensor>& mine) override {
     spoil(all);
+    ++sums_;
     for (std::size_t i = 0; i < all.size(); ++i) {
       reduce(all[i], core::share_of(all[i].size(), rank_, board_.size), mine[i]);
     }
@@ -223,6 +231,8 @@ class ThreadRank : public core::Communicator {
   ThreadBoard& board_;
   int rank_;
   bool poisoned_ = false;
+  bool bursts_ = false;
+  std::size_t sums_ = 0;
   Ticket last_ticket_ = 0;
   std::deque<Late> late_;
 };
