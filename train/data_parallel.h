@@ -4,9 +4,8 @@
 // sixteenth of all), or of train.bucket_mib; the last one, which has to wait, is half as large.
 // When the gradients of a bucket are complete (leaf hooks of autograd), its sum is started, beside
 // the rest of the backward pass; where links are fast the first ones wait (train/burst.h). The
-// embedding comes first: what a tied head adds to it is complete
-// at once, and what lookups add, at the end, follows as rows where that is less
-// (train/lookup_rows.h).
+// embedding comes first: what a tied head adds to it is complete at once, and what lookups add, at
+// the end, follows as rows where that is less (train/lookup_rows.h).
 //
 // With a sharded optimizer (ZeRO-1) every rank gets the sum of its share alone, and gives the share
 // of the parameters it updated to all others: bucket by bucket in the order in which a forward pass
