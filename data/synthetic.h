@@ -62,7 +62,7 @@ std::int64_t count_words(std::string_view text);
 
 // Most different facts of document `index` of `count` under a curriculum: from 2 on it grows
 // linearly to `facts` over the first `fraction` of the documents, 0 < fraction <= 1. (METHOD.md
-// section 13 begins at 4; from 2 on, more seeds learned: docs/log.md.)
+// section 13 begins at 4; from 2 on, more seeds learned: docs/log-2026-11-28.md.)
 std::int64_t curriculum_facts(std::int64_t facts, double fraction, std::int64_t index,
                               std::int64_t count);
 
