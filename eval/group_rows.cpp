@@ -10,10 +10,16 @@ namespace {
 constexpr std::uint64_t kStream = 0x67726f7570;  // of the resampling
 constexpr std::size_t kResamples = 1000;
 
-double mean(const std::vector<double>& values) {
+// Of questions drawn with replacement.
+double drawn_mean(const QuestionScores& scores, core::Random& random) {
   double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
+  double samples = 0;
+  for (std::size_t i = 0; i < scores.sums.size(); ++i) {
+    const std::size_t drawn = random.below(static_cast<std::uint32_t>(scores.sums.size()));
+    sum += scores.sums[drawn];
+    samples += scores.samples[drawn];
+  }
+  return sum / samples;
 }
 
 }  // namespace
@@ -36,11 +42,8 @@ void GroupRows::add(const ResultRow& main, std::span<const Prediction> predictio
   if (dot == std::string::npos || predictions.empty()) return;
   Group& own = group(main.task.substr(0, dot), main);
   own.rows.push_back(main);
-  std::vector<double>& scores = own.scores.emplace_back();
-  for (const Prediction& prediction : predictions) {
-    scores.push_back(prediction.scores.empty() ? 0 : prediction.scores.front().value);
-    own.seconds += prediction.seconds;
-  }
+  own.scores.push_back(question_scores(predictions, 0));
+  for (const Prediction& prediction : predictions) own.seconds += prediction.seconds;
 }
 
 std::vector<ResultRow> GroupRows::rows() const {
@@ -64,12 +67,7 @@ std::vector<ResultRow> GroupRows::rows() const {
     std::vector<double> means;
     for (std::size_t i = 0; i < kResamples; ++i) {
       double sum = 0;
-      for (const std::vector<double>& scores : group.scores) {
-        std::vector<double> drawn(scores.size());
-        for (double& one : drawn)
-          one = scores[random.below(static_cast<std::uint32_t>(scores.size()))];
-        sum += mean(drawn);
-      }
+      for (const QuestionScores& scores : group.scores) sum += drawn_mean(scores, random);
       means.push_back(sum / tasks);
     }
     std::sort(means.begin(), means.end());

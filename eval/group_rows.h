@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/metrics/question_scores.h"
 #include "eval/predictions/prediction.h"
 #include "eval/results.h"
 
@@ -19,8 +20,8 @@ class GroupRows {
   // passed over.
   void add(const ResultRow& main, std::span<const Prediction> predictions);
   // A row "score" for each group, method and ratio with two tasks or more, in the order they were
-  // added: the mean of the tasks' main metrics, with a bootstrap interval in which the samples of
-  // every task are drawn for themselves.
+  // added: the mean of the tasks' main metrics, with a bootstrap interval in which the questions of
+  // every task are drawn for themselves (eval/metrics/question_scores.h).
   std::vector<ResultRow> rows() const;
 
  private:
@@ -28,7 +29,7 @@ class GroupRows {
     std::string task, method;
     double ratio = 1;
     std::vector<ResultRow> rows;
-    std::vector<std::vector<double>> scores;  // of each task
+    std::vector<QuestionScores> scores;  // of each task
     double seconds = 0;
   };
   Group& group(const std::string& name, const ResultRow& main);

@@ -45,12 +45,11 @@ Method method_from_name(std::string_view name, double ratio,
   method.gists = gsa::reads_gists(*kind);
   method.policy.kind = *kind;
   // Under section 5 the model decides what is read, not a budget.
-  if (!visibility_of(*kind)) method.policy.ratio = ratio;
   method.visibility = visibility_of(*kind);
-  if (method.gists && !method.visibility) {
-    method.policy.selection = selection;
-    method.policy.first_layer = selection.first_layer;
-  }
+  if (method.visibility) return method;
+  method.policy.ratio = ratio;
+  method.policy.selection = selection;
+  if (method.gists) method.policy.first_layer = selection.first_layer;
   return method;
 }
 

@@ -35,7 +35,8 @@ struct Method {
 // In the order they are listed.
 std::vector<std::string> method_names();
 // ratio: attended share of the context as 1 / ratio, for methods that choose; 0: rho of the gists.
-// selection: for the methods that select gists; ratio overrides its budget.
+// selection: how gists are selected, and the budget of the others that choose; ratio overrides its
+// budget.
 // Throws core::UserError that lists the names.
 Method method_from_name(std::string_view name, double ratio = 0,
                         const gsa::SelectionConfig& selection = {});

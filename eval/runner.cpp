@@ -43,6 +43,13 @@ core::ProgressOptions progress_over(std::int64_t positions, std::int64_t done) {
   return options;
 }
 
+// Of two that are called by one ratio: whether they may read as much.
+bool alike(const Method& a, const Method& b) {
+  const gsa::Budget budget = a.policy.selection.budget;
+  const bool told = budget == gsa::Budget::fixed || budget == gsa::Budget::top_p;
+  return a.visibility || !told || (a.policy.ratio > 0) == (b.policy.ratio > 0);
+}
+
 // Every method at every ratio, each pair that differs once.
 std::vector<Method> methods_of(const EvalSettings& settings) {
   std::vector<Method> methods;
@@ -54,10 +61,16 @@ std::vector<Method> methods_of(const EvalSettings& settings) {
       core::require(!method.gists || settings.gist.levels() > 0, "eval",
                     "method {} needs gist tokens, but gist.chunks is []: set eval.methods: [full]",
                     name);
-      const bool known = std::any_of(methods.begin(), methods.end(), [&](const Method& other) {
-        return other.name == name && other.ratio(settings.gist) == method.ratio(settings.gist);
+      const double called = method.ratio(settings.gist);
+      const auto known = std::find_if(methods.begin(), methods.end(), [&](const Method& other) {
+        return other.name == name && other.ratio(settings.gist) == called;
       });
-      if (!known) methods.push_back(std::move(method));
+      core::require(
+          known == methods.end() || alike(*known, method), "eval",
+          "eval.ratios has 0 and {}: 0 is what selection.budget says, which results would "
+          "call {}, too: leave one of them out",
+          called, called);
+      if (known == methods.end()) methods.push_back(std::move(method));
     }
   }
   return methods;

@@ -1,5 +1,7 @@
 #include "gsa/sequence_tokens.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "gsa/gist_config.h"
 
@@ -33,6 +35,7 @@ void SequenceTokens::append(int level, TokenRole role) {
   if (level >= 0) {
     ChunkLevel& own = chunks_[static_cast<std::size_t>(level)];
     own.gist.push_back(static_cast<std::int32_t>(t));
+    if (level == 0) chunk_begin_.push_back(std::max(own.first_child.back(), document_));
     own.first_child.push_back(before(level, t));  // the section below is that of the children
   }
   level_.push_back(static_cast<std::int8_t>(level));
@@ -41,6 +44,11 @@ void SequenceTokens::append(int level, TokenRole role) {
     before_.push_back(before_[last + static_cast<std::size_t>(section)] +
                       (section == section_of(level) ? 1 : 0));
   }
+}
+
+SequenceTokens::RawSpan SequenceTokens::covered_raw(int level, std::int32_t j) const {
+  const std::int32_t first = covered(0, level, j);
+  return {chunk_begin_[static_cast<std::size_t>(first)], covered(-1, level, j + 1)};
 }
 
 std::int32_t SequenceTokens::covered(int level, int higher, std::int32_t count) const {

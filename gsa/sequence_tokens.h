@@ -33,6 +33,9 @@ class SequenceTokens {
   // of level l >= 1 that is not directly behind one of level l - 1. Only raw tokens have a role but
   // plain.
   void append(int level, TokenRole role = TokenRole::plain);
+  // The next raw token is the first of a document behind links or a system prompt: no gist stands
+  // for what is before it.
+  void begin_document() { document_ = before(0, size()); }
 
   int levels() const { return static_cast<int>(chunks_.size()); }
   int sections() const { return levels() + 1; }
@@ -56,6 +59,9 @@ class SequenceTokens {
   // Gists of a level: positions, and the children each covers (gsa/chunk_table.h; for level 0 raw
   // indices, so chunk j is the raw tokens [first_child[j], first_child[j + 1])).
   const ChunkLevel& gists(int level) const { return chunks_[static_cast<std::size_t>(level)]; }
+  // The raw tokens gist j of a level stands for, as raw indices: of a document's first chunk
+  // without what is before the document.
+  RawSpan covered_raw(int level, std::int32_t j) const;
   // Gists of `level` covered by the first `count` gists of `higher`, higher >= level; level -1: raw
   // tokens.
   std::int32_t covered(int level, int higher, std::int32_t count) const;
@@ -66,6 +72,8 @@ class SequenceTokens {
   std::vector<RawSpan> anchors_;
   std::vector<std::int32_t> before_;  // (size + 1, sections)
   std::vector<ChunkLevel> chunks_;
+  std::vector<std::int32_t> chunk_begin_;  // (level-0 gists) as DocumentChunks::chunk_begin
+  std::int32_t document_ = 0;              // raw index of the first token of the last document
 };
 
 }  // namespace unfold::gsa

@@ -67,6 +67,7 @@ void Engine::append_document(std::int64_t number, const CachedDocument& document
   check_length(own, count);
   const std::int64_t first = own.tokens.size();
   std::vector<std::int32_t> positions;
+  own.tokens.begin_document();
   for (std::int64_t t = 0; t < count; ++t) {
     const int level = document.level[static_cast<std::size_t>(t)];
     const bool sink = level < 0 && t < gist_.sinks;

@@ -72,9 +72,11 @@ eval::Method choose_method(const GenerateArguments& arguments, const Config& con
   const bool trained_with_gists =
       config.train.objective != train::Objective::lm && run.decoder.gist_levels() > 0;
   const bool unfolds = config.train.objective == train::Objective::sft;
+  // With levels training descends, too.
+  const char* unfolding = run.decoder.gist_levels() > 1 ? "h_gsa" : "gsa";
   const eval::Method method = eval::method_from_name(!arguments.method.empty() ? arguments.method
                                                      : !trained_with_gists     ? "full"
-                                                     : unfolds                 ? "gsa"
+                                                     : unfolds                 ? unfolding
                                                                                : "gist_only",
                                                      arguments.ratio, config.selection);
   core::require(!method.gists || run.decoder.gist_levels() > 0, "generate",
@@ -253,8 +255,9 @@ void add_generate_command(Command app) {
       .add_option(
           "--method", arguments->method,
           "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
-          "or quest; default: gsa for a run that learned to unfold, gist_only for another one "
-          "trained with gists, else full")
+          "or quest; default: gsa (h_gsa with levels) for a run that learned to unfold, gist_only "
+          "for "
+          "another one trained with gists, else full")
       .type_name("NAME")
       .is_one_of(eval::method_names(), HelpLists::no);
   command

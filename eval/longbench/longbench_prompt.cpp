@@ -14,6 +14,26 @@ std::string text_of(const data::Tokenizer& tokenizer, std::span<const data::Toke
   return data::replace_invalid_utf8(tokenizer.decode(tokens));
 }
 
+// A piece of text as it is, and as it comes back from the tokenizer, which may normalise it or
+// leave out what spells a special token.
+std::array<std::string, 2> spellings(const data::Tokenizer& tokenizer, std::string_view text) {
+  return {std::string(text), text_of(tokenizer, tokenizer.encode(text))};
+}
+
+// Where the suffix begins in head + tail. `before` is the text in front of it in the whole prompt.
+std::size_t suffix_begin(const data::Tokenizer& tokenizer, const std::string& head,
+                         const std::string& tail, std::string_view before,
+                         std::string_view suffix) {
+  for (const std::string& known : spellings(tokenizer, suffix)) {
+    if (tail.ends_with(known)) return head.size() + tail.size() - known.size();
+  }
+  // Some of it was cut out: all of the tail is suffix, and what the head may have of it.
+  for (const std::string& known : spellings(tokenizer, before)) {
+    if (head.starts_with(known)) return known.size();
+  }
+  return head.size();
+}
+
 }  // namespace
 
 LongBenchPrompt truncated_prompt(const PromptTemplate& prompt_template, std::string_view context,
@@ -31,11 +51,11 @@ LongBenchPrompt truncated_prompt(const PromptTemplate& prompt_template, std::str
   const std::span<const data::TokenId> all = tokens;
   const std::string head = text_of(tokenizer, all.first(half));
   const std::string tail = text_of(tokenizer, all.last(half));
-  const std::string suffix = prompt.text.substr(prompt.suffix);
+  const std::string_view all_text = prompt.text;
+  prompt.suffix = suffix_begin(tokenizer, head, tail, all_text.substr(0, prompt.suffix),
+                               all_text.substr(prompt.suffix));
   prompt.text = head + tail;
   prompt.truncated = true;
-  // All of the suffix is in the tail, or all of the tail is suffix.
-  prompt.suffix = tail.ends_with(suffix) ? prompt.text.size() - suffix.size() : head.size();
   return prompt;
 }
 

@@ -10,7 +10,7 @@ namespace unfold::eval {
 namespace {
 
 // To be raised when the same settings give other predictions, or lines of another form.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 // Names every file of the checkpoint with its size and checksum.
 std::string checkpoint_digest(const LoadedRun& run) {
@@ -31,7 +31,7 @@ std::string method_line(const Method& method, const gsa::GistConfig& gist) {
   std::string line = fmt::format("method {} at ratio {}, first layer {}, window {}, pooling {}",
                                  method.name, method.ratio(gist), policy.first_layer,
                                  policy.observation_window, policy.pooling);
-  if (method.gists && !method.visibility) {
+  if (!method.visibility) {
     const gsa::SelectionConfig& own = policy.selection;
     line += fmt::format(
         "; selection: budget {} of {} chunks, ratio {}, top_p {}, cap {}, first layer {}, anneal "

@@ -11,18 +11,30 @@ namespace {
 
 constexpr std::uint64_t kSeed = 0;
 
-// a - b over the ids that both have, in an order that no hash decides.
-std::vector<double> differences(const std::unordered_map<std::string, double>& ours,
-                                const std::unordered_map<std::string, double>& theirs) {
+using Scores = std::unordered_map<std::string, std::vector<double>>;
+
+struct Differences {
+  std::vector<double> by_id;  // a - b, summed over the samples of an id
+  std::int64_t samples = 0;
+};
+
+// Over the ids that both have, in an order that no hash decides. Samples of one id are paired in
+// their order.
+Differences differences(const Scores& ours, const Scores& theirs) {
   std::vector<std::pair<std::string_view, double>> by_id;
-  for (const auto& [id, score] : ours) {
+  Differences result;
+  for (const auto& [id, scores] : ours) {
     const auto found = theirs.find(id);
-    if (found != theirs.end()) by_id.emplace_back(id, score - found->second);
+    if (found == theirs.end()) continue;
+    const std::size_t both = std::min(scores.size(), found->second.size());
+    double sum = 0;
+    for (std::size_t i = 0; i < both; ++i) sum += scores[i] - found->second[i];
+    by_id.emplace_back(id, sum);
+    result.samples += static_cast<std::int64_t>(both);
   }
   std::sort(by_id.begin(), by_id.end());
-  std::vector<double> result;
-  result.reserve(by_id.size());
-  for (const auto& [id, difference] : by_id) result.push_back(difference);
+  result.by_id.reserve(by_id.size());
+  for (const auto& [id, difference] : by_id) result.by_id.push_back(difference);
   return result;
 }
 
@@ -37,13 +49,12 @@ double sum_of(const std::vector<double>& values) {
 void PairedScores::add(const PredictionFile& file, Scored& scored) {
   scored.metric = file.metric.empty() ? "score" : file.metric;
   for (const PredictedSample& sample : file.samples) {
-    // The first of several with one id stands: a resumed evaluation writes none twice.
     if (std::isfinite(sample.score)) {
-      scored.by_metric[scored.metric].emplace(sample.id, sample.score);
+      scored.by_metric[scored.metric][sample.id].push_back(sample.score);
     }
     for (std::size_t i = 0; i < sample.more_scores.size(); ++i) {
       if (!std::isfinite(sample.more_scores[i])) continue;
-      scored.by_metric[file.more_metrics[i]].emplace(sample.id, sample.more_scores[i]);
+      scored.by_metric[file.more_metrics[i]][sample.id].push_back(sample.more_scores[i]);
     }
   }
 }
@@ -91,16 +102,16 @@ std::optional<PairedOutcome> PairedScores::compare(const std::string& task,
     if (ours_scored == a->by_metric.end() || theirs_scored == b->by_metric.end()) {
       return std::nullopt;
     }
-    std::vector<double> shared = differences(ours_scored->second, theirs_scored->second);
-    if (shared.empty()) return std::nullopt;
+    Differences shared = differences(ours_scored->second, theirs_scored->second);
+    if (shared.by_id.empty()) return std::nullopt;
     const double weight =
-        1.0 / (static_cast<double>(shared.size()) * static_cast<double>(tasks.size()));
-    for (double& difference : shared) difference *= weight;
-    outcome.n += static_cast<std::int64_t>(shared.size());
-    outcome.difference += sum_of(shared);
-    weighted.insert(weighted.end(), shared.begin(), shared.end());
+        1.0 / (static_cast<double>(shared.samples) * static_cast<double>(tasks.size()));
+    for (double& difference : shared.by_id) difference *= weight;
+    outcome.n += shared.samples;
+    outcome.difference += sum_of(shared.by_id);
+    weighted.insert(weighted.end(), shared.by_id.begin(), shared.by_id.end());
   }
-  if (outcome.n < 2) return std::nullopt;
+  if (weighted.size() < 2) return std::nullopt;
   outcome.p = paired_permutation_p(weighted, kSeed);
   outcome.adjusted = outcome.p;
   return outcome;

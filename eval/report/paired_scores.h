@@ -35,7 +35,8 @@ class PairedScores {
   explicit PairedScores(const std::vector<RunRecord>& runs);
 
   // `ours` against `reference` on the samples of `task` that have one id, if `metric` is what their
-  // scores are of. A task that names a group of tasks ("longbench") is compared on the samples of
+  // scores are of. Samples with one id are one question asked in several ways: they change signs
+  // together. A task that names a group of tasks ("longbench") is compared on the samples of
   // all of them, each task with equal weight, as its mean has it. Nothing when fewer than two
   // samples are shared.
   std::optional<PairedOutcome> compare(const std::string& task, const std::string& metric,
@@ -43,7 +44,8 @@ class PairedScores {
 
  private:
   using Key = std::tuple<std::size_t, std::string, double>;  // run, method, ratio
-  using Scores = std::unordered_map<std::string, double>;    // by id
+  // By id: of several samples with one id (one question asked in several ways), in their order.
+  using Scores = std::unordered_map<std::string, std::vector<double>>;
   struct Scored {
     std::string metric;  // the main one
     std::map<std::string, Scores> by_metric;

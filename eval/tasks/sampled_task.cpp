@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "eval/metrics/interval.h"
+#include "eval/metrics/question_scores.h"
 #include "eval/tasks/batches.h"
 
 namespace unfold::eval {
@@ -41,20 +42,18 @@ std::vector<ResultRow> SampledTask::rows(std::span<const Prediction> predictions
   core::check(!predictions.empty() && !predictions.front().scores.empty(), "eval",
               "{}: no scores to sum up", name_);
   const ResultRow common = common_row(predictions);
-  const std::vector<double> ones(predictions.size(), 1.0);
   std::vector<ResultRow> rows;
   for (std::size_t m = 0; m < predictions.front().scores.size(); ++m) {
-    std::vector<double> values;
     double sum = 0;
     for (const Prediction& prediction : predictions) {
       core::check(prediction.scores.size() > m, "eval", "{}: a prediction of other metrics", name_);
-      values.push_back(prediction.scores[m].value);
-      sum += values.back();
+      sum += prediction.scores[m].value;
     }
     ResultRow row = common;
     row.metric = predictions.front().scores[m].metric;
-    row.value = sum / static_cast<double>(values.size());
-    const Interval interval = bootstrap_ratio_interval(values, ones, seed_);
+    row.value = sum / static_cast<double>(predictions.size());
+    const QuestionScores questions = question_scores(predictions, m);
+    const Interval interval = bootstrap_ratio_interval(questions.sums, questions.samples, seed_);
     row.low = interval.low;
     row.high = interval.high;
     rows.push_back(std::move(row));

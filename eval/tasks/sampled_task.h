@@ -29,7 +29,8 @@ class SampledTask : public Task {
   virtual void predict(LoadedRun& run, const Method& method, std::span<const std::int64_t> samples,
                        const std::function<void(Prediction)>& done) const = 0;
   // The rows of results: all but task, method and ratio are filled. predictions: of all samples, in
-  // order. By default one row a metric: the mean, with a bootstrap interval over samples.
+  // order. By default one row a metric: the mean, with a bootstrap interval over questions
+  // (eval/metrics/question_scores.h).
   virtual std::vector<ResultRow> rows(std::span<const Prediction> predictions) const;
   // Bad records left out (eval.on_bad_record: skip).
   virtual std::int64_t skipped() const { return 0; }

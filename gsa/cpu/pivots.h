@@ -15,15 +15,17 @@
 namespace unfold::gsa::kernels::cpu {
 
 // The raw tokens gist j of a level covers, through all levels below: [first, last) of document.raw.
+// With links, documents end in a gist of every level: they are of one document.
 inline std::pair<std::int32_t, std::int32_t> covered_raw(const DocumentChunks& document,
                                                          std::size_t level, std::int64_t j) {
   auto first = static_cast<std::int32_t>(j);
   auto last = first + 1;
-  for (std::size_t l = level + 1; l-- > 0;) {
+  for (std::size_t l = level; l > 0; --l) {
     first = document.levels[l].first_child[static_cast<std::size_t>(first)];
     last = document.levels[l].first_child[static_cast<std::size_t>(last)];
   }
-  return {first, last};
+  return {document.chunk_begin[static_cast<std::size_t>(first)],
+          document.levels[0].first_child[static_cast<std::size_t>(last)]};
 }
 
 // Pivot vectors of one document and key/value head, level by level. A score is a dot product:

@@ -12,6 +12,7 @@ ContextBudget::ContextBudget(const SelectionConfig& selection, const GistConfig&
                              const AttentionShape& shape)
     : selection_(selection), gist_(gist), shape_(shape) {
   if (gist.levels() == 0) selection_.chunk = selection_.rho = kPlainPage;
+  if (selection_.budget == Budget::top_p) selection_.budget = Budget::paper;
 }
 
 std::int64_t ContextBudget::context_keys(const SequenceFacts& facts) const {

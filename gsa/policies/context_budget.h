@@ -2,7 +2,8 @@
 //
 // Under selection (METHOD.md section 7) a key/value head reads of the context: S sinks, P previous
 // chunks, and for each of its n_rep query heads k chunks of c tokens with their gists. A method
-// without gists may read as many raw context keys. What is really read is measured besides
+// without gists may read as many raw context keys; under top_p, where scores decide how many chunks
+// a head takes, as many as with the paper's budget. What is really read is measured besides
 // (gsa/cached_attention.h, ReadCount): heads often pick the same chunks.
 #pragma once
 

@@ -133,7 +133,9 @@ std::int64_t first_sparse_layer(const PolicyConfig& config) {
 
 double nominal_ratio(const PolicyConfig& config, const GistConfig& gist) {
   if (config.kind == PolicyKind::full) return 1.0;
-  return config.ratio > 0 ? config.ratio : static_cast<double>(gist.ratio());
+  if (config.ratio > 0) return config.ratio;
+  const SelectionConfig& selection = config.selection;
+  return selection.budget == Budget::ratio ? selection.ratio : static_cast<double>(gist.ratio());
 }
 
 }  // namespace unfold::gsa

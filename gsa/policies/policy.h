@@ -60,7 +60,8 @@ struct PolicyConfig {
   // method's own: 1 for the selecting methods (gists carry nothing in layer 0), 2 for quest (as in
   // its paper), 0 else.
   std::int64_t first_layer = -1;
-  // How the selecting methods select. Its ratio, chunk, rho and pivot are filled in.
+  // How the selecting methods select, and so the budget of all. Its ratio, chunk, rho and pivot are
+  // filled in.
   SelectionConfig selection = {};
   std::int64_t observation_window = 16;  // snapkv: last prompt queries that vote
   std::int64_t pooling = 5;              // snapkv: width of the max-pooling over votes, odd
@@ -167,7 +168,7 @@ std::optional<PolicyKind> policy_from_name(std::string_view name);
 bool reads_gists(PolicyKind kind);
 // config.first_layer, or the method's own.
 std::int64_t first_sparse_layer(const PolicyConfig& config);
-// config with the nominal ratio filled in: config.ratio, or rho; 1 for full.
+// config.ratio; or that of Budget::ratio; or rho. 1 for full.
 double nominal_ratio(const PolicyConfig& config, const GistConfig& gist);
 
 }  // namespace unfold::gsa

@@ -95,8 +95,11 @@ class QuestPolicy : public AttentionPolicy {
 
   std::unique_ptr<HeadPolicy> head(const SequenceFacts& facts, std::int64_t layer,
                                    std::int64_t /*kv_head*/) const override {
+    // Whole pages, but where the budget is all of the context.
+    const std::int64_t keys = budget_.context_keys(facts);
+    const std::int64_t page = budget_.page();
     const std::int64_t pages =
-        std::max<std::int64_t>(1, budget_.context_keys(facts) / budget_.page());
+        keys == facts.context ? (keys + page - 1) / page : std::max<std::int64_t>(1, keys / page);
     return std::make_unique<QuestHead>(facts.context, budget_.page(), pages, layer < first_layer_,
                                        shape_);
   }

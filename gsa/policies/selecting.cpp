@@ -90,8 +90,7 @@ class PivotScores {
     std::vector<double>& means = means_[static_cast<std::size_t>(level)];
     for (auto j = static_cast<std::int32_t>(static_cast<std::int64_t>(means.size()) / width);
          j < count; ++j) {
-      const std::int32_t begin = query.tokens.covered(-1, level, j);
-      const std::int32_t end = query.tokens.covered(-1, level, j + 1);
+      const auto [begin, end] = query.tokens.covered_raw(level, j);
       rows_.resize(static_cast<std::size_t>((end - begin) * width));
       query.keys.read({0, begin, end}, rows_.data());
       const std::size_t mean = means.size();

@@ -133,6 +133,27 @@ TEST(MainTable, SignificanceIsPairedById) {
   EXPECT_FALSE(cell_of(panels[0], "t", "gsa").versus.has_value());
 }
 
+// One question asked in several ways has several samples of one id: all count, and change signs
+// together.
+TEST(MainTable, SamplesOfOneQuestionAreComparedTogether) {
+  RunRecord run = run_of("a", {row("t", "gsa", 8, 0.5), row("t", "random", 8, 0.2)});
+  const std::vector<double> ones(18, 1.0);
+  std::vector<double> random;
+  for (int question = 0; question < 6; ++question) random.insert(random.end(), {1.0, 0.0, 0.0});
+  run.predictions.files = {scored("t", "gsa", 8, ones), scored("t", "random", 8, random)};
+  for (PredictionFile& file : run.predictions.files) {
+    for (std::size_t i = 0; i < file.samples.size(); ++i) {
+      file.samples[i].id = fmt::format("q{}", i / 3);
+    }
+  }
+  const auto panels = build_panels(compare_runs({run}));
+  const auto& worse = cell_of(panels[0], "t", "random").versus;
+  ASSERT_TRUE(worse.has_value());
+  EXPECT_EQ(worse->n, 18);
+  EXPECT_NEAR(worse->difference, -2.0 / 3, 1e-12);
+  EXPECT_DOUBLE_EQ(worse->p, 2.0 / 64) << "six questions, not eighteen";
+}
+
 TEST(MainTable, AGroupIsComparedOverItsTasks) {
   RunRecord run = run_of("a", {row("rag", "gsa", 8, 0.5), row("rag", "random", 8, 0.4),
                                row("rag.x", "gsa", 8, 0.5), row("rag.y", "gsa", 8, 0.5)});

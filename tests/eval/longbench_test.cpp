@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "data/sha256.h"
 #include "data/text.h"
+#include "data/tokenizer/tokenizer_spec.h"
 #include "eval/longbench/longbench_config.h"
 #include "eval/longbench/longbench_prompt.h"
 #include "eval/predictions/prediction_store.h"
@@ -79,6 +80,28 @@ TEST_F(LongBenchPrompts, LoseTheirMiddle) {
   const LongBenchPrompt short_one = truncated_prompt(template_, "0123456789", "why", *bytes_, 9);
   EXPECT_EQ(short_one.text, "ReadSay:");
   EXPECT_EQ(short_one.text.substr(short_one.suffix), "Say:");
+}
+
+// What is asked stays raw, where a short context leaves some of it in the first half, too.
+TEST_F(LongBenchPrompts, OfALongQuestionBothHalvesAreSuffix) {
+  const std::string question(40, 'q');
+  const LongBenchPrompt prompt = truncated_prompt(template_, "ab", question, *bytes_, 40);
+  EXPECT_EQ(prompt.text, "Read: ab Then: " + std::string(20, 'q') + " Say:");
+  EXPECT_EQ(prompt.text.substr(prompt.suffix), prompt.text.substr(8));
+}
+
+// Nor is the context taken for a question that the tokenizer writes in another way.
+TEST_F(LongBenchPrompts, ANormalisedSuffixIsFound) {
+  data::TokenizerSpec spec = data::byte_spec();
+  spec.nfc = true;
+  const std::shared_ptr<const data::Tokenizer> composing = data::make_tokenizer(spec);
+  const std::string context(100, 'c');
+  const LongBenchPrompt prompt = truncated_prompt(template_, context, "cafe\u0301", *composing, 80);
+  EXPECT_TRUE(prompt.truncated);
+  EXPECT_EQ(prompt.text.substr(prompt.suffix), " Then: caf\u00e9 Say:");
+  const LongBenchPrompt asked_long =
+      truncated_prompt(template_, "e\u0301", std::string(100, 'q'), *composing, 80);
+  EXPECT_EQ(asked_long.text.substr(0, asked_long.suffix), "Read: \u00e9");
 }
 
 TEST_F(LongBenchPrompts, CutInACharacterIsAReplacement) {

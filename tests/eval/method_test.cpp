@@ -53,6 +53,18 @@ TEST(Method, Names) {
   EXPECT_EQ(method_from_name("quest", 5).ratio(gist), 5.0);
   EXPECT_EQ(method_from_name("gist_only", 5).ratio(gist), 32.0);
   EXPECT_EQ(method_from_name("full", 5).ratio(gist), 1.0);
+  // One budget for all that choose.
+  gsa::SelectionConfig selection = {.budget = gsa::Budget::ratio, .ratio = 16, .first_layer = 2};
+  for (const char* name : {"gsa", "random", "streaming", "snapkv", "h2o", "quest"}) {
+    const Method method = method_from_name(name, 0, selection);
+    EXPECT_EQ(method.ratio(gist), 16.0) << name;
+    EXPECT_EQ(method.policy.selection.ratio, 16.0) << name;
+    EXPECT_EQ(method.policy.first_layer, method.gists ? 2 : -1) << name;
+    EXPECT_EQ(method_from_name(name, 5, selection).ratio(gist), 5.0) << name;
+  }
+  EXPECT_EQ(method_from_name("gist_only", 0, selection).ratio(gist), 32.0);
+  selection.budget = gsa::Budget::fixed;
+  EXPECT_EQ(method_from_name("gsa", 0, selection).ratio(gist), 32.0);
   EXPECT_TRUE(method_from_name("mean_pool").gists);
   EXPECT_FALSE(method_from_name("snapkv").gists);
   EXPECT_FALSE(method_from_name("gsa").visibility.has_value());

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/file.h"
 #include "eval/predictions/prediction_store.h"
 #include "models/parameter_table.h"
@@ -187,6 +189,30 @@ TEST_F(Runner, MeasuresMethodsThatChooseAtEveryRatio) {
   }
   EXPECT_EQ(measured, (std::vector<std::string>{"full@1", "gist_only@4", "gsa@4", "gsa@2.5",
                                                 "streaming@4", "streaming@2.5"}));
+}
+
+// What selection.budget says holds for all methods that choose, and is what results call it.
+TEST_F(Runner, AllMethodsHaveTheBudgetOfSelection) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.tasks = {"passkey"};
+  settings.eval.methods = {"gsa", "streaming"};
+  settings.eval.ratios = {0, 4};
+  settings.eval.context = 400;
+  settings.selection.budget = gsa::Budget::ratio;
+  settings.selection.ratio = 32;
+  std::map<std::string, double> read;
+  for (const ResultRow& row : evaluate(run, settings, {}).rows) {
+    read[fmt::format("{}@{}", row.method, row.ratio)] = row.attended;
+  }
+  EXPECT_EQ(read.size(), 4u);
+  EXPECT_LT(read["streaming@32"], 0.6 * read["streaming@4"]);
+  EXPECT_LT(read["gsa@32"], 0.8 * read["gsa@4"]);
+  // Results could not tell these apart.
+  settings.selection.budget = gsa::Budget::fixed;
+  EXPECT_EQ(user_error([&] { evaluate(run, settings, {}); }),
+            "[eval] eval.ratios has 0 and 4: 0 is what selection.budget says, which results would "
+            "call 4, too: leave one of them out");
 }
 
 // Stopped in the middle: a prediction file that is cut short anywhere is gone on with, and all ends

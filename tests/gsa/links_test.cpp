@@ -54,6 +54,24 @@ TEST(Links, TheLayoutByHand) {
   EXPECT_EQ(seen(16), "xxx..x..xxxxxxxxx") << "suffix";
 }
 
+// What a gist stands for, told by the sequence and by its marks: raw tokens of its document between
+// it and the gist of its level before.
+void check_covered(const Layout& layout, const GistConfig& gist, const SequenceTokens& tokens) {
+  for (int level = 0; level < gist.levels(); ++level) {
+    for (std::int32_t j = 0; j < std::ssize(tokens.gists(level).gist); ++j) {
+      const std::int32_t end = tokens.gists(level).gist[static_cast<std::size_t>(j)];
+      std::int32_t begin = end;
+      while (begin > 0 && layout.part[static_cast<std::size_t>(begin) - 1] == Part::document &&
+             layout.level[static_cast<std::size_t>(begin) - 1] < level) {
+        --begin;
+      }
+      const SequenceTokens::RawSpan covered = tokens.covered_raw(level, j);
+      EXPECT_EQ(covered.begin, tokens.before(0, begin));
+      EXPECT_EQ(covered.end, tokens.before(0, end));
+    }
+  }
+}
+
 // What the engine shows a query of the system, a link or the suffix is the rule.
 TEST(Links, TheSequenceViewEqualsTheRule) {
   core::Random random(5);
@@ -86,9 +104,12 @@ TEST(Links, TheSequenceViewEqualsTheRule) {
         if (is_anchor(run, position, layout.level[at], gist.sinks)) role = TokenRole::anchor;
         if (run.part == Part::link) role = TokenRole::link;
       }
+      const bool first = t == 0 || layout.part[at - 1] != Part::document;
+      if (first && layout.part[at] == Part::document) tokens.begin_document();
       tokens.append(layout.level[at], role);
       EXPECT_EQ(tokens.rope(t), layout.rope[at]);
     }
+    check_covered(layout, gist, tokens);
     for (std::int64_t q = 0; q < layout.size(); ++q) {
       if (layout.part[static_cast<std::size_t>(q)] == Part::document) continue;
       std::vector<CacheSpan> spans;

@@ -74,6 +74,13 @@ class Oracle {
     return true;
   }
 
+  // Not of a system prompt, and no link.
+  bool of_document(std::int32_t k) const {
+    if (layout_.part.empty()) return true;
+    const Part part = layout_.part[static_cast<std::size_t>(row_ * layout_.length + k)];
+    return part != Part::system && part != Part::link;
+  }
+
   std::vector<std::int32_t> gists(int l) const {
     std::vector<std::int32_t> result;
     for (std::int32_t t = document_.begin; t < behind_; ++t) {
@@ -105,7 +112,7 @@ class Oracle {
       double low = std::numeric_limits<double>::infinity();
       double high = -low;
       for (std::int32_t k = document_.begin; k < gist; ++k) {
-        if (level(k) >= 0 || !covers(l, gist, k)) continue;
+        if (level(k) >= 0 || !covers(l, gist, k) || !of_document(k)) continue;
         total += at(k, key + d);
         count += 1;
         low = std::min(low, at(k, key + d));

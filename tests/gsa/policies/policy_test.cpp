@@ -181,6 +181,24 @@ TEST(ContextBudget, IsThatOfSelection) {
   EXPECT_EQ(budget.context_keys({20, 24}), 2 + 4 + 2 * 1 * 5);
   EXPECT_EQ(budget.context_keys({3, 9}), 3) << "no more than there is";
   EXPECT_EQ(budget.context_keys({0, 9}), 0);
+  const SelectionConfig fixed{.budget = Budget::fixed, .chunks = 3, .chunk = 4, .rho = 4};
+  EXPECT_EQ(ContextBudget(fixed, kGist, shape).context_keys({390, 400}), 2 + 4 + 2 * 3 * 5);
+  const SelectionConfig by_mass{
+      .budget = Budget::top_p, .quarter_cap = false, .chunk = 4, .rho = 4};
+  EXPECT_EQ(ContextBudget(by_mass, kGist, shape).context_keys({390, 400}),
+            budget.context_keys({390, 400}))
+      << "scores would decide";
+}
+
+// A budget of all the context reads all of it, also where the last page is not whole.
+TEST(ContextBudget, OfAllReadsAll) {
+  for (const PolicyKind kind : {PolicyKind::streaming, PolicyKind::snapkv, PolicyKind::quest}) {
+    PolicyConfig config = {.kind = kind, .first_layer = 0};
+    config.selection = {.budget = Budget::fixed, .chunks = 1000, .quarter_cap = false};
+    Stage stage(config, kGist, 66, 70);
+    stage.add_raw(70);
+    EXPECT_EQ(stage.ask(), range(0, 70)) << name_of(kind);
+  }
 }
 
 TEST(Streaming, ReadsSinksAndARecentWindow) {
