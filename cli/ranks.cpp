@@ -4,6 +4,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 
 #include "cli/exit_code.h"
 #include "core/comm/world.h"
@@ -32,16 +33,16 @@ void run_on_ranks(const std::string& device,
   if (!world->is_root() && std::getenv("UNFOLD_LOG") == nullptr) {
     core::log::set_level(core::log::Level::error);
   }
+  std::optional<core::Interrupted> stopped;  // all ranks agreed to stop
   try {
-    body(*world);
+    try {
+      body(*world);
+    } catch (const core::Interrupted& interrupted) {
+      stopped = interrupted;
+    }
     world->finish();
   } catch (const core::RankLost& lost) {
     throw SaidElsewhere(lost.exit_code());
-  } catch (const core::Interrupted& interrupted) {
-    // All ranks agreed to stop.
-    world->finish();
-    if (!world->is_root()) throw SaidElsewhere(kSignalCode + interrupted.signal());
-    throw;
   } catch (const core::UserError& error) {
     tell_others(*world, error.what(), kUserErrorCode);
     throw;
@@ -52,6 +53,9 @@ void run_on_ranks(const std::string& device,
     tell_others(*world, error.what(), kBugCode);
     throw;
   }
+  if (!stopped) return;
+  if (!world->is_root()) throw SaidElsewhere(kSignalCode + stopped->signal());
+  throw core::Interrupted(*stopped);
 }
 
 }  // namespace unfold::cli

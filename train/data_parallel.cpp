@@ -34,7 +34,10 @@ std::int64_t positions_of(const TrainConfig& config, const core::Communicator& w
 }  // namespace
 
 DataParallel::DataParallel(AdamW& optimizer, core::Communicator& world, const TrainConfig& config)
-    : optimizer_(optimizer), world_(world), reduce_dtype_(config.reduce_dtype) {
+    : optimizer_(optimizer),
+      world_(world),
+      reduce_dtype_(config.reduce_dtype),
+      overlap_(config.overlap) {
   std::vector<AdamW::State>& states = optimizer_.states();
   complete_.resize(states.size());
   find_table(config);
@@ -182,10 +185,12 @@ void DataParallel::complete(std::size_t state) {
          std::all_of(buckets_[ready_].begin(), buckets_[ready_].end(), is_complete)) {
     ++ready_;
   }
-  while (ready_ >= held_ && next_ < ready_) {
-    world_.expect_work_beside(next_ + 1 < buckets_.size());
-    start_bucket();
-  }
+  while (ready_ >= held_ && next_ < ready_) start_next();
+}
+
+void DataParallel::start_next() {
+  world_.expect_work_beside(overlap_ && next_ + 1 < buckets_.size());
+  start_bucket();
 }
 
 void DataParallel::start_bucket() {
@@ -244,8 +249,8 @@ void DataParallel::land() {
 
 void DataParallel::finish() {
   if (!active_) begin();  // no pass of this rank was the last one: it had no rows
+  while (next_ < buckets_.size()) start_next();
   world_.expect_work_beside(false);
-  while (next_ < buckets_.size()) start_bucket();
   if (table_) table_->rows.start();
   while (!flights_.empty()) land();
   if (table_) {
@@ -291,6 +296,7 @@ void DataParallel::await_gather(std::size_t place) {
 }
 
 void DataParallel::await(const std::vector<autograd::Variable>& parameters) {
+  world_.note_progress();
   if (gathered_ == gather_order_.size()) return;
   std::size_t last = 0;
   for (const autograd::Variable& parameter : parameters) {

@@ -76,6 +76,9 @@ class DataParallel {
   // Where the sum of a state's share goes: of the table, a part of whole rows.
   core::Tensor empty_share(std::size_t state, core::DType dtype);
   void start_bucket();
+  // The same, and says before whether the device has other work while the sum runs: of a bucket,
+  // not of a rank, since ranks have to agree.
+  void start_next();
   void land();  // the oldest flight
   void start_gather();
   void await_gather(std::size_t place);
@@ -83,6 +86,7 @@ class DataParallel {
   AdamW& optimizer_;
   core::Communicator& world_;
   core::DType reduce_dtype_;
+  bool overlap_;
   std::vector<std::vector<std::size_t>> buckets_;  // indices of states
   std::vector<bool> complete_;                     // by state
   std::size_t held_ = 0;   // buckets that are complete before the first is started

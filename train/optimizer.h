@@ -24,6 +24,10 @@ struct Sharding {
   int rank = 0;
   int world_size = 1;
 };
+// Of train.zero1: a process by itself has nobody to share with.
+inline Sharding sharding_of(bool zero1, int rank, int world_size) {
+  return {zero1 && world_size > 1, rank, world_size};
+}
 
 class AdamW {
  public:

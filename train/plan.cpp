@@ -81,12 +81,11 @@ MemoryPlan plan_memory(const TrainerConfig& config, const TrainingLoss& loss,
                           config.gist.links);
   set_gradient_dtypes(decoder, config.train, ranks);
   // The last rank has what shares leave over.
-  AdamW optimizer(decoder, config.train.optimizer, 0, {config.train.zero1, ranks - 1, ranks});
+  AdamW optimizer(decoder, config.train.optimizer, 0,
+                  sharding_of(config.train.zero1, ranks - 1, ranks));
   const auto world = core::make_absent_world(ranks - 1, ranks);
   std::optional<DataParallel> parallel;
-  if (ranks > 1 || config.train.zero1) {
-    parallel.emplace(optimizer, *world, config.train);
-  }
+  if (ranks > 1) parallel.emplace(optimizer, *world, config.train);
   decoder.reserve_positions(gsa::position_count(batch.layout));
   core::reset_peak(meta);
   models::ForwardOptions options;

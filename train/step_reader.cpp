@@ -1,8 +1,11 @@
 #include "train/step_reader.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 
@@ -38,9 +41,7 @@ StepBatches StepReader::take() {
   return config_.overfit_one_batch ? *ahead_ : *std::exchange(ahead_, std::nullopt);
 }
 
-StepBatches StepReader::next(std::int64_t step_index) {
-  StepBatches step;
-  std::array<double, 3> counts = {0, 0, 0};
+void StepReader::read_own(StepBatches& step) {
   std::int64_t rows = 0;  // of the passes so far
   for (const StepWindow& window : windows_) {
     data::Batch batch = loader_->next(window.total, window.first, window.count);
@@ -48,13 +49,46 @@ StepBatches StepReader::next(std::int64_t step_index) {
     if (window.count == 0) continue;
     loss_.prepare(batch);
     const StepTotals part = loss_.count(batch);
-    counts[0] += part.targets;
-    counts[1] += part.raw_tokens;
-    counts[2] += part.suffix_queries;
+    step.totals.targets += part.targets;
+    step.totals.raw_tokens += part.raw_tokens;
+    step.totals.suffix_queries += part.suffix_queries;
     step.micro.push_back({loss_.ready(std::move(batch), device_), first_row});
   }
-  world_.all_reduce_sum(std::span<double>(counts));
-  step.totals = {counts[0], counts[1], counts[2]};
+}
+
+// error: of this rank; null: of others. All of them throw: those without one what the first says.
+void StepReader::fail_together(const std::exception_ptr& error) {
+  std::vector<std::int64_t> failed(static_cast<std::size_t>(world_.world_size()), 0);
+  failed[static_cast<std::size_t>(world_.rank())] = error ? 1 : 0;
+  world_.all_reduce_sum(std::span<std::int64_t>(failed));
+  const auto first = static_cast<int>(std::find(failed.begin(), failed.end(), 1) - failed.begin());
+  std::string own;
+  try {
+    if (error) std::rethrow_exception(error);
+  } catch (const std::exception& thrown) {
+    own = thrown.what();
+  } catch (...) {
+    own = "an error of unknown type";
+  }
+  const std::string what = world_.broadcast(own, first);
+  if (error) std::rethrow_exception(error);
+  core::fail("train", "rank {} cannot go on: {}", first, what);
+}
+
+StepBatches StepReader::next(std::int64_t step_index) {
+  StepBatches step;
+  // An error of this rank alone must not keep it from the sum, where the others wait for it.
+  std::exception_ptr error;
+  try {
+    read_own(step);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  std::array<double, 4> sums = {step.totals.targets, step.totals.raw_tokens,
+                                step.totals.suffix_queries, error ? 1.0 : 0.0};
+  world_.all_reduce_sum(std::span<double>(sums));
+  if (sums[3] > 0) fail_together(error);
+  step.totals = {sums[0], sums[1], sums[2]};
   core::require(step.totals.targets > 0, "train", "step {}: no token of its rows carries a loss{}",
                 step_index + 1,
                 config_.cpt.prefix_loss

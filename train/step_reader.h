@@ -36,7 +36,7 @@ class StepReader {
 
   // Reads step `step` (from 0), the next one, unless it is there or the last one is over.
   // Collective, as the totals are. Throws core::UserError: a step none of whose tokens carries a
-  // loss, damaged data.
+  // loss, damaged data. An error of one rank is thrown on all.
   void read(std::int64_t step);
   // The same once the work of the step in front is under way: that one is good, so an error of this
   // one is thrown when it is taken.
@@ -46,6 +46,8 @@ class StepReader {
 
  private:
   StepBatches next(std::int64_t step);
+  void read_own(StepBatches& step);
+  [[noreturn]] void fail_together(const std::exception_ptr& error);
 
   const TrainConfig& config_;
   const TrainingLoss& loss_;

@@ -64,10 +64,6 @@ std::pair<LossTerms, double> read_step(const std::vector<PendingTerms>& pending,
   return {terms, left.front()};
 }
 
-Sharding sharding_of(const TrainConfig& config, const core::Communicator& world) {
-  return {config.zero1, world.rank(), world.world_size()};
-}
-
 // Ranks that differ would train on nonsense, or wait for each other for ever.
 void require_same_start(const TrainerConfig& config, core::Communicator& world) {
   if (!world.distributed()) return;
@@ -146,7 +142,7 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
                config.train.init_from.empty() ? std::optional(config.run.seed) : std::nullopt,
                config.gist.links),
       optimizer_(decoder_, config.train.optimizer, config.run.seed,
-                 sharding_of(config.train, world)),
+                 sharding_of(config.train.zero1, world.rank(), world.world_size())),
       loss_(config.train, config.gist, config.selection) {
   require_training_data(config);
   core::require(config.train.rows >= world.world_size(), "train",
@@ -179,7 +175,8 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
   }
   // Everything that can be wrong with the input has been found by now: only then leave traces.
   world_.barrier();
-  if (files_) resume != Resume::no ? files_->go_on(state_.step) : files_->start(*tokenizer_);
+  if (files_)
+    resume != Resume::no ? files_->go_on(state_.step, *tokenizer_) : files_->start(*tokenizer_);
   // A kill between a checkpoint and its mark as the best one leaves an old mark.
   if (files_ && saver_->saved_step() >= 0) models::write_best(run_, state_.best);
   if (meter_) meter_->tell_memory();

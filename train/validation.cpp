@@ -26,6 +26,7 @@ ValidationLoss validate_under(std::string name, std::span<const data::Batch> bat
     double sum = 0;
     for (const float loss : score(batches[i])) sum += loss;
     nats += sum;
+    world.note_progress();
     counts[0] += batches[i].valid_targets;
     counts[1] += batches[i].target_bytes;
   }
@@ -53,6 +54,7 @@ std::vector<ValidationLoss> validate(models::Decoder& decoder, std::span<const d
                                      const gsa::GistConfig& gist,
                                      const std::optional<gsa::SelectionConfig>& selection,
                                      core::Communicator& world) {
+  const core::LongWork busy(world, "validating");
   const auto score = [&](const data::Batch& batch, models::AttentionContext& attention) {
     return models::score_tokens(decoder, batch.layout, batch.tokens, batch.targets, attention);
   };

@@ -44,7 +44,7 @@ TrainingStep::TrainingStep(const train::TrainerConfig& config, core::Device devi
       decoder_(config.model, config.gist.levels(), config.train.dtype, device, config.run.seed,
                config.gist.links),
       optimizer_(decoder_, config.train.optimizer, 0,
-                 {config.train.zero1, world.rank(), world.world_size()}) {
+                 train::sharding_of(config.train.zero1, world.rank(), world.world_size())) {
   train::set_gradient_dtypes(decoder_, config.train, world.world_size());
   if (world.distributed()) parallel_.emplace(optimizer_, world, config.train);
   const std::vector<train::StepWindow> windows = train::step_windows(

@@ -118,6 +118,7 @@ MpiCommunicator::MpiCommunicator(const Launch& launch) : mpi_(std::make_unique<M
     options.name = fmt::format("{}, process {}", host_name(), ::getpid());
     options.patience = positive_number("UNFOLD_COMM_TIMEOUT", options.patience);
     options.silence = options.patience / 2;
+    options.beat = std::min(options.beat, options.silence / 5);
     options.interfaces = environment("UNFOLD_COMM_INTERFACE");
     auto monitor = std::make_unique<Monitor>(options);
     const std::string invitation = broadcast(is_root() ? monitor->invitation() : "", 0);

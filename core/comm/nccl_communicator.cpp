@@ -19,6 +19,9 @@
 namespace unfold::core {
 namespace {
 
+// More times of collectives than these are not kept as marks of the GPU.
+constexpr std::size_t kMostStretches = 512;
+
 ncclDataType_t type_of(DType dtype) {
   switch (dtype) {
     case DType::float64:
@@ -215,34 +218,45 @@ void NcclCommunicator::wait(Ticket ticket) {
   std::shared_ptr<void> end;
   while (!started_.empty() && started_.front().ticket >= ticket) {
     Started& first = started_.front();
-    if (first.begin) ran_.emplace_back(first.begin, first.end);
+    if (first.begin) ran_.push_back({first.begin, first.end});
     end = first.end;
     started_.pop_front();
   }
   if (!end) return;  // waited for already
   const std::shared_ptr<void> before = timing_ ? owned(cuda::mark(device_.index)) : nullptr;
   cuda::wait_for_mark(device_.index, end.get());
-  if (timing_) waited_.emplace_back(before, owned(cuda::mark(device_.index)));
+  if (!timing_) return;
+  waited_.push_back({before, owned(cuda::mark(device_.index))});
+  if (waited_.size() >= kMostStretches) add_times(false);
+}
+
+bool NcclCommunicator::has_passed(const Stretch& stretch) const {
+  return cuda::has_passed(device_.index, stretch.end.get());
+}
+
+// all: waits for the device.
+void NcclCommunicator::add_times(bool all) {
+  const auto seconds = [&](const std::shared_ptr<void>& begin, const std::shared_ptr<void>& end) {
+    return cuda::seconds_between(device_.index, begin.get(), end.get());
+  };
+  for (; !ran_.empty() && (all || has_passed(ran_.front())); ran_.pop_front()) {
+    const Stretch& one = ran_.front();
+    times_.seconds += seconds(one.begin, one.end);
+    // A collective may begin before the one in front of it is done.
+    if (last_end_) times_.seconds -= std::max(0.0, seconds(one.begin, last_end_));
+    last_end_ = one.end;
+  }
+  for (; !waited_.empty() && (all || has_passed(waited_.front())); waited_.pop_front()) {
+    times_.exposed += seconds(waited_.front().begin, waited_.front().end);
+  }
 }
 
 OverlapTimes NcclCommunicator::take_times() {
   if (!nccl_) return MpiCommunicator::take_times();
   timing_ = true;
-  OverlapTimes times;
-  void* last = nullptr;  // a collective may begin before the one in front of it is done
-  for (const auto& [begin, end] : ran_) {
-    times.seconds += cuda::seconds_between(device_.index, begin.get(), end.get());
-    if (last != nullptr) {
-      times.seconds -= std::max(0.0, cuda::seconds_between(device_.index, begin.get(), last));
-    }
-    last = end.get();
-  }
-  for (const auto& [begin, end] : waited_) {
-    times.exposed += cuda::seconds_between(device_.index, begin.get(), end.get());
-  }
-  ran_.clear();
-  waited_.clear();
-  return times;
+  add_times(true);
+  last_end_.reset();
+  return std::exchange(times_, {});
 }
 
 void NcclCommunicator::finish() {

@@ -55,9 +55,18 @@ class NcclCommunicator : public MpiCommunicator {
   bool work_beside_ = false;
   Ticket last_ = 0;
   std::deque<Started> started_;
+  // Beginnings and ends of what take_times() adds up. A long run adds them up on the way.
+  struct Stretch {
+    std::shared_ptr<void> begin, end;
+  };
+  bool has_passed(const Stretch& stretch) const;
+  void add_times(bool all);
+
   bool timing_ = false;
-  std::vector<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>> ran_;     // on the stream
-  std::vector<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>> waited_;  // on the device's
+  OverlapTimes times_;
+  std::deque<Stretch> ran_;         // on the stream
+  std::deque<Stretch> waited_;      // on the device's
+  std::shared_ptr<void> last_end_;  // of those of ran_ that are added
 };
 
 }  // namespace unfold::core

@@ -127,6 +127,17 @@ double seconds_between(int device, void* begin, void* end) {
   return static_cast<double>(milliseconds) * 1e-3;
 }
 
+bool has_passed(int device, void* mark) {
+  use(device);
+  const cudaError_t status = cudaEventQuery(static_cast<cudaEvent_t>(mark));
+  if (status == cudaErrorNotReady) {
+    static_cast<void>(cudaGetLastError());  // it is remembered as an error, and is none
+    return false;
+  }
+  check_status(status, "asking the GPU how far it is");
+  return true;
+}
+
 void release_mark(void* mark) noexcept {
   if (mark != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(mark));
 }

@@ -45,6 +45,8 @@ void synchronize(int device);
 void* mark(int device);
 // Waits until `end` is reached. Half a microsecond exact.
 double seconds_between(int device, void* begin, void* end);
+// Whether the work in front of the mark is done.
+bool has_passed(int device, void* mark);
 void release_mark(void* mark) noexcept;
 
 // A named range on the time line of a profiler (NVTX); ranges nest. Costs nothing without one.

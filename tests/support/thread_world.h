@@ -43,8 +43,10 @@ class ThreadRank : public core::Communicator {
 
   // As where GPUs have fast links.
   void like_bursts() { bursts_ = true; }
-  // Sums of tensors that were started.
-  std::size_t sums() const { return sums_; }
+  // Sums of tensors that were started, and what was said of work beside each.
+  std::size_t sums() const { return beside_.size(); }
+  const std::vector<bool>& beside() const { return beside_; }
+  void expect_work_beside(bool work) override { work_beside_ = work; }
 
   bool likes_bursts() const override { return bursts_; }
   int rank() const override { return rank_; }
@@ -132,14 +134,14 @@ class ThreadRank : public core::Communicator {
 
   Ticket start_all_reduce_sum(const std::vector<core::Tensor>& tensors) override {
     spoil(tensors);
-    ++sums_;
+    beside_.push_back(work_beside_);
     for (const core::Tensor& tensor : tensors) reduce(tensor, {0, tensor.size()}, tensor);
     return ++last_ticket_;
   }
   Ticket start_reduce_scatter_sum(const std::vector<core::Tensor>& all,
                                   const std::vector<core::Tensor>& mine) override {
     spoil(all);
-    ++sums_;
+    beside_.push_back(work_beside_);
     for (std::size_t i = 0; i < all.size(); ++i) {
       reduce(all[i], core::share_of(all[i].size(), rank_, board_.size), mine[i]);
     }
@@ -232,7 +234,8 @@ class ThreadRank : public core::Communicator {
   int rank_;
   bool poisoned_ = false;
   bool bursts_ = false;
-  std::size_t sums_ = 0;
+  bool work_beside_ = false;
+  std::vector<bool> beside_;
   Ticket last_ticket_ = 0;
   std::deque<Late> late_;
 };

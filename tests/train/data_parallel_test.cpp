@@ -79,6 +79,40 @@ TEST_F(ManyRanks, TakeTheStepsOfOne) {
   expect_equal("micro", "one", 1e-12);
 }
 
+// Whether other work runs beside a sum decides how GPUs exchange: ranks must not differ, also where
+// some have no rows, and find gradients complete only at the end.
+TEST_F(ManyRanks, SayTheSameOfEverySum) {
+  config_.train.steps = 2;
+  config_.train.micro_rows = 1;
+  for (const auto& [ranks, rows] : {std::pair{3, 4}, {4, 5}, {8, 12}}) {
+    for (const bool zero1 : {false, true}) {
+      for (const bool overlap : {true, false}) {
+        config_.train.rows = rows;
+        config_.train.zero1 = zero1;
+        config_.train.overlap = overlap;
+        config_.run.dir = (folder_.path() / fmt::format("{}{}{}", ranks, zero1, overlap)).string();
+        std::vector<std::vector<bool>> beside(static_cast<std::size_t>(ranks));
+        test::run_ranks(ranks, [&](test::ThreadRank& world) {
+          omp_set_num_threads(1);
+          train(config_, Resume::no, world);
+          beside[static_cast<std::size_t>(world.rank())] = world.beside();
+        });
+        ASSERT_GT(beside[0].size(), 2u);
+        for (const std::vector<bool>& one : beside) EXPECT_EQ(one, beside[0]) << ranks << zero1;
+        EXPECT_EQ(std::count(beside[0].begin(), beside[0].end(), true) > 0, overlap);
+      }
+    }
+  }
+}
+
+// A process by itself shares with nobody: the same training.
+TEST_F(ManyRanks, Zero1AloneIsTheSame) {
+  alone("one");
+  config_.train.zero1 = true;
+  alone("shared");
+  expect_equal("shared", "one", 0);
+}
+
 TEST_F(ManyRanks, EveryObjective) {
   using Change = std::function<void(TrainerConfig&)>;
   const std::vector<std::pair<std::string, Change>> variants = {
