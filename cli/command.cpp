@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -32,6 +33,10 @@ void ConfigArguments::add_to(Command command) {
   command.add_option("--set", overrides, "change a key of the config; may be repeated")
       .type_name("KEY=VALUE")
       .one_value();
+}
+
+void ignore_broken_pipes() {
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 void print(std::string_view text) {

@@ -54,5 +54,7 @@ struct ConfigArguments {
 
 // Writes to standard output; throws core::UserError when that fails (a full disk).
 void print(std::string_view text);
+// For long work: a reader of its lines that goes away does not end it.
+void ignore_broken_pipes();
 
 }  // namespace unfold::cli

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 
 #include "cli/ranks.h"
@@ -24,7 +25,11 @@ int exit_code_of(const std::function<int()>& body) {
   } catch (const SaidElsewhere& ended) {
     return ended.code();
   } catch (const std::bad_alloc&) {
-    print_error("[memory] not enough memory: use a smaller model, fewer rows or shorter rows");
+    print_error("[memory] not enough memory: ask for less: smaller models, rows, texts or files");
+    return kUserErrorCode;
+  } catch (const std::filesystem::filesystem_error& error) {
+    print_error(fmt::format("[file] {}: {}: check the path, its permissions and the disk",
+                            error.path1().string(), error.code().message()));
     return kUserErrorCode;
   } catch (const std::exception& error) {
     print_error(fmt::format("{}: this is a bug in unfold, please report it", error.what()));

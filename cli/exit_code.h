@@ -1,7 +1,8 @@
 // Exit codes: every way the program can end.
 //
 //   0        done
-//   2        the user can mend it: core::UserError, a wrong command line, not enough memory
+//   2        the user can mend it: core::UserError, a wrong command line, not enough memory, a path
+//            that the system refuses
 //   70       a bug: core::InternalError and every other exception
 //   75       another rank was lost: core::RankLost (core/comm/monitor.h)
 //   128 + n  ended by signal n after saving: core::Interrupted

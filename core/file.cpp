@@ -112,6 +112,24 @@ Beside create_beside(const fs::path& file) {
 
 }  // namespace
 
+PathKind path_kind(const fs::path& path) {
+  std::error_code error;
+  switch (fs::status(path, error).type()) {
+    case fs::file_type::regular:
+      return PathKind::file;
+    case fs::file_type::directory:
+      return PathKind::folder;
+    case fs::file_type::not_found:
+      return PathKind::missing;
+    case fs::file_type::none:
+      break;
+    default:
+      return PathKind::other;
+  }
+  fail("file", "{}: cannot be looked up: {}: check the path and its permissions", path.string(),
+       error.message());
+}
+
 fs::path replaceable(const fs::path& requested) {
   std::error_code ignored;
   fs::path file = requested;

@@ -20,6 +20,12 @@ void write_file_atomically(const std::filesystem::path& file, std::string_view c
 // Refuses a folder, a device, a pipe or a socket: a rename would put a file in its place.
 std::filesystem::path replaceable(const std::filesystem::path& file);
 
+// What is at a path; links are followed, and one that leads nowhere is `missing`. Throws
+// core::UserError where that cannot be told: no permission, a name that is too long, a loop of
+// links.
+enum class PathKind { missing, file, folder, other };
+PathKind path_kind(const std::filesystem::path& path);
+
 inline constexpr std::uint64_t kTextFileLimit = std::uint64_t{256} << 20;  // bytes
 
 // The bytes of a regular file of at most `limit` bytes, unchanged (UTF-8 is not checked here).

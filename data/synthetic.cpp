@@ -42,8 +42,9 @@ SyntheticTask synthetic_task_from_name(std::string_view name) {
 }
 
 SyntheticDocument make_document(const SyntheticOptions& options, std::int64_t index) {
-  core::require(options.context > 0, kTag, "a context of size {}: give a size above 0",
-                options.context);
+  core::require(options.context > 0 && options.context <= kMostSyntheticContext, kTag,
+                "a context of size {}: give a size from 1 to {}", options.context,
+                kMostSyntheticContext);
   core::require(options.facts >= 0 && options.min_facts >= 0, kTag,
                 "{} facts, at least {}: give 0 or more", options.facts, options.min_facts);
   core::require(options.questions >= 0, kTag, "{} questions: give 0 (every fact once) or more",

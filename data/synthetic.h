@@ -21,6 +21,8 @@
 
 namespace unfold::data {
 
+inline constexpr std::int64_t kMostSyntheticContext = 10'000'000;
+
 enum class SyntheticTask : std::uint8_t { recall, passkey, multikey };
 enum class SyntheticSplit : std::uint8_t { train, eval };
 // How the recall task is written. compact: nothing but words with a space before each, which a

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/text_format.h"
 #include "models/formats/checkpoint_folder.h"
 
@@ -54,13 +55,13 @@ std::shared_ptr<const data::Tokenizer> load_run_tokenizer(const fs::path& folder
 }  // namespace
 
 void require_run(const fs::path& folder) {
-  std::error_code ignored;
-  core::require(fs::exists(folder, ignored), kTag,
+  const core::PathKind kind = core::path_kind(folder);
+  core::require(kind != core::PathKind::missing, kTag,
                 "{}: no such run folder: check the path, or train first (unfold train)",
                 folder.string());
-  core::require(fs::is_directory(folder, ignored), kTag,
-                "{}: is a file, expected the folder of a run", folder.string());
-  core::require(fs::is_regular_file(folder / "config.yaml", ignored), kTag,
+  core::require(kind == core::PathKind::folder, kTag, "{}: is a file, expected the folder of a run",
+                folder.string());
+  core::require(core::path_kind(folder / "config.yaml") == core::PathKind::file, kTag,
                 "{}: not a run: it has no config.yaml: name the folder given as run.dir",
                 folder.string());
 }

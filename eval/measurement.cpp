@@ -43,10 +43,9 @@ void Measurement::prepare(std::string_view version) {
     const PredictionStore store(folder_, task->name(), task->samples(), {});
     const std::string difference = store.prepare(made_, settings_.eval.resume);
     if (!difference.empty()) {
-      core::log::warning(
-          "predictions of {} under {} were made of something else, and are moved to {}: now it is "
-          "{}",
-          task->name(), folder_.filename().string(), (folder_ / "earlier").string(), difference);
+      core::log::warning("predictions of {} under {} are moved to {}, and made again: they were {}",
+                         task->name(), folder_.filename().string(), (folder_ / "earlier").string(),
+                         difference);
     }
   } else if (!settings_.eval.resume) {
     std::error_code ignored;

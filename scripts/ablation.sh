@@ -16,6 +16,13 @@ case ${1:-} in
     ;;
 esac
 
+for seed in "$@"; do
+  if [[ ! $seed =~ ^[0-9]{1,9}$ ]]; then
+    echo "ablation: $seed: a seed is a number: see ablation.sh --help" >&2
+    exit 2
+  fi
+done
+
 unfold=build/release/unfold
 facts=(data synthesize --task recall --style compact --context 65 --context-unit words
   --facts 16 --keys 64 --values 32 --value-words 3)

@@ -15,6 +15,10 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   exit 0
 fi
 kills=${1:-50}
+if [[ ! $kills =~ ^[1-9][0-9]{0,5}$ ]]; then
+  echo "kill-ranks: $kills: give a number of kills: see kill-ranks.sh --help" >&2
+  exit 2
+fi
 unfold=$(realpath "${UNFOLD:-build/release/unfold}")
 ranks=${RANKS:-3}
 RANDOM=${SEED:-1}

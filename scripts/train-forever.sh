@@ -9,8 +9,8 @@
 #   --resume WORD      latest (default) or latest-good, which passes over damaged checkpoints
 # UNFOLD=PROGRAM       the program (default: build/release/unfold here, else unfold on PATH)
 #
-# It ends when the training is done (0), was asked to stop (SIGINT, SIGTERM, SIGUSR1), or cannot go
-# on without a person: exit code 2 (config, data, disk), or 70 (a bug), or N starts without progress.
+# It ends when the training is done (0), was asked to stop (SIGINT, SIGTERM, SIGUSR1, SIGHUP), or cannot
+# go on without a person: exit code 2 (config, data, disk), or 70 (a bug), or N starts without progress.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -82,7 +82,7 @@ while :; do
   case $status in
     0) exit 0 ;;
     2 | 70 | 126 | 127) exit "$status" ;;
-    130 | 138 | 143) exit "$status" ;; # somebody asked a rank to stop: it saved first
+    129 | 130 | 138 | 143) exit "$status" ;; # somebody asked a rank to stop: it saved first
   esac
   if ((asked)); then exit "$status"; fi
   if (($(newest) > before)); then fruitless=0; else fruitless=$((fruitless + 1)); fi

@@ -172,6 +172,9 @@ std::int64_t newest_checkpoint(const std::filesystem::path& run, bool pass_damag
   for (std::size_t i = steps.size(); i-- > 0;) {
     try {
       models::verify_checkpoint(run, steps[i]);
+      for (std::size_t newer = i + 1; newer < steps.size(); ++newer) {
+        models::set_aside_checkpoint(run, steps[newer]);
+      }
       return steps[i];
     } catch (const core::UserError& error) {
       if (!pass_damaged) throw;

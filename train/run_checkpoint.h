@@ -63,7 +63,8 @@ TrainerState load_checkpoint(const std::filesystem::path& run, std::int64_t step
                              AdamW& optimizer, Verify verify = Verify::yes);
 
 // Step of the newest checkpoint, which is verified; -1: there is none. pass_damaged: one that is
-// damaged is passed over with a warning; throws core::UserError when none is whole.
+// damaged is passed over with a warning, and set aside so that it does not count among those that
+// are kept; throws core::UserError when none is whole.
 std::int64_t newest_checkpoint(const std::filesystem::path& run, bool pass_damaged);
 
 }  // namespace unfold::train

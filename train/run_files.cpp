@@ -1,6 +1,9 @@
 #include "train/run_files.h"
 
+#include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace unfold::train {
 
@@ -20,7 +23,27 @@ void RunFiles::start(const data::Tokenizer& tokenizer) {
   board_->text("config", 0, config_.resolved_yaml);
 }
 
-void RunFiles::go_on(std::int64_t step) {
+namespace {
+
+bool holds(const fs::path& file, const data::Tokenizer& tokenizer) {
+  try {
+    return data::load_tokenizer(file.string())->fingerprint() == tokenizer.fingerprint();
+  } catch (const core::UserError&) {
+    return false;
+  }
+}
+
+// What others need to use the run; this training takes its own from data.tokenizer.
+void mend_tokenizer(const fs::path& file, const data::Tokenizer& tokenizer) {
+  if (tokenizer.kind() == "byte" || holds(file, tokenizer)) return;
+  core::log::warning("{}: missing or not the run's: written again", file.string());
+  tokenizer.save(file);
+}
+
+}  // namespace
+
+void RunFiles::go_on(std::int64_t step, const data::Tokenizer& tokenizer) {
+  mend_tokenizer(run_ / "tokenizer.json", tokenizer);
   log_.emplace(MetricsLog::resume(run_ / "metrics.jsonl", step));
   board_.emplace(run_, step);
   // Of the keys that may change on the way, the file tells the newest values.

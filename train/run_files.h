@@ -21,7 +21,7 @@ class RunFiles {
   // Everything that can be wrong with the input has been found: makes the folder, or goes on behind
   // `step`.
   void start(const data::Tokenizer& tokenizer);
-  void go_on(std::int64_t step);
+  void go_on(std::int64_t step, const data::Tokenizer& tokenizer);
   // A step is done: a new folder stays.
   void keep();
 

@@ -1,15 +1,15 @@
-// SIGINT, SIGTERM and SIGUSR1 as a wish to stop after the current step. mpirun and Slurm pass
-// SIGUSR1 on to all ranks; of SIGTERM mpirun leaves them but a second.
+// SIGINT, SIGTERM, SIGUSR1 and SIGHUP (the terminal is gone) as a wish to stop after the current
+// step. mpirun and Slurm pass SIGUSR1 on to all ranks; of SIGTERM mpirun leaves them but a second.
 #pragma once
 
 #include <csignal>
 
 namespace unfold::train {
 
-inline constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGUSR1};
+inline constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
 
 // Installs handlers while it lives. The first signal sets a flag; a second one ends the process at
-// once, as without handlers.
+// once, as without handlers. A SIGHUP that is ignored (nohup) stays so.
 class StopSignal {
  public:
   StopSignal();

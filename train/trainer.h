@@ -64,7 +64,8 @@ struct TrainSummary {
 // checkpoint is damaged or of another architecture, the disk is full, the loss or the gradient norm
 // is not finite (before the update), another process trains into the same folder, ranks that were
 // started with different programs, configs or data, fewer rows than ranks. Throws core::Interrupted
-// after saving on SIGINT, SIGTERM or SIGUSR1 to any rank, core::RankLost when another rank is lost.
+// after saving on a stop signal (train/stop_signal.h) to any rank, core::RankLost when another rank
+// is lost.
 TrainSummary train(const TrainerConfig& config, Resume resume, core::Communicator& world);
 
 }  // namespace unfold::train

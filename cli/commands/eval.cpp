@@ -11,6 +11,7 @@
 #include "cli/version.h"
 #include "core/comm/world.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "eval/report/terminal_table.h"
 #include "eval/runner.h"
 
@@ -27,17 +28,23 @@ struct EvalArguments {
 
 // The config that says what to evaluate; its run.dir is the run.
 Config load_target(const EvalArguments& arguments) {
-  std::error_code ignored;
-  core::require(fs::exists(arguments.target, ignored), "eval",
+  const core::PathKind kind = core::path_kind(arguments.target);
+  core::require(kind != core::PathKind::missing, "eval",
                 "{}: no such run folder or config file: check the path, or train first (unfold "
                 "train)",
                 arguments.target);
-  if (!fs::is_directory(arguments.target, ignored)) {
+  if (kind != core::PathKind::folder) {
     Config config = load_config(arguments.target, arguments.overrides);
     eval::require_run(config.run.dir);
     return config;
   }
   eval::require_run(arguments.target);
+  for (const std::string& key : arguments.overrides) {
+    core::require(!key.starts_with("run.dir="), "eval",
+                  "--set {}: it is {} that is evaluated: leave run.dir out, or name a config file "
+                  "instead of the folder",
+                  key, arguments.target);
+  }
   Config config = load_config(fs::path(arguments.target) / "config.yaml", arguments.overrides);
   config.run.dir = arguments.target;  // the folder may have been moved since it was trained
   return config;
@@ -101,6 +108,7 @@ void add_eval_command(Command app) {
       "'eval.methods=[full, gsa]' --set 'eval.ratios=[8, 16]'");
   command.callback([arguments] {
     const Config config = load_target(*arguments);
+    ignore_broken_pipes();
     run_on_ranks(config.run.device, [&](core::Communicator& world) {
       run_eval(config, arguments->checkpoint, world);
     });

@@ -106,6 +106,7 @@ void add_train_command(Command app) {
                    "Print the time of every kernel at the end, and write it to profile.txt");
   command.callback([arguments, resume, profile] {
     const Config config = arguments->load();
+    ignore_broken_pipes();
     run_on_ranks(config.run.device, [&](core::Communicator& world) {
       run_train(config, resume_of(*resume), *profile, world);
     });

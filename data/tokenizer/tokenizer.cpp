@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/gguf_file.h"
 #include "data/tokenizer/bpe_tokenizer.h"
 #include "data/tokenizer/byte_tokenizer.h"
@@ -22,15 +23,14 @@ namespace fs = std::filesystem;
 constexpr std::string_view kTag = "tokenizer";
 
 fs::path find_file(const std::string& name) {
-  std::error_code error;
-  const fs::file_status status = fs::status(name, error);
-  if (fs::is_directory(status)) {
+  const core::PathKind kind = core::path_kind(name);
+  if (kind == core::PathKind::folder) {
     fs::path inside = fs::path(name) / "tokenizer.json";
-    core::require(fs::is_regular_file(inside, error), kTag,
+    core::require(core::path_kind(inside) == core::PathKind::file, kTag,
                   "{}: the folder has no tokenizer.json: give one, or \"byte\"", name);
     return inside;
   }
-  core::require(fs::is_regular_file(status), kTag,
+  core::require(kind == core::PathKind::file, kTag,
                 "{}: no such file: give a tokenizer.json, a folder with one, or \"byte\"", name);
   return name;
 }

@@ -119,6 +119,20 @@ void PredictionStore::move_away() const {
   move_file(made_file(), earlier / made_file().filename());
 }
 
+std::string PredictionStore::fault() const {
+  try {
+    const std::vector<Prediction> all = read_predictions(complete_file());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].index == static_cast<std::int64_t>(i)) continue;
+      return fmt::format("changed: line {} is of sample {}", i + 1, all[i].index);
+    }
+    if (std::ssize(all) == samples_) return "";
+    return fmt::format("changed: {} of {} samples are there", all.size(), samples_);
+  } catch (const core::UserError& error) {
+    return fmt::format("changed: {}", error.what());
+  }
+}
+
 std::string PredictionStore::prepare(const std::string& made, bool keep) const {
   std::error_code ignored;
   std::string difference;
@@ -126,7 +140,12 @@ std::string PredictionStore::prepare(const std::string& made, bool keep) const {
   if (stored) {
     std::string before;
     if (fs::exists(made_file(), ignored)) before = core::read_text_file(made_file());
-    if (before != made) difference = first_difference(before, made);
+    if (before != made) {
+      difference =
+          fmt::format("made of something else: now it is {}", first_difference(before, made));
+    } else if (complete()) {
+      difference = fault();
+    }
     if (!difference.empty() || !keep) move_away();
   }
   core::create_folder(made_file().parent_path());

@@ -45,9 +45,10 @@ class PredictionStore {
   PredictionStore(std::filesystem::path folder, std::string task, std::int64_t samples, Place place)
       : folder_(std::move(folder)), task_(std::move(task)), samples_(samples), place_(place) {}
 
-  // One process does this before any opens its part: moves away what was made of something else,
-  // or everything unless `keep`, and notes what is made now. Returns what was found to differ, one
-  // line, or "". Throws core::UserError for files that cannot be written.
+  // One process does this before any opens its part: moves away what was made of something else or
+  // is not whole, or everything unless `keep`, and notes what is made now. Returns what is wrong
+  // with what was moved for that, one line, or "". Throws core::UserError for files that cannot be
+  // written.
   std::string prepare(const std::string& made, bool keep) const;
   // Whether every sample is there, from an earlier evaluation.
   bool complete() const;
@@ -69,6 +70,8 @@ class PredictionStore {
   std::filesystem::path own_part() const;
   std::vector<std::filesystem::path> parts() const;
   void move_away() const;
+  // What a complete file lacks: every sample once, in order. "": nothing.
+  std::string fault() const;
 
   std::filesystem::path folder_;
   std::string task_;

@@ -100,6 +100,8 @@ std::vector<fs::path> entries(const fs::path& folder) {
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     found.push_back(at->path());
   }
+  core::require(!error, "report", "{}: cannot be read: {}: check its permissions", folder.string(),
+                error.message());
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -256,9 +258,8 @@ class Reader {
 }  // namespace
 
 Predictions read_run_predictions(const fs::path& run) {
-  std::error_code ignored;
   const fs::path root = run / "predictions";
-  if (!fs::is_directory(root, ignored)) return {};
+  if (core::path_kind(root) != core::PathKind::folder) return {};
   return Reader().read(root);
 }
 

@@ -16,29 +16,32 @@ std::string name_of(const fs::path& whole) {
 }  // namespace
 
 RunRecord read_run(const fs::path& folder) {
-  std::error_code ignored;
-  core::require(fs::exists(folder, ignored), "report",
+  const core::PathKind kind = core::path_kind(folder);
+  core::require(kind != core::PathKind::missing, "report",
                 "{}: no such run folder: check the path, or train first (unfold train)",
                 folder.string());
-  core::require(fs::is_directory(folder, ignored), "report",
+  core::require(kind == core::PathKind::folder, "report",
                 "{}: is a file, expected the folder of a run", folder.string());
   const fs::path config = folder / "config.yaml";
   const fs::path metrics = folder / "metrics.jsonl";
   const fs::path results = folder / "results.json";
-  core::require(fs::exists(config, ignored) || fs::exists(metrics, ignored) ||
-                    fs::exists(results, ignored) ||
-                    fs::is_directory(folder / "predictions", ignored),
+  const auto is_there = [](const fs::path& path) {
+    return core::path_kind(path) != core::PathKind::missing;
+  };
+  core::require(is_there(config) || is_there(metrics) || is_there(results) ||
+                    is_there(folder / "predictions"),
                 "report",
                 "{}: not a run: it has no config.yaml, metrics.jsonl, results.json or predictions: "
                 "name the folder given as run.dir",
                 folder.string());
 
   RunRecord record;
+  std::error_code ignored;
   record.path = fs::weakly_canonical(folder, ignored);
   record.name = name_of(record.path);
-  if (fs::exists(config, ignored)) record.config_yaml = core::read_text_file(config);
+  if (is_there(config)) record.config_yaml = core::read_text_file(config);
   record.history = read_metrics(metrics);
-  if (fs::exists(results, ignored)) record.results = read_results(results);
+  if (is_there(results)) record.results = read_results(results);
   if (record.config_yaml.empty() && record.results) {
     record.config_yaml = record.results->config_yaml;
   }

@@ -22,6 +22,7 @@ constexpr const char* kBestFile = "best.json";
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kWriting = ".writing";    // ".step-N.writing": not finished yet
 constexpr std::string_view kRemoving = ".removing";  // ".step-N.removing": no longer whole
+constexpr std::string_view kDamaged = ".damaged";    // "step-N.damaged": set aside
 constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 10;  // file headers and the manifest
 
 fs::path folder_of(const fs::path& run) {
@@ -94,16 +95,42 @@ fs::path checkpoint_path(const fs::path& run, std::int64_t step) {
   return folder_of(run) / fmt::format("{}{}", kPrefix, step);
 }
 
+// Anything but a folder that is not there is an error: a run whose checkpoints cannot be seen just
+// now must not be taken for one that has none.
 std::vector<std::int64_t> list_checkpoints(const fs::path& run) {
+  const fs::path folder = folder_of(run);
   std::vector<std::int64_t> steps;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder_of(run), ignored)) {
-    if (const auto step = step_of(entry.path().filename().string())) {
-      if (fs::exists(entry.path() / kManifest, ignored)) steps.push_back(*step);
-    }
+  const core::PathKind kind = core::path_kind(folder);
+  if (kind == core::PathKind::missing) {
+    std::error_code ignored;
+    core::require(!fs::is_symlink(folder, ignored), "checkpoint",
+                  "{}: a link that leads nowhere: mount or mend what it points to",
+                  folder.string());
+    return steps;
   }
+  core::require(kind == core::PathKind::folder, "checkpoint",
+                "{}: not a folder: checkpoints are kept in one: move it away", folder.string());
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder, error);
+       !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const auto step = step_of(entry->path().filename().string());
+    if (step && core::path_kind(entry->path()) == core::PathKind::folder) steps.push_back(*step);
+  }
+  core::require(!error, "checkpoint", "{}: cannot be read: {}: check its permissions",
+                folder.string(), error.message());
   std::sort(steps.begin(), steps.end());
   return steps;
+}
+
+void set_aside_checkpoint(const fs::path& run, std::int64_t step) {
+  const fs::path from = checkpoint_path(run, step);
+  fs::path to = from;
+  to += kDamaged;
+  std::error_code error;
+  fs::remove_all(to, error);
+  fs::rename(from, to, error);
+  core::require(!error, "checkpoint", "{}: cannot be renamed: {}: check permissions", from.string(),
+                error.message());
 }
 
 void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t bytes,
@@ -147,6 +174,8 @@ void write_checkpoint(const fs::path& run, std::int64_t step, std::uint64_t byte
 
 void verify_checkpoint(const fs::path& run, std::int64_t step) {
   const fs::path folder = checkpoint_path(run, step);
+  core::require(core::path_kind(folder / kManifest) == core::PathKind::file, "checkpoint",
+                "{}: missing: {}", (folder / kManifest).string(), kAdvice);
   const Json files = read_manifest(folder / kManifest, step);
   for (const auto& [name, entry] : files.items()) {
     core::require(name.find('/') == std::string::npos, "checkpoint", "{}: damaged: {}",

@@ -18,8 +18,12 @@ inline constexpr const char* kModelFile = "model.h5";
 inline constexpr const char* kTrainerFile = "trainer.h5";
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int64_t step);
-// Steps with a finished checkpoint, ascending. Empty when there are none.
+// Steps with a checkpoint, whole or damaged, ascending. Empty when there are none. Throws
+// core::UserError when that cannot be told: a folder without permission, a link that leads nowhere.
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& run);
+// Renames a damaged checkpoint to step-N.damaged, which is none: so that it does not count as one
+// of the newest.
+void set_aside_checkpoint(const std::filesystem::path& run, std::int64_t step);
 
 // Creates checkpoint step-N: `fill` writes its files into the folder it is given. An existing
 // step-N is replaced. A disk without room for about `bytes` is refused before anything is written.

@@ -1,6 +1,7 @@
 #include "models/formats/weight_source.h"
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/gguf_file.h"
 #include "models/formats/gguf_weights.h"
 #include "models/formats/hugging_face_folder.h"
@@ -11,10 +12,10 @@ namespace unfold::models {
 // The one place that tells sources apart. A kind that is a file is known by its first bytes or its
 // name; its lines go in front of the last.
 std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& source) {
-  std::error_code ignored;
-  core::require(std::filesystem::exists(source, ignored), "import",
+  const core::PathKind kind = core::path_kind(source);
+  core::require(kind != core::PathKind::missing, "import",
                 "{}: no such file or folder: check the path", source.string());
-  if (std::filesystem::is_directory(source, ignored)) {
+  if (kind == core::PathKind::folder) {
     return std::make_unique<HuggingFaceFolder>(source);
   }
   if (core::is_gguf_file(source)) return open_gguf_weights(source);

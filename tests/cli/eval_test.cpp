@@ -84,6 +84,7 @@ TEST(Eval, Errors) {
          trained.file("none") + ": no such run folder");
   expect(eval_error(run + " --checkpoint 3"), "no checkpoint of step 3: there are 2, 4");
   expect(eval_error(run + " --checkpoint newest"), "'newest'");
+  expect(eval_error(run + " --set run.dir=elsewhere"), "leave run.dir out");
   expect(eval_error(run + " --set 'eval.tasks=[perplexty]'"), "did you mean 'perplexity'?");
   expect(eval_error(run + " --set 'eval.methods=[fulll]'"), "did you mean 'full'?");
   expect(eval_error(run + " --set 'data.val=[]'"), "data.val, which is empty");

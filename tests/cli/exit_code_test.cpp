@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -44,6 +45,15 @@ TEST(ExitCode, BugsAskForAReport) {
   EXPECT_NE(inside.stderr_text.find("this is a bug"), std::string::npos);
   EXPECT_EQ(outcome_of([]() -> int { throw std::runtime_error("x"); }).code, 70);
   EXPECT_EQ(outcome_of([]() -> int { throw 3; }).code, 70);
+}
+
+TEST(ExitCode, APathThatTheSystemRefusesIsNoBug) {
+  const Outcome outcome = outcome_of([]() -> int {
+    return std::filesystem::exists(std::string(5000, 'a')) ? 0 : 1;  // throws: the name is too long
+  });
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.stderr_text.find("[file] aaaa"), 0u) << outcome.stderr_text;
+  EXPECT_NE(outcome.stderr_text.find("name too long"), std::string::npos) << outcome.stderr_text;
 }
 
 TEST(ExitCode, SignalsAndMemory) {

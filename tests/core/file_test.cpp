@@ -27,6 +27,24 @@ class FileTest : public testing::Test {
   test::TempFolder folder_;
 };
 
+TEST_F(FileTest, TellsWhatIsAtAPath) {
+  write_file_atomically(folder_ / "a.txt", "a");
+  fs::create_symlink("a.txt", folder_ / "link");
+  fs::create_symlink("nothing", folder_ / "broken");
+  fs::create_symlink("loop", folder_ / "loop");
+  EXPECT_EQ(path_kind(folder_.path()), PathKind::folder);
+  EXPECT_EQ(path_kind(folder_ / "a.txt"), PathKind::file);
+  EXPECT_EQ(path_kind(folder_ / "link"), PathKind::file);
+  EXPECT_EQ(path_kind(folder_ / "none"), PathKind::missing);
+  EXPECT_EQ(path_kind(folder_ / "broken"), PathKind::missing);
+  EXPECT_EQ(path_kind(folder_ / "a.txt" / "below"), PathKind::missing);
+  EXPECT_EQ(path_kind("/dev/null"), PathKind::other);
+  for (const fs::path& bad : {folder_ / "loop", folder_ / std::string(300, 'a')}) {
+    const std::string error = user_error([&] { path_kind(bad); });
+    EXPECT_NE(error.find(bad.string() + ": cannot be looked up: "), std::string::npos) << error;
+  }
+}
+
 TEST_F(FileTest, WritesReadsAndReplaces) {
   const fs::path file = folder_ / "a.txt";
   write_file_atomically(file, std::string_view("one\0two", 7));

@@ -106,7 +106,8 @@ TEST_F(Store, PutsSamplesIntoTheirOrder) {
   // Found again, and only for the same.
   EXPECT_EQ(store().prepare("made\n", true), "");
   EXPECT_TRUE(store().complete());
-  EXPECT_EQ(store().prepare("made\nin another way\n", true), "in another way");
+  EXPECT_EQ(store().prepare("made\nin another way\n", true),
+            "made of something else: now it is in another way");
   EXPECT_FALSE(store().complete());
   EXPECT_EQ(read_predictions(folder_ / "gsa@8/earlier/rag.x.jsonl").size(), 5u);
 }

@@ -276,6 +276,38 @@ TEST_F(Runner, NeverMixesPredictionsOfOtherSettings) {
   EXPECT_EQ(std::filesystem::last_write_time(run.folder / "predictions/gsa@4/passkey.jsonl"), time);
 }
 
+// A finished file that somebody shortened, doubled or emptied is not taken for one.
+TEST_F(Runner, MeasuresAgainWhatIsNotWhole) {
+  LoadedRun run = make_tiny_run(folder_ / "run");
+  EvalSettings settings = settings_for(run, shard(run));
+  settings.eval.tasks = {"rag.invented"};
+  settings.eval.methods = {"gsa"};
+  settings.eval.samples = 4;
+  settings.eval.rag.documents = 2;
+  settings.eval.rag.max_new_tokens = 2;
+  const auto values = [&] {
+    std::vector<std::pair<std::string, double>> all;
+    for (const ResultRow& row : evaluate(run, settings, {}).rows) {
+      EXPECT_EQ(row.n, 4);
+      all.emplace_back(row.metric, row.value);
+    }
+    return all;
+  };
+  const auto want = values();
+  const std::filesystem::path file = run.folder / "predictions/gsa@4/rag.invented.jsonl";
+  const std::string whole = core::read_text_file(file);
+  const std::size_t second = whole.find('\n') + 1;
+  for (const std::string& changed : {std::string(), whole.substr(0, second), whole + whole,
+                                     whole.substr(second), whole.substr(0, whole.size() - 9)}) {
+    core::write_file_atomically(file, changed);
+    EXPECT_EQ(values(), want);
+    const std::string made = core::read_text_file(file);
+    EXPECT_EQ(std::count(made.begin(), made.end(), '\n'), 4);
+    EXPECT_EQ(core::read_text_file(run.folder / "predictions/gsa@4/earlier/rag.invented.jsonl"),
+              changed);
+  }
+}
+
 // Ranks, here threads, that share the samples of a task.
 TEST_F(Runner, RanksShareTheSamples) {
   LoadedRun alone = make_tiny_run(folder_ / "alone");

@@ -48,10 +48,30 @@ TEST(CheckpointFolder, ListsFinishedStepsInOrder) {
                            "step-4x", "step-05", "step-99999999999999999999", "other"}) {
     write(folder / name / "manifest.json", "{}");
   }
-  fs::create_directories(folder / "step-6");  // no manifest: not finished
   write(folder / "step-9", "a file");
   EXPECT_EQ(list_checkpoints(run.path()), (Steps{3, 20, 100}));
   for (const std::int64_t step : {3, 20, 100}) verify_checkpoint(run.path(), step);
+  // Nothing that is written here leaves one without a manifest: it was taken away.
+  fs::create_directories(folder / "step-600");
+  EXPECT_EQ(list_checkpoints(run.path()), (Steps{3, 20, 100, 600}));
+  const std::string error = test::user_error([&] { verify_checkpoint(run.path(), 600); });
+  EXPECT_NE(error.find("step-600/manifest.json: missing"), std::string::npos) << error;
+  set_aside_checkpoint(run.path(), 600);
+  EXPECT_EQ(list_checkpoints(run.path()), (Steps{3, 20, 100}));
+}
+
+// A run whose checkpoints cannot be seen is not one that has none.
+TEST(CheckpointFolder, WhatCannotBeListedIsAnError) {
+  const test::TempFolder run;
+  const fs::path folder = run / "checkpoints";
+  const auto error = [&] { return test::user_error([&] { list_checkpoints(run.path()); }); };
+  fs::create_symlink(run / "unmounted", folder);
+  EXPECT_NE(error().find("leads nowhere"), std::string::npos) << error();
+  fs::create_directories(run / "unmounted");
+  EXPECT_EQ(list_checkpoints(run.path()), Steps{});
+  fs::remove(folder);
+  fs::create_symlink("checkpoints", folder);  // a loop
+  EXPECT_NE(error().find("cannot be looked up"), std::string::npos) << error();
 }
 
 TEST(CheckpointFolder, ReplacesAnExistingStep) {
@@ -109,7 +129,8 @@ TEST(CheckpointFolder, AFolderThatCannotBeMadeIsAUserError) {
   write(run / "checkpoints", "a file in the way");
   const std::string error = test::user_error([&] { make(run.path(), 1); });
   EXPECT_NE(error.find("checkpoints"), std::string::npos) << error;
-  EXPECT_EQ(list_checkpoints(run.path()), Steps{});
+  const std::string listed = test::user_error([&] { list_checkpoints(run.path()); });
+  EXPECT_NE(listed.find("not a folder"), std::string::npos) << listed;
 }
 
 TEST(CheckpointFolder, PruneKeepsTheNewestAndTheBest) {

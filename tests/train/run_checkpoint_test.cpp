@@ -147,6 +147,26 @@ TEST(RunCheckpoint, AnotherStateDtypeIsAnError) {
   }
 }
 
+// Damaged ones do not count among the newest, or the next saves would be pruned in their favour.
+TEST(RunCheckpoint, DamagedOnesAreSetAside) {
+  const test::TempFolder folder;
+  const fs::path run = folder.path();
+  const Trained trained(core::DType::float32, 1);
+  for (const std::int64_t step : {4, 8, 12}) trained.save(run, some_state(step));
+  for (const std::int64_t step : {8, 12}) {
+    overwrite(models::checkpoint_path(run, step) / models::kTrainerFile, "torn");
+  }
+  EXPECT_NE(test::user_error([&] { newest_checkpoint(run, false); }).find("step-12"),
+            std::string::npos);
+  EXPECT_EQ(newest_checkpoint(run, true), 4);
+  EXPECT_EQ(models::list_checkpoints(run), std::vector<std::int64_t>{4});
+  EXPECT_TRUE(fs::exists(run / "checkpoints" / "step-12.damaged" / models::kModelFile));
+  trained.save(run, some_state(5));
+  models::prune_checkpoints(run, 1);
+  EXPECT_EQ(models::list_checkpoints(run), std::vector<std::int64_t>{5});
+  EXPECT_EQ(newest_checkpoint(run, false), 5);
+}
+
 class DamagedCheckpoint : public ::testing::TestWithParam<const char*> {
  protected:
   DamagedCheckpoint() {

@@ -293,6 +293,17 @@ TEST_F(TrainerTest, TheConfigOfAResumedRunIsTheNewest) {
   EXPECT_EQ(metric(finished, "loss").size(), 9u);
 }
 
+TEST_F(TrainerTest, NothingIsCutOffWhereCheckpointsCannotBeSeen) {
+  const fs::path finished = run("run");
+  const std::string log = read_file(finished / "metrics.jsonl");
+  fs::rename(finished / "checkpoints", folder_ / "elsewhere");
+  fs::create_symlink(folder_ / "unmounted", finished / "checkpoints");
+  config_.train.steps = 9;
+  const std::string error = test::user_error([&] { run_training(config_, true); });
+  EXPECT_NE(error.find("leads nowhere"), std::string::npos) << error;
+  EXPECT_EQ(read_file(finished / "metrics.jsonl"), log);
+}
+
 TEST_F(TrainerTest, KeepsTheNewestCheckpointsAndTheBest) {
   config_.checkpoint.every = 1;
   config_.checkpoint.keep = 2;
