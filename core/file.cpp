@@ -141,6 +141,13 @@ fs::path replaceable(const fs::path& requested) {
   return file;
 }
 
+void require_writable(const fs::path& file) {
+  const Beside beside = create_beside(replaceable(file));
+  const Descriptor descriptor(beside.descriptor);
+  std::error_code ignored;
+  fs::remove(beside.path, ignored);
+}
+
 void write_file_atomically(const fs::path& requested, std::string_view contents) {
   const fs::path file = replaceable(requested);
   auto [beside, opened] = create_beside(file);

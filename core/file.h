@@ -16,6 +16,10 @@ namespace unfold::core {
 // followed.
 void write_file_atomically(const std::filesystem::path& file, std::string_view contents);
 
+// For long work that writes the file at its end: fails now where it would fail then, and changes
+// nothing.
+void require_writable(const std::filesystem::path& file);
+
 // What a rename to `file` is to replace: the file itself, or the one that a symbolic link leads to.
 // Refuses a folder, a device, a pipe or a socket: a rename would put a file in its place.
 std::filesystem::path replaceable(const std::filesystem::path& file);

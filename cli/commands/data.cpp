@@ -53,6 +53,24 @@ struct TextInputs {
   }
 };
 
+// A folder that is not there yet: a command that fails and leaves it empty takes it away again.
+class NewFolder {
+ public:
+  explicit NewFolder(fs::path folder) : folder_(std::move(folder)), keep_(fs::exists(folder_)) {}
+  ~NewFolder() {
+    std::error_code ignored;
+    if (!keep_) fs::remove(folder_, ignored);
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+  void keep() { keep_ = true; }
+
+ private:
+  fs::path folder_;
+  bool keep_;
+};
+
 struct TrainTokenizerArguments {
   TextInputs text;
   std::string out;
@@ -65,6 +83,9 @@ void run_train_tokenizer(const TrainTokenizerArguments& arguments) {
   const fs::path out = arguments.out;
   core::require(arguments.overwrite || !fs::exists(out), "tokenizer",
                 "{}: exists already: choose another --out, or pass --overwrite", out.string());
+  const NewFolder folder(out.has_parent_path() ? out.parent_path() : fs::path("."));
+  if (out.has_parent_path()) core::create_folder(out.parent_path());
+  core::require_writable(out);
   data::TrainTokenizerOptions options;
   options.bpe.vocab_size = arguments.vocab_size;
   options.bpe.special_tokens = arguments.special;
@@ -87,7 +108,6 @@ void run_train_tokenizer(const TrainTokenizerArguments& arguments) {
         progress->update(now.done);
       });
   progress.reset();
-  if (out.has_parent_path()) core::create_folder(out.parent_path());
   trained.tokenizer->save(out);
   if (trained.tokenizer->vocab_size() < arguments.vocab_size) {
     core::log::warning("the text supports only {} entries of the {} asked for",
@@ -97,24 +117,6 @@ void run_train_tokenizer(const TrainTokenizerArguments& arguments) {
                     trained.tokenizer->vocab_size(),
                     core::format_bytes(static_cast<double>(trained.bytes)), trained.documents));
 }
-
-// A folder that is not there yet: a command that fails and leaves it empty takes it away again.
-class NewFolder {
- public:
-  explicit NewFolder(fs::path folder) : folder_(std::move(folder)), keep_(fs::exists(folder_)) {}
-  ~NewFolder() {
-    std::error_code ignored;
-    if (!keep_) fs::remove(folder_, ignored);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
-  void keep() { keep_ = true; }
-
- private:
-  fs::path folder_;
-  bool keep_;
-};
 
 // Ends work that writes its files at the end when a signal asks for it.
 void stop_if_asked(const train::StopSignal& stop) {

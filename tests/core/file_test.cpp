@@ -27,6 +27,22 @@ class FileTest : public testing::Test {
   test::TempFolder folder_;
 };
 
+TEST_F(FileTest, TellsBeforehandWhatCannotBeWritten) {
+  require_writable(folder_ / "new.txt");
+  EXPECT_EQ(entries(), 0u);
+  write_file_atomically(folder_ / "a.txt", "a");
+  require_writable(folder_ / "a.txt");
+  EXPECT_EQ(read_text_file(folder_ / "a.txt"), "a");
+  EXPECT_NE(user_error([&] {
+              require_writable(folder_ / "none" / "a.txt");
+            }).find("create it or choose another path"),
+            std::string::npos);
+  EXPECT_NE(user_error([&] { require_writable("/proc/self/nope"); }).find("/proc/self/nope"),
+            std::string::npos);
+  EXPECT_NE(user_error([&] { require_writable(folder_.path()); }).find("is a folder"),
+            std::string::npos);
+}
+
 TEST_F(FileTest, TellsWhatIsAtAPath) {
   write_file_atomically(folder_ / "a.txt", "a");
   fs::create_symlink("a.txt", folder_ / "link");
