@@ -44,9 +44,8 @@ Method method_from_name(std::string_view name, double ratio,
   method.name = name;
   method.gists = gsa::reads_gists(*kind);
   method.policy.kind = *kind;
-  // Under section 5 the model decides what is read, not a budget.
   method.visibility = visibility_of(*kind);
-  if (method.visibility) return method;
+  if (method.visibility) return method;  // what is read does not depend on a budget
   method.policy.ratio = ratio;
   method.policy.selection = selection;
   if (method.gists) method.policy.first_layer = selection.first_layer;

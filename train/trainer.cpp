@@ -175,8 +175,8 @@ Trainer::Trainer(const TrainerConfig& config, Resume resume, core::Communicator&
   }
   // Everything that can be wrong with the input has been found by now: only then leave traces.
   world_.barrier();
-  if (files_)
-    resume != Resume::no ? files_->go_on(state_.step, *tokenizer_) : files_->start(*tokenizer_);
+  if (files_ && resume == Resume::no) files_->start(*tokenizer_);
+  if (files_ && resume != Resume::no) files_->go_on(state_.step, *tokenizer_);
   // A kill between a checkpoint and its mark as the best one leaves an old mark.
   if (files_ && saver_->saved_step() >= 0) models::write_best(run_, state_.best);
   if (meter_) meter_->tell_memory();

@@ -83,7 +83,7 @@ void run_train_tokenizer(const TrainTokenizerArguments& arguments) {
   const fs::path out = arguments.out;
   core::require(arguments.overwrite || !fs::exists(out), "tokenizer",
                 "{}: exists already: choose another --out, or pass --overwrite", out.string());
-  const NewFolder folder(out.has_parent_path() ? out.parent_path() : fs::path("."));
+  const NewFolder folder(out.parent_path());
   if (out.has_parent_path()) core::create_folder(out.parent_path());
   core::require_writable(out);
   data::TrainTokenizerOptions options;

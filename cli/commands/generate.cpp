@@ -256,8 +256,7 @@ void add_generate_command(Command app) {
           "--method", arguments->method,
           "attention: full, gist_only, gsa, h_gsa, mean_pool, random, streaming, snapkv, h2o "
           "or quest; default: gsa (h_gsa with levels) for a run that learned to unfold, gist_only "
-          "for "
-          "another one trained with gists, else full")
+          "for another one trained with gists, else full")
       .type_name("NAME")
       .is_one_of(eval::method_names(), HelpLists::no);
   command

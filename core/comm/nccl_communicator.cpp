@@ -230,23 +230,23 @@ void NcclCommunicator::wait(Ticket ticket) {
   if (waited_.size() >= kMostStretches) add_times(false);
 }
 
-bool NcclCommunicator::has_passed(const Stretch& stretch) const {
-  return cuda::has_passed(device_.index, stretch.end.get());
-}
-
 // all: waits for the device.
 void NcclCommunicator::add_times(bool all) {
   const auto seconds = [&](const std::shared_ptr<void>& begin, const std::shared_ptr<void>& end) {
     return cuda::seconds_between(device_.index, begin.get(), end.get());
   };
-  for (; !ran_.empty() && (all || has_passed(ran_.front())); ran_.pop_front()) {
+  const auto is_due = [&](const std::deque<Stretch>& stretches) {
+    return !stretches.empty() &&
+           (all || cuda::has_passed(device_.index, stretches.front().end.get()));
+  };
+  for (; is_due(ran_); ran_.pop_front()) {
     const Stretch& one = ran_.front();
     times_.seconds += seconds(one.begin, one.end);
     // A collective may begin before the one in front of it is done.
     if (last_end_) times_.seconds -= std::max(0.0, seconds(one.begin, last_end_));
     last_end_ = one.end;
   }
-  for (; !waited_.empty() && (all || has_passed(waited_.front())); waited_.pop_front()) {
+  for (; is_due(waited_); waited_.pop_front()) {
     times_.exposed += seconds(waited_.front().begin, waited_.front().end);
   }
 }

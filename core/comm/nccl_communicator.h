@@ -59,7 +59,6 @@ class NcclCommunicator : public MpiCommunicator {
   struct Stretch {
     std::shared_ptr<void> begin, end;
   };
-  bool has_passed(const Stretch& stretch) const;
   void add_times(bool all);
 
   bool timing_ = false;

@@ -143,7 +143,7 @@ std::string PredictionStore::prepare(const std::string& made, bool keep) const {
     if (before != made) {
       difference =
           fmt::format("made of something else: now it is {}", first_difference(before, made));
-    } else if (complete()) {
+    } else if (keep && complete()) {
       difference = fault();
     }
     if (!difference.empty() || !keep) move_away();

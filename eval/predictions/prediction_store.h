@@ -1,10 +1,10 @@
 // The predictions of one task under one method, on disk while they are made, in
 // RUN/predictions/METHOD@RATIO/:
 //
-//   TASK.jsonl                   complete: every sample once, in order
-//   (eval/predictions/prediction.h) made/TASK.txt                what they are made of: decides
-//   whether they may be continued unfinished/TASK.R-of-N.jsonl what process R of N has so far, in
-//   the order it came earlier/                     predictions that were made of something else
+//   TASK.jsonl                     complete: every sample once, in order (prediction.h)
+//   made/TASK.txt                  what they are made of: decides whether they may be continued
+//   unfinished/TASK.R-of-N.jsonl   what process R of N has so far, in the order it came
+//   earlier/                       predictions that were made of something else, or were changed
 //
 // Samples are evaluated in batches, which are a function of the task and the number of processes
 // alone. A batch is appended as a whole, ended by an empty line, and reaches the operating system
